@@ -1,0 +1,1 @@
+"""From anything that holds sound to mono 16 kHz samples."""

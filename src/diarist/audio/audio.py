@@ -1,0 +1,29 @@
+"""`Audio`: a recording as every engine takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """A mono recording at 16 kHz with 16-bit sample values.
+
+    Every value is a multiple of 1/32768, so a lossless trip over a wire (FLAC) gives the same samples, and hence the
+    same transcript, wherever the engines run.
+
+    Attributes:
+        samples: ``(num_samples,)`` float32 in [-1, 1).
+    """
+
+    samples: NDArray[np.float32]
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / SAMPLE_RATE

@@ -1,0 +1,1 @@
+"""Renderings of a transcript, one module per family."""

@@ -1,0 +1,1 @@
+"""Nouns: frozen dataclasses without I/O or heavy imports."""

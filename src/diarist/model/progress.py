@@ -1,0 +1,19 @@
+"""How long work reports on itself, and how it is stopped."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called often during long work, from any thread.
+
+    It is also the point of cancellation: raise `diarist.model.errors.Cancelled` from it and the work stops there.
+    """
+
+    def __call__(self, stage: str, done: float) -> None:
+        """Report that ``stage`` (e.g. ``"transcription"``) is ``done`` (0 to 1) finished."""
+
+
+def ignore(stage: str, done: float) -> None:
+    """Report nothing."""

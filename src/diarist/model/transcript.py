@@ -1,0 +1,206 @@
+"""The nouns that flow through diarist: words, turns, segments, and the three results made of them.
+
+A value that was not measured is ``None``, never invented. Every noun is frozen, and `diarist.model.codec` turns
+each into JSON and back without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from diarist.model.timeline import Span
+
+TRANSCRIPT_SCHEMA: Final = "diarist.transcript/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Span):
+    """One recognised word.
+
+    Attributes:
+        text: the word as written, with its punctuation and without surrounding space.
+        confidence: the recogniser's probability in [0, 1], kept to 4 decimals; None where the engine measures none.
+        speaker: label of who said it; None where no speaker is known.
+        speaker_confidence: the diarizer's probability in [0, 1] that ``speaker`` is right; None where not measured.
+        overlap: whether another speaker was also talking.
+    """
+
+    text: str
+    confidence: float | None = None
+    speaker: str | None = None
+    speaker_confidence: float | None = None
+    overlap: bool = False
+
+    def __post_init__(self) -> None:
+        Span.__post_init__(self)
+        for name in ("confidence", "speaker_confidence"):
+            _quantise_probability(self, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Span):
+    """One stretch of speech by one speaker. Turns of different speakers may overlap.
+
+    Attributes:
+        speaker: the speaker's label.
+        confidence: mean probability in [0, 1] that the speaker is active; None where not measured.
+    """
+
+    speaker: str
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        Span.__post_init__(self)
+        _quantise_probability(self, "confidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(Span):
+    """A run of words of one speaker, cut at sentence ends and pauses, for reading.
+
+    Attributes:
+        speaker: label of who said it; None where no speaker is known.
+        text: the words joined by spaces.
+        words: the words, in order.
+    """
+
+    speaker: str | None
+    text: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What made a result.
+
+    Attributes:
+        task: ``"transcription"`` or ``"diarization"``.
+        name: the model's name in the catalog, e.g. ``"whisper-tiny.en"``.
+        revision: what pins the weights, e.g. a hub commit or a wheel version; None where unknown.
+        engine: the software that ran it, with its version, e.g. ``"faster-whisper 1.2.1"``.
+    """
+
+    task: Literal["transcription", "diarization"]
+    name: str
+    revision: str | None
+    engine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription:
+    """What was said: timed words without speakers.
+
+    Attributes:
+        words: in order of time.
+        language: ISO 639-1 code, detected or given; None where the engine knows none.
+        duration: length of the recording in seconds.
+        model: what made it.
+        timings: seconds per stage.
+        warnings: one line for each thing that was degraded.
+    """
+
+    words: tuple[Word, ...]
+    language: str | None
+    duration: float
+    model: ModelInfo
+    timings: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerScores:
+    """How sure the diarizer is of each speaker, frame by frame.
+
+    Kept as bytes so that they travel as a few hundred bytes a second and read the same everywhere.
+
+    Attributes:
+        start: time of the centre of the first frame, in seconds.
+        step: seconds from one frame to the next.
+        speakers: column labels.
+        values: ``(num_frames, num_speakers)`` uint8, row-major; value / 255 is the probability that the
+            speaker is active.
+    """
+
+    start: float
+    step: float
+    speakers: tuple[str, ...]
+    values: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diarization:
+    """Who spoke when.
+
+    Attributes:
+        turns: sorted by start; turns of different speakers may overlap.
+        exclusive: sorted turns with at most one speaker at any time, for attributing words.
+        embeddings: one unit vector per speaker label.
+        scores: soft scores; None where the engine has none.
+        duration: length of the recording in seconds.
+        model: what made it.
+        timings: seconds per stage.
+        warnings: one line for each thing that was degraded.
+    """
+
+    turns: tuple[Turn, ...]
+    exclusive: tuple[Turn, ...]
+    duration: float
+    model: ModelInfo
+    embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    scores: SpeakerScores | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Speaker labels in order of first turn."""
+        return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """Who said what, and when: the result of the whole pipeline.
+
+    Attributes:
+        schema: names this layout and its version.
+        duration: length of the recording in seconds.
+        language: ISO 639-1 code; None where unknown.
+        speakers: labels in order of first word, then speakers without words in order of first turn.
+        segments: what was said, for reading, in order of time.
+        turns: the diarizer's turns under the same labels; empty without diarization.
+        models: all that made it.
+        timings: seconds per stage.
+        warnings: one line for each thing that was degraded.
+    """
+
+    schema: Literal["diarist.transcript/1"] = TRANSCRIPT_SCHEMA
+    duration: float
+    language: str | None
+    speakers: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    turns: tuple[Turn, ...]
+    models: tuple[ModelInfo, ...]
+    timings: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words, in order of time."""
+        return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def text(self) -> str:
+        """The words alone, without speakers."""
+        return " ".join(segment.text for segment in self.segments)
+
+
+def _quantise_probability(noun: object, name: str) -> None:
+    value = getattr(noun, name)
+    if value is None:
+        return
+    value = round(float(value), 4)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability in [0, 1], not {value}")
+    object.__setattr__(noun, name, value)

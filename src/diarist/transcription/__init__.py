@@ -1,0 +1,1 @@
+"""Engines that turn a recording into timed words."""
