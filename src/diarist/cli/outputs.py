@@ -63,7 +63,7 @@ def plan_jobs(paths: Sequence[str], formats: Sequence[str] | None, out: Path | N
     for source, relative in inputs:
         # a.mp3 and a.wav in one batch keep their suffixes, so that neither overwrites the other.
         stem = relative.with_suffix("") if stems[relative.with_suffix("")] == 1 else relative
-        targets = {name: out / f"{stem}{FORMATS[name].extension}" for name in chosen}
+        targets = {name: out / f"{stem}.{FORMATS[name].extension}" for name in chosen}
         jobs.append(Job(str(relative), source, chosen, targets))
     twice = [path for path, count in Counter(path for job in jobs for path in job.targets.values()).items() if count > 1]
     if twice:
