@@ -116,9 +116,9 @@ def _models() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
-    from diarist.weights.locate import cache_folder
+    from diarist.weights.locate import cache_dir
 
-    folder = cache_folder()
+    folder = cache_dir()
     parent = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(parent).free / 1e9
     if not os.access(parent, os.W_OK):
