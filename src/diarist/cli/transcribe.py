@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diarist.cli.outputs import Job, plan_jobs, write_all
+from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
 from diarist.cli.progress import Reporter, reporter
-from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.formats import render
+from diarist.model.errors import Cancelled, DiaristError
 from diarist.model.options import MAX_SPEAKERS, Options
 
 if TYPE_CHECKING:
@@ -128,18 +129,10 @@ def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, ba
 
 def _deliver(transcript: Transcript, job: Job) -> None:
     if job.targets:
-        write_all(transcript, job.targets)
+        write_all(transcript, job.stem, job.targets)
     elif sys.stdout.isatty() and job.formats == ("txt",):
         from diarist.cli.render import show
 
         show(transcript)
     else:
-        from diarist.formats import render
-
-        text = render(transcript, job.formats[0])
-        if isinstance(text, bytes):
-            if sys.stdout.isatty():
-                raise InputError("binary_output", f"{job.formats[0]} is not text.", "Write it to a folder with -o DIR.")
-            sys.stdout.buffer.write(text)
-        else:
-            typer.echo(text, nl=not text.endswith("\n"))
+        write_out(render(transcript, job.formats[0], name=job.stem), job.formats[0])
