@@ -82,7 +82,7 @@ class Segment:
                 frame = self._graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            block = cast("NDArray[np.float32]", cast(AudioFrame, frame).to_ndarray()).reshape(-1, self.num_outputs)
+            block = cast("NDArray[np.float32]", cast("AudioFrame", frame).to_ndarray()).reshape(-1, self.num_outputs)
             if limit is not None:
                 block = block[: limit - self._num_out]
             self._num_out += len(block)
