@@ -91,7 +91,7 @@ def _devices() -> Iterator[Finding]:
         yield Finding(
             "device",
             "warn",
-            f"{gpus} NVIDIA GPU(s), but ONNX Runtime here is for the CPU",
+            f"{gpus} NVIDIA GPU(s), but ONNX Runtime is for the CPU",
             "pip install 'diarist[gpu]'",
         )
     elif gpus:
