@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from diarist.attribution import attribute
 from diarist.audio.audio import Audio
@@ -111,7 +111,7 @@ def run_legs(
     with ThreadPoolExecutor(2, "diarist-leg") as pool:
         words = pool.submit(leg, "transcription", transcribe)
         turns = pool.submit(leg, "diarization", diarize) if diarize else None
-        pending: set[Future[Transcription] | Future[Diarization]] = {words} if turns is None else {words, turns}
+        pending: set[Future[Any]] = {words} if turns is None else {words, turns}
         try:
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)

@@ -91,7 +91,7 @@ def _pipeline(
 ) -> Pipeline:
     from diarist.engines import load
 
-    pipeline = load(
+    return load(
         model,
         diarizer if options.diarize else None,
         language=options.language,
@@ -100,7 +100,6 @@ def _pipeline(
         progress=report.progress,
         note=report.note,
     )
-    return pipeline
 
 
 def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, batch: bool) -> bool:
