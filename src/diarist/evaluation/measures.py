@@ -7,8 +7,7 @@ as an error in it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +21,9 @@ from diarist.model.transcript import Segment, Turn
 
 COLLAR: Final = 5.0
 """Seconds a word may be off in tcpWER and still be the same word: MeetEval's and the CHiME challenges' setting."""
+
+REORDERED: Final = 1.0
+"""Seconds between the same word in the reference and in the hypothesis where overlapped speech is in another order."""
 
 BOUNDARY_WORDS: Final = 3
 """How many words on each side of a speaker change count as boundary words."""
@@ -145,28 +147,14 @@ def _by_utterance(annotation: Annotation, normalise: Normaliser) -> list[tuple[S
 
 
 def true_speakers(said: Sequence[Token], heard: Sequence[Token], pairs: Sequence[tuple[int, int]]) -> list[Token]:
-    """Give every recognised word the speaker who really said it.
-
-    Paired words take their partner's speaker. In overlapped speech the order of words is arbitrary and leaves equal
-    words unpaired: those take the speaker of an equal, unpaired spoken word close by, and words nobody said the last
-    speaker's.
-    """
-    speakers: list[str | None] = [None] * len(heard)
-    for r, h in pairs:
-        speakers[h] = said[r].speaker
-    paired_said, paired_heard = {r for r, _ in pairs}, {h for _, h in pairs}
-    free = [(token.start, token.text, r) for r, token in enumerate(said) if r not in paired_said]
+    """Give every recognised word the speaker who really said it, and words that nobody said the last speaker's."""
+    partner = {h: r for r, h in pairs}
     last = said[0].speaker if said else None
+    found = []
     for h, token in enumerate(heard):
-        if h not in paired_heard:
-            low = bisect_left(free, (token.start - COLLAR / 2,))
-            high = bisect_left(free, (token.start + COLLAR / 2,))
-            match = next((entry for entry in free[low:high] if entry[1] == token.text), None)
-            speakers[h] = said[match[2]].speaker if match else last
-            if match:
-                free.remove(match)
-        last = speakers[h]
-    return [token._replace(speaker=speaker) for token, speaker in zip(heard, speakers, strict=True)]
+        last = said[partner[h]].speaker if h in partner else last
+        found.append(token._replace(speaker=last))
+    return found
 
 
 def _seglst(rows: Iterable[tuple[float, float, str | None, str]]) -> Any:
@@ -189,24 +177,43 @@ def _errors(reference: Sequence[Token], hypothesis: Sequence[Token]) -> Ratio:
     return Ratio(levenshtein_distance(*sides), len(reference))
 
 
-def align(reference: Sequence[Token], hypothesis: Sequence[Token]) -> list[tuple[int, int]]:
+def align(said: Sequence[Token], heard: Sequence[Token]) -> list[tuple[int, int]]:
     """Pair recognised words (right or substituted) with spoken ones that lie within `COLLAR` seconds.
 
+    Overlapped words have no one order, so equal words that an alignment in order leaves apart are paired too if they
+    lie within `REORDERED` seconds.
+
     Args:
-        reference: spoken words in order of time.
-        hypothesis: recognised words in order of time.
+        said: spoken words in order of time.
+        heard: recognised words in order of time.
 
     Returns:
-        Index pairs (reference, hypothesis), in order.
+        Index pairs (said, heard), in order of the heard word; each word is in one pair at most.
     """
     from meeteval.wer.matching.cy_levenshtein import time_constrained_levenshtein_distance_with_alignment as levenshtein
 
-    if not (reference and hypothesis):
+    if not (said and heard):
         return []
-    sides = [[token.text for token in side] for side in (reference, hypothesis)]
-    times = [[(t.start - COLLAR / 2, t.end + COLLAR / 2) for t in side] for side in (reference, hypothesis)]
+    sides = [[token.text for token in side] for side in (said, heard)]
+    times = [[(t.start - COLLAR / 2, t.end + COLLAR / 2) for t in side] for side in (said, heard)]
     found = levenshtein(*sides, *times, 1, 1, 1, 0, prune=True)
-    return [(r, h) for r, h in found["alignment"] if r is not None and h is not None]
+    pairs = [(r, h) for r, h in found["alignment"] if r is not None and h is not None]
+
+    equal = {h: r for r, h in pairs if said[r].text == heard[h].text}
+    taken = set(equal.values())
+    free: defaultdict[str, list[int]] = defaultdict(list)
+    for r, token in enumerate(said):
+        if r not in taken:
+            free[token.text].append(r)
+    for h, token in enumerate(heard):
+        if h not in equal and (near := free[token.text]):
+            r = min(near, key=lambda r: abs(said[r].start - token.start))
+            if abs(said[r].start - token.start) <= REORDERED:
+                near.remove(r)
+                equal[h] = r
+                taken.add(r)
+    substituted = {h: r for r, h in pairs if h not in equal and r not in taken}
+    return sorted(((r, h) for h, r in (equal | substituted).items()), key=lambda pair: pair[1])
 
 
 def word_speaker_errors(said: Sequence[Token], pairs: Sequence[tuple[str | None, str | None, int]]) -> dict[str, Ratio]:

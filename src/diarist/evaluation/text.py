@@ -44,7 +44,8 @@ def normaliser(name: str = "whisper", language: str | None = "en") -> Normaliser
         return EnglishTextNormalizer()  # type: ignore[no-any-return]
     from whisper_normalizer.basic import BasicTextNormalizer
 
-    return BasicTextNormalizer()  # type: ignore[no-any-return]
+    basic = BasicTextNormalizer()
+    return lambda text: basic(text).strip()
 
 
 def tokens(segment: Segment, normalise: Normaliser) -> list[Token]:
