@@ -1,11 +1,100 @@
 """diarist: who said what, and when.
 
     from diarist import transcribe
+
     transcript = transcribe("meeting.mp3")
+    for segment in transcript.segments:
+        print(segment.speaker, segment.text)
 
 Importing this package loads no engine: heavy libraries are imported where an engine is built.
 """
 
 from __future__ import annotations
 
-__version__ = "0.1.0.dev0"
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from diarist.model.errors import (
+    Cancelled,
+    DiaristError,
+    EndpointError,
+    EngineError,
+    InputError,
+    WeightsError,
+)
+from diarist.model.options import Options
+from diarist.model.progress import Progress
+from diarist.model.timeline import Span
+from diarist.model.transcript import (
+    Diarization,
+    ModelInfo,
+    Segment,
+    SpeakerScores,
+    Transcript,
+    Transcription,
+    Turn,
+    Word,
+)
+
+if TYPE_CHECKING:
+    from diarist.api import transcribe
+    from diarist.attribution import attribute
+    from diarist.audio.audio import Audio
+    from diarist.audio.decode import decode
+    from diarist.diarization.base import Diarizer
+    from diarist.engines import load
+    from diarist.formats import render
+    from diarist.pipeline import LocalPipeline, Pipeline
+    from diarist.transcription.base import Transcriber
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "transcribe": "diarist.api",
+    "attribute": "diarist.attribution",
+    "Audio": "diarist.audio.audio",
+    "decode": "diarist.audio.decode",
+    "Diarizer": "diarist.diarization.base",
+    "load": "diarist.engines",
+    "render": "diarist.formats",
+    "LocalPipeline": "diarist.pipeline",
+    "Pipeline": "diarist.pipeline",
+    "Transcriber": "diarist.transcription.base",
+}
+
+__all__ = [
+    "Audio",
+    "Cancelled",
+    "DiaristError",
+    "Diarization",
+    "Diarizer",
+    "EndpointError",
+    "EngineError",
+    "InputError",
+    "LocalPipeline",
+    "ModelInfo",
+    "Options",
+    "Pipeline",
+    "Progress",
+    "Segment",
+    "Span",
+    "SpeakerScores",
+    "Transcriber",
+    "Transcript",
+    "Transcription",
+    "Turn",
+    "WeightsError",
+    "Word",
+    "__version__",
+    "attribute",
+    "decode",
+    "load",
+    "render",
+    "transcribe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'diarist' has no attribute {name!r}")

@@ -1,1 +1,57 @@
-"""Renderings of a transcript, one module per family."""
+"""Renderings of a transcript, one module per family.
+
+`FORMATS` lists them all; `render` makes one. A renderer is a pure function of the transcript and the recording's name,
+so the same transcript always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from diarist.formats import research, subtitles, text
+from diarist.model.errors import InputError
+from diarist.model.transcript import Transcript
+
+
+class Format(NamedTuple):
+    """One way to write a transcript.
+
+    Attributes:
+        extension: of the file, without the dot.
+        render: makes the file's content from a transcript and the recording's name without extension.
+        summary: what it is for, in a few words.
+    """
+
+    extension: str
+    render: Callable[[Transcript, str], str | bytes]
+    summary: str
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "txt": Format("txt", text.txt, "plain text to read, with times and speakers"),
+    "json": Format("json", text.json, "all that is known, as one JSON document"),
+    "srt": Format("srt", subtitles.srt, "SubRip subtitles"),
+    "vtt": Format("vtt", subtitles.vtt, "WebVTT subtitles with voices"),
+    "rttm": Format("rttm", research.rttm, "speaker turns, NIST RTTM"),
+}
+
+
+def render(transcript: Transcript, format_name: str, *, name: str = "recording") -> str | bytes:
+    """Write a transcript in one of `FORMATS`.
+
+    Args:
+        transcript: what to write.
+        format_name: a key of `FORMATS`.
+        name: the recording's name without extension, for formats that carry one.
+
+    Returns:
+        The file's content: text for UTF-8 encoding, or bytes where the format is binary.
+
+    Raises:
+        InputError: no such format.
+    """
+    found = FORMATS.get(format_name)
+    if found is None:
+        raise InputError("unknown_format", f"No format {format_name!r}.", f"Choose from {', '.join(FORMATS)}.")
+    return found.render(transcript, name)

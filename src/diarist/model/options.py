@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from diarist.model.errors import InputError
 
@@ -20,6 +21,7 @@ class Options:
         num_speakers: the exact number of speakers, where known.
         min_speakers: at least this many.
         max_speakers: at most this many.
+        on_diarization_failure: whether a failed diarization gives words without speakers and a warning, or an error.
 
     Raises:
         InputError: a value is out of range, or the speaker counts contradict each other.
@@ -30,6 +32,7 @@ class Options:
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    on_diarization_failure: Literal["warn", "fail"] = "warn"
 
     def __post_init__(self) -> None:
         if self.language is not None and not re.fullmatch(r"[a-z]{2,3}", self.language):

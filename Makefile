@@ -1,0 +1,45 @@
+# Everything a newcomer needs: `make demo` runs the main job on real speech, `make test` runs the tests.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.ready: requirements/core.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/core.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.ready  ## transcribe a real telephone call: sets up .venv, fetches the small models and the sample
+	@$(BIN)/diarist models pull --quiet sample-telephone
+	$(BIN)/diarist transcribe "$$($(BIN)/diarist models path sample-telephone)/sample.wav"
+
+test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
+	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
+
+lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without index addresses
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
+	  pyproject.toml -o requirements/core.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
+	  -c requirements/core.txt --all-extras --group dev pyproject.toml -o requirements/dev.txt
+
+clean:  ## remove what these commands made here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help demo test check bench lock clean

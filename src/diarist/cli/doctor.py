@@ -1,0 +1,131 @@
+"""``diarist doctor``: what is installed, found and missing here, and the next command."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+REQUIRED = ("av", "ctranslate2", "faster-whisper", "numpy", "onnxruntime", "scipy")
+MARKS = {"ok": ("✓", "green"), "note": ("·", "cyan"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+MIN_FREE_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that doctor looked at.
+
+    Attributes:
+        name: what it is.
+        status: ``note`` is worth knowing; ``warn`` works, but not as well as it could; ``fail`` stops the main job.
+        detail: what was found.
+        fix: the command or step that mends it; empty where nothing needs mending.
+    """
+
+    name: str
+    status: Literal["ok", "note", "warn", "fail"]
+    detail: str
+    fix: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON.")] = False,
+) -> None:
+    """Explain what is installed, found and missing, and the command that mends it.
+
+    Exits with 1 if something stops the main job.
+    """
+    findings = list(examine())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        for finding in findings:
+            mark, colour = MARKS[finding.status]
+            typer.secho(f"{mark} {finding.name}: ", fg=colour, bold=True, nl=False)
+            typer.echo(finding.detail)
+            if finding.fix:
+                typer.echo(f"    → {finding.fix}")
+    if any(finding.status == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at this machine. Loads no model and reaches no network."""
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield from _packages()
+    yield from _devices()
+    yield from _models()
+    yield from _cache()
+
+
+def _packages() -> Iterator[Finding]:
+    found, missing = [], []
+    for name in REQUIRED:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        fix = f"{Path(sys.executable).name} -m pip install --force-reinstall diarist"
+        yield Finding("packages", "fail", f"missing: {', '.join(missing)}", fix)
+    else:
+        yield Finding("packages", "ok", ", ".join(found))
+
+
+def _devices() -> Iterator[Finding]:
+    import ctranslate2
+    import onnxruntime
+
+    gpus = ctranslate2.get_cuda_device_count()
+    providers = onnxruntime.get_available_providers()
+    if gpus and "CUDAExecutionProvider" not in providers:
+        yield Finding(
+            "device", "warn", f"{gpus} NVIDIA GPU(s), but ONNX Runtime here is for the CPU", "pip install 'diarist[gpu]'"
+        )
+    elif gpus:
+        yield Finding("device", "ok", f"{gpus} NVIDIA GPU(s); auto uses cuda")
+    else:
+        yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {os.cpu_count()} threads")
+
+
+def _models() -> Iterator[Finding]:
+    from diarist.engines import auto_diarizer, auto_transcriber
+    from diarist.weights.locate import locate
+
+    for task, choice in (("transcription", auto_transcriber(None)), ("diarization", auto_diarizer())):
+        where = [locate(name) for name in choice.weights]
+        if all(where):
+            places = ", ".join(dict.fromkeys(found.place for found in where if found))
+            yield Finding(task, "ok", f"auto takes {choice.name} ({choice.reason}; from {places})")
+        else:
+            names = " ".join(choice.weights)
+            yield Finding(
+                task, "note", f"auto takes {choice.name}, which the first run fetches", f"diarist models pull {names}"
+            )
+        if choice.better:
+            yield Finding(task, "note", "a better model exists", choice.better)
+
+
+def _cache() -> Iterator[Finding]:
+    from diarist.weights.locate import cache_dir
+
+    folder = cache_dir()
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(parent).free / 1e9
+    if not os.access(parent, os.W_OK):
+        yield Finding("cache", "fail", f"cannot write to {folder}", "set DIARIST_CACHE to a folder you own")
+    elif free < MIN_FREE_GB:
+        yield Finding("cache", "warn", f"{free:.1f} GB free at {folder}", "free some space, or set DIARIST_CACHE")
+    else:
+        yield Finding("cache", "ok", f"{folder}, {free:.0f} GB free")
+    if os.environ.get("DIARIST_OFFLINE") or os.environ.get("HF_HUB_OFFLINE"):
+        yield Finding("network", "note", "offline mode is on: models that are missing will not be fetched")

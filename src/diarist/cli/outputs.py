@@ -1,0 +1,136 @@
+"""Which recording goes where: arguments of ``diarist transcribe`` to jobs, and transcripts to files, atomically."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from diarist.formats import FORMATS, render
+from diarist.model.errors import InputError
+
+if TYPE_CHECKING:
+    from diarist.model.transcript import Transcript
+
+# Containers that the platform's mimetypes table does not list as sound or video.
+MEDIA_SUFFIXES = frozenset({".m4a", ".m4b", ".opus", ".flac", ".ogg", ".oga", ".mka", ".mkv", ".webm", ".aac", ".caf"})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording to transcribe.
+
+    Attributes:
+        name: what to call it in messages.
+        source: path, URL or ``-``.
+        formats: what to render.
+        targets: file to write per format; empty to print the only format.
+    """
+
+    name: str
+    source: str
+    formats: tuple[str, ...]
+    targets: Mapping[str, Path]
+
+
+def plan_jobs(paths: Sequence[str], formats: Sequence[str] | None, out: Path | None) -> list[Job]:
+    """Decide, before any work, what will be read and written.
+
+    Raises:
+        InputError: a format is unknown, a folder holds no recordings, or several recordings would be printed.
+    """
+    chosen = tuple(dict.fromkeys(formats or ("txt",)))
+    for name in chosen:
+        if name not in FORMATS:
+            raise InputError("bad_format", f"There is no format {name!r}.", f"Choose from: {', '.join(FORMATS)}.")
+    inputs = [found for path in paths for found in _expand(path)]
+    if out is None:
+        if len(inputs) > 1:
+            raise InputError("needs_out", f"{len(inputs)} recordings need a folder to go to.", "Add -o DIR.")
+        if len(chosen) > 1:
+            raise InputError("needs_out", f"{len(chosen)} formats need a folder to go to.", "Add -o DIR.")
+        return [Job(PurePath(source).name, source, chosen, {}) for source, _ in inputs]
+    if out.exists() and not out.is_dir():
+        raise InputError("bad_out", f"{out} is not a folder.", "Name a folder after -o.")
+    stems = Counter(relative.with_suffix("") for _, relative in inputs)
+    jobs = []
+    for source, relative in inputs:
+        # a.mp3 and a.wav in one batch keep their suffixes, so that neither overwrites the other.
+        stem = relative.with_suffix("") if stems[relative.with_suffix("")] == 1 else relative
+        targets = {name: out / f"{stem}.{FORMATS[name].extension}" for name in chosen}
+        jobs.append(Job(str(relative), source, chosen, targets))
+    twice = [path for path, count in Counter(path for job in jobs for path in job.targets.values()).items() if count > 1]
+    if twice:
+        raise InputError("same_output", f"Two recordings would both be written to {twice[0]}.", "Rename one of them.")
+    return jobs
+
+
+def _expand(path: str) -> Iterable[tuple[str, PurePath]]:
+    """Yield (source, name relative to the argument) for a file, folder, URL or ``-``."""
+    if path == "-":
+        yield path, PurePath("stdin")
+    elif "://" in path:
+        yield path, PurePath(PurePath(unquote(urlsplit(path).path)).name or "download")
+    elif Path(path).is_dir():
+
+        def refuse(error: OSError) -> None:
+            raise InputError(
+                "unreadable_folder", f"Cannot read the folder {error.filename}: {error.strerror}.", "Check its permissions."
+            )
+
+        found = sorted(
+            Path(where) / name
+            for where, _, names in os.walk(path, onerror=refuse)
+            for name in names
+            if _is_media(name)
+        )
+        if not found:
+            raise InputError("empty_folder", f"There are no recordings in {path}.", "Name audio or video files.")
+        for file in found:
+            yield str(file), file.relative_to(path)
+    else:
+        yield path, PurePath(Path(path).name)
+
+
+def _is_media(name: str) -> bool:
+    kind = mimetypes.guess_type(name)[0] or ""
+    return not name.startswith(".") and (
+        kind.startswith(("audio/", "video/")) or PurePath(name).suffix.lower() in MEDIA_SUFFIXES
+    )
+
+
+def write_all(transcript: Transcript, targets: Mapping[str, Path]) -> None:
+    """Write each format whole or not at all.
+
+    Raises:
+        InputError: a file cannot be written, e.g. the disk is full; nothing partial is left behind.
+    """
+    for name, path in targets.items():
+        content = render(transcript, name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content if isinstance(content, bytes) else content.encode())
+                Path(draft).chmod(0o666 & ~_umask())
+                Path(draft).replace(path)
+            except BaseException:
+                Path(draft).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise InputError(
+                "cannot_write", f"Cannot write {path}: {error.strerror}.", "Free some space or choose another -o DIR."
+            ) from error
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

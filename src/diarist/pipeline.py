@@ -1,0 +1,124 @@
+"""The whole job, wherever it runs: a recording in, a transcript out."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Protocol, TypeVar
+
+from diarist.attribution import attribute
+from diarist.audio.audio import Audio
+from diarist.diarization.base import Diarizer
+from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.transcript import Diarization, Transcript, Transcription
+from diarist.transcription.base import Transcriber
+
+
+N = TypeVar("N", Transcription, Diarization)
+
+
+class Pipeline(Protocol):
+    """Turns a recording into a transcript; local engines and remote endpoints look the same from here."""
+
+    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
+        """Transcribe and diarize a recording.
+
+        Args:
+            audio: mono, 16 kHz; see `diarist.audio.decode.decode`.
+            options: what was asked.
+            progress: called from any thread with a stage's name and how much of it is done; may raise `Cancelled`.
+
+        Raises:
+            DiaristError: the work cannot be done; see its code and hint.
+        """
+
+
+class LocalPipeline:
+    """Runs both engines in this process, at the same time.
+
+    Args:
+        transcriber: finds the words.
+        diarizer: finds the speakers; None where no recording will be diarized.
+    """
+
+    def __init__(self, transcriber: Transcriber, diarizer: Diarizer | None) -> None:
+        self.transcriber = transcriber
+        self.diarizer = diarizer
+
+    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
+        """See `Pipeline.transcribe`."""
+        diarizer = self.diarizer
+        if options.diarize and diarizer is None:
+            raise InputError("no_diarizer", "This pipeline has no diarizer.", "Ask for diarize=False, or load one.")
+        return run_legs(
+            lambda report: self.transcriber.transcribe(audio, options, report),
+            (lambda report: diarizer.diarize(audio, options, report)) if diarizer and options.diarize else None,
+            options,
+            progress,
+        )
+
+
+def run_legs(
+    transcribe: Callable[[Progress], Transcription],
+    diarize: Callable[[Progress], Diarization] | None,
+    options: Options = Options(),
+    progress: Progress = ignore,
+) -> Transcript:
+    """Run transcription and diarization at the same time, wherever they are, and attribute words to speakers.
+
+    A failed leg stops the other at its next progress report. A failed diarization is not a failed transcript: the words
+    come back without speakers and with a warning, unless ``options.on_diarization_failure`` is ``"fail"`` or the input
+    was at fault.
+
+    Raises:
+        DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
+    """
+    began = time.perf_counter()
+    stop = threading.Event()
+
+    def report(stage: str, done: float) -> None:
+        if stop.is_set():
+            raise Cancelled
+        progress(stage, done)
+
+    def degradable(error: BaseException | None) -> bool:
+        return (
+            isinstance(error, DiaristError)
+            and not isinstance(error, (Cancelled, InputError))
+            and options.on_diarization_failure == "warn"
+        )
+
+    seconds: dict[str, float] = {}
+
+    def leg(stage: str, work: Callable[[Progress], N]) -> N:
+        result = work(report)
+        seconds[stage] = round(time.perf_counter() - began, 3)
+        return result
+
+    with ThreadPoolExecutor(2, "diarist-leg") as pool:
+        words = pool.submit(leg, "transcription", transcribe)
+        turns = pool.submit(leg, "diarization", diarize) if diarize else None
+        pending: set[Future[Transcription] | Future[Diarization]] = {words} if turns is None else {words, turns}
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for finished in done:
+                    error = finished.exception()
+                    if error is not None and not (finished is turns and degradable(error)):
+                        raise error
+        except BaseException:
+            stop.set()
+            raise
+
+    failure = turns.exception() if turns else None
+    transcript = attribute(words.result(), turns.result() if turns and failure is None else None)
+    warnings = transcript.warnings
+    if isinstance(failure, DiaristError):
+        warnings = (*warnings, f"Diarization failed, so words carry no speaker: {failure}")
+    seconds["total"] = round(time.perf_counter() - began, 3)
+    return dataclasses.replace(transcript, warnings=warnings, timings={**transcript.timings, **seconds})

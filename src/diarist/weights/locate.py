@@ -1,0 +1,212 @@
+"""Find a model's files on this machine, and say which place won.
+
+Places, in order: a folder the user named, the two layouts in which RunPod hands models to a worker, the Hugging Face
+hub's cache, diarist's own cache, and the folder baked into an image. Nothing is downloaded and nothing is written.
+A place wins only if it holds every required file: a cached repository with a config and no weights is not a model.
+
+Rejected: ``huggingface_hub.scan_cache_dir``, which sizes every cached repository, takes 0.3 s to import, and knows
+neither RunPod's lower-cased folder names nor its second layout.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, find
+
+Place = Literal["explicit", "runpod-volume", "runpod-store", "hub-cache", "cache", "image"]
+
+RUNPOD_VOLUME = Path("/runpod-volume/huggingface-cache/hub")
+"""Cached models, layout 1: a hub cache on the worker's volume (RunPod documentation, model caching)."""
+
+RUNPOD_STORE = Path("/runpod/model-store/huggingface")
+"""Cached models, layout 2: ``org/name/revision/`` (RunPod SDK 2.0 and runpodctl mount path)."""
+
+IMAGE_DIR = Path("/opt/diarist/models")
+"""Where the Dockerfiles bake models in; ``DIARIST_IMAGE_DIR`` overrides."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The folders that are looked into, made from an environment by `places`. None means: do not look there."""
+
+    explicit: Path | None = None
+    runpod_volume: Path | None = None
+    runpod_store: Path | None = None
+    runpod_revision: str | None = None
+    hub_cache: Path | None = None
+    cache: Path
+    image: Path | None = None
+
+    def folder(self, entry: ModelEntry) -> Path:
+        """Where diarist keeps ``entry`` in its own cache."""
+        return self.cache / "models" / entry.name
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A folder with all files of a model.
+
+    Attributes:
+        path: the folder.
+        place: which kind of place it is in.
+        revision: identifies the weights: the catalog's digest where every size agrees with it, else the hub's commit,
+            else None.
+    """
+
+    path: Path
+    place: Place
+    revision: str | None
+
+
+def places(env: Mapping[str, str] | None = None) -> Places:
+    """The places that ``env`` (by default this process's environment) points at.
+
+    ``DIARIST_MODEL_DIR`` or ``MODEL_DIR`` names a folder; ``DIARIST_CACHE`` moves diarist's cache; ``HF_HUB_CACHE`` and
+    ``HF_HOME`` move the hub's; ``MODEL_REVISION`` picks a revision in RunPod's model store.
+    """
+    env = os.environ if env is None else env
+    explicit = env.get("DIARIST_MODEL_DIR") or env.get("MODEL_DIR")
+    return Places(
+        explicit=Path(explicit).expanduser() if explicit else None,
+        runpod_volume=RUNPOD_VOLUME,
+        runpod_store=RUNPOD_STORE,
+        runpod_revision=env.get("MODEL_REVISION") or None,
+        hub_cache=_hub_cache(env),
+        cache=cache_dir(env),
+        image=Path(env.get("DIARIST_IMAGE_DIR") or IMAGE_DIR),
+    )
+
+
+def cache_dir(env: Mapping[str, str] | None = None) -> Path:
+    """The root of diarist's own cache: ``DIARIST_CACHE``, else the platform's user cache folder."""
+    env = os.environ if env is None else env
+    if chosen := env.get("DIARIST_CACHE"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("diarist", appauthor=False))
+
+
+def locate(name: str, where: Places | None = None) -> Located | None:
+    """The first place that holds all files of the model ``name``, or None.
+
+    Args:
+        name: a name in the catalog.
+        where: the places to look into; by default those of this process's environment.
+
+    Raises:
+        InputError: no model has this name.
+    """
+    entry = find(name)
+    where = where or places()
+    for place, folder in _candidates(entry, where):
+        if holds(entry, folder):
+            return Located(folder, place, _revision(entry, folder))
+        if place == "explicit" and folder.name == entry.name and folder.is_dir():
+            _log.warning("The folder %s lacks files of %s, or they have another size; looking elsewhere.", folder, name)
+    return None
+
+
+def holds(entry: ModelEntry, folder: Path) -> bool:
+    """Whether ``folder`` holds every required file of ``entry``, none empty, each of the known size."""
+    fetched = all(_is_file(folder / file.path, file.size) for file in entry.files if file.required)
+    return fetched or any(all(_is_file(folder / path, None) for path in paths) for paths in entry.also)
+
+
+def _candidates(entry: ModelEntry, where: Places) -> Iterator[tuple[Place, Path]]:
+    if where.explicit:
+        for name in (entry.name, *(repo.split("/")[1] for repo in entry.repos), *entry.repos):
+            yield "explicit", where.explicit / name
+        if _recognisable(entry, where.explicit):
+            yield "explicit", where.explicit
+    for source in entry.sources:
+        if isinstance(source, HubSource):
+            for snapshot in _snapshots(where.runpod_volume, source):
+                yield "runpod-volume", snapshot
+            for snapshot in _stored(where.runpod_store, source, where.runpod_revision):
+                yield "runpod-store", snapshot
+            for snapshot in _snapshots(where.hub_cache, source):
+                yield "hub-cache", snapshot
+    yield "cache", where.folder(entry)
+    if where.image:
+        yield "image", where.image / entry.name
+
+
+def _recognisable(entry: ModelEntry, folder: Path) -> bool:
+    """Whether files lying loose in ``folder`` can be told to be this model's: ``model.bin`` alone could be anyone's."""
+    names = {entry.name.lower(), *(repo.split("/")[1].lower() for repo in entry.repos)}
+    others = {file.path for other in CATALOG.values() if other != entry for file in other.files}
+    return folder.name.lower() in names or any(file.size or file.path not in others for file in entry.files)
+
+
+def _snapshots(hub: Path | None, source: HubSource) -> Iterator[Path]:
+    """Snapshots of ``source`` in a hub cache, the wanted revision first. Some hosts lower-case the folder's name."""
+    for repo in _children(hub, "models--" + source.repo.replace("/", "--")):
+        wanted = source.revision or "main"
+        ref = repo / "refs" / wanted
+        commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else wanted
+        first = repo / "snapshots" / commit
+        yield first
+        if source.revision is None:
+            yield from (folder for folder in sorted(_children(repo / "snapshots")) if folder != first)
+
+
+def _stored(store: Path | None, source: HubSource, revision: str | None) -> Iterator[Path]:
+    """Revisions of ``source`` in RunPod's model store; weights may lie deeper, in ``snapshots/<revision>``."""
+    organisation, name = source.repo.split("/")
+    wanted = source.revision or revision
+    for owner in _children(store, organisation):
+        for repo in _children(owner, name):
+            revisions = sorted(_children(repo), key=lambda folder: (folder.name != wanted, folder.name))
+            for folder in revisions:
+                yield from sorted(_children(folder / "snapshots"))
+                yield folder
+
+
+def _children(folder: Path | None, name: str | None = None) -> Iterator[Path]:
+    """Sub-folders of ``folder``, or those called ``name`` in any case, the exact spelling first; none if unreadable."""
+    if folder is None:
+        return
+    try:
+        children = [child for child in folder.iterdir() if child.is_dir()]
+    except OSError:
+        return
+    if name is None:
+        yield from children
+    else:
+        same = [child for child in children if child.name.lower() == name.lower()]
+        yield from sorted(same, key=lambda child: child.name != name)
+
+
+def _is_file(path: Path, size: int | None) -> bool:
+    try:
+        found = path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return False
+    return found > 0 and (size is None or found == size)
+
+
+def _revision(entry: ModelEntry, folder: Path) -> str | None:
+    if entry.revision:
+        return entry.revision
+    return folder.name if _COMMIT.fullmatch(folder.name) else None
+
+
+def _hub_cache(env: Mapping[str, str]) -> Path:
+    """As huggingface_hub resolves it, without importing it."""
+    if chosen := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(chosen).expanduser()
+    if home := env.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    base = env.get("XDG_CACHE_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".cache")
+    return Path(base).expanduser() / "huggingface" / "hub"

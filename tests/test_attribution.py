@@ -1,0 +1,172 @@
+"""Every word gets its own speaker, and nothing is invented."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diarist.attribution import MAX_DISTANCE, PAUSE, attribute
+from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Transcription, Turn, Word
+
+WHISPER = ModelInfo("transcription", "whisper-tiny.en", None, "faster-whisper 1.2.1")
+PYANNOTE = ModelInfo("diarization", "pyannote-3.1", None, "onnxruntime 1.22")
+
+
+def said(*words, **fields):
+    return Transcription(words=words, language="en", duration=60, model=WHISPER, **fields)
+
+
+def spoken(*turns, exclusive=None, **fields):
+    return Diarization(turns=turns, exclusive=exclusive or turns, duration=60, model=PYANNOTE, **fields)
+
+
+def labels(transcript):
+    return [word.speaker for word in transcript.words]
+
+
+def test_a_word_goes_to_the_speaker_who_covers_most_of_it():
+    turns = spoken(Turn(0, 1.3, "x"), Turn(1.3, 3, "y"))
+    assert labels(attribute(said(Word(0, 1, "so"), Word(1, 1.5, "long"), Word(1.5, 2, "bye")), turns)) == [
+        "SPEAKER_00",
+        "SPEAKER_00",
+        "SPEAKER_01",
+    ]
+
+
+def test_pieces_of_one_speaker_count_together():
+    turns = spoken(Turn(0, 0.4, "x"), Turn(0.4, 0.9, "y"), Turn(0.9, 1.2, "x"))
+    (word,) = attribute(said(Word(0, 1.2, "wellll")), turns).words
+    assert word.speaker == "SPEAKER_00"
+    assert attribute(said(word), turns).speakers == ("SPEAKER_00", "SPEAKER_01")
+
+
+def test_overlapping_turns_flag_the_word_and_the_exclusive_timeline_decides():
+    turns = spoken(Turn(0, 4, "x"), Turn(2, 3, "y"), exclusive=(Turn(0, 2, "x"), Turn(2, 2.6, "y"), Turn(2.6, 4, "x")))
+    result = attribute(said(Word(1, 1.5, "I"), Word(2, 2.5, "mm"), Word(3, 3.5, "see")), turns)
+    assert labels(result) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_00"]
+    assert [word.overlap for word in result.words] == [False, True, False]
+
+
+def test_a_speaker_who_overlaps_himself_is_no_overlap():
+    result = attribute(said(Word(1, 2, "hm")), spoken(Turn(0, 3, "x"), Turn(1, 2, "x"), exclusive=(Turn(0, 3, "x"),)))
+    assert not result.words[0].overlap
+
+
+def test_a_word_in_a_gap_goes_to_the_nearest_turn_within_reach():
+    turns = spoken(Turn(10, 11, "x"), Turn(12, 13, "y"))
+    near, far = 9.9 - MAX_DISTANCE / 2, 8 - MAX_DISTANCE
+    result = attribute(
+        said(Word(far, far + 0.1, "a"), Word(near, near + 0.1, "b"), Word(11.1, 11.3, "c"), Word(11.7, 11.9, "d")),
+        turns,
+    )
+    assert labels(result) == [None, "SPEAKER_00", "SPEAKER_00", "SPEAKER_01"]
+
+
+def test_a_word_without_length_still_has_a_speaker():
+    assert labels(attribute(said(Word(1, 1, "a")), spoken(Turn(0, 2, "x")))) == ["SPEAKER_00"]
+
+
+def test_speakers_are_named_in_order_of_first_word_then_of_first_turn():
+    turns = spoken(Turn(0, 0.5, "cough"), Turn(1, 2, "zoe"), Turn(3, 4, "adam"))
+    result = attribute(said(Word(1, 1.5, "hi"), Word(3, 3.5, "hello")), turns)
+    assert result.speakers == ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
+    assert [turn.speaker for turn in result.turns] == ["SPEAKER_02", "SPEAKER_00", "SPEAKER_01"]
+
+
+def test_speaker_confidence_is_the_mean_score_of_the_words_frames():
+    scores = SpeakerScores(start=0.05, step=0.1, speakers=("y", "x"), values=bytes([0, 255] * 10 + [255, 51] * 10))
+    turns = spoken(Turn(0, 1, "x"), Turn(1, 2, "y"), scores=scores)
+    words = attribute(said(Word(0, 1, "a"), Word(1.4, 1.4, "b")), turns).words
+    assert [word.speaker_confidence for word in words] == [1.0, 1.0]
+    straddling = attribute(said(Word(0.2, 1.4, "a")), turns).words[0]
+    assert straddling.speaker_confidence == pytest.approx((8 + 4 * 0.2) / 12, abs=1e-4)
+
+
+def test_speaker_confidence_is_absent_where_the_diarizer_measured_none():
+    turns = (Turn(0, 1, "x"),)
+    assert attribute(said(Word(0, 1, "a")), spoken(*turns)).words[0].speaker_confidence is None
+    other = SpeakerScores(0, 0.1, ("y",), bytes(20))
+    assert attribute(said(Word(0, 1, "a")), spoken(*turns, scores=other)).words[0].speaker_confidence is None
+    short = SpeakerScores(0, 0.1, ("x",), b"")
+    assert attribute(said(Word(0, 1, "a")), spoken(*turns, scores=short)).words[0].speaker_confidence is None
+
+
+def test_segments_are_cut_at_speaker_changes_sentence_ends_and_pauses():
+    turns = spoken(Turn(0, 10, "x"), Turn(10, 20, "y"))
+    result = attribute(
+        said(
+            Word(0, 1, "Hello."),
+            Word(1, 2, "Mr."),
+            Word(2, 3, "Smith,"),
+            Word(3 + PAUSE / 2, 4, "I"),
+            Word(4 + PAUSE * 1.5, 6, "think"),
+            Word(10, 11, "Yes?"),
+            Word(11, 12, "good"),
+        ),
+        turns,
+    )
+    assert [(s.speaker, s.text) for s in result.segments] == [
+        ("SPEAKER_00", "Hello."),
+        ("SPEAKER_00", "Mr. Smith, I"),
+        ("SPEAKER_00", "think"),
+        ("SPEAKER_01", "Yes? good"),
+    ]
+    assert [(s.start, s.end) for s in result.segments][1] == (1, 4)
+
+
+def test_without_diarization_words_are_segmented_and_have_no_speaker():
+    result = attribute(said(Word(0, 1, "One."), Word(1, 2, "Two")))
+    assert (labels(result), result.speakers, result.turns) == ([None, None], (), ())
+    assert [segment.text for segment in result.segments] == ["One.", "Two"]
+    assert result.models == (WHISPER,)
+
+
+def test_models_timings_and_warnings_of_both_legs_are_kept():
+    result = attribute(
+        said(timings={"load": 1.0}, warnings=("slow",)), spoken(timings={"load": 2.0}, warnings=("slow", "short"))
+    )
+    assert result.models == (WHISPER, PYANNOTE)
+    assert result.timings == {"transcription.load": 1.0, "diarization.load": 2.0}
+    assert result.warnings == ("slow", "short")
+    assert result.segments == ()
+
+
+MS = st.integers(0, 20_000)
+WORDS = st.lists(
+    st.tuples(MS, st.integers(0, 900), st.sampled_from(["a", "b.", "C?", "Dr."])).map(
+        lambda w: Word(w[0] / 1000, (w[0] + w[1]) / 1000, w[2])
+    ),
+    max_size=12,
+).map(lambda words: sorted(words, key=lambda word: word.start))
+TURNS = st.lists(st.tuples(MS, st.sampled_from("xyz")), max_size=8).map(
+    lambda edges: [
+        Turn(a[0] / 1000, b[0] / 1000, a[1])
+        for a, b in itertools.pairwise(sorted(edges))
+        if a[0] < b[0] and a[1] != "z"
+    ]
+)
+
+
+@given(WORDS, TURNS)
+def test_the_fast_search_agrees_with_looking_at_every_turn(words, turns):
+    result = attribute(said(*words), spoken(*turns))
+    for word, labelled in zip(words, result.words, strict=True):
+        cover = {}
+        for turn in turns:
+            cover[turn.speaker] = cover.get(turn.speaker, 0) + turn.intersection(word)
+        distance = min((word.gap(turn) for turn in turns), default=99)
+        assert (labelled.speaker is None) == (distance > MAX_DISTANCE)
+        if labelled.speaker and max(cover.values()) > 0:
+            name = dict(zip([t.speaker for t in result.turns], [t.speaker for t in turns], strict=True))
+            assert cover[name[labelled.speaker]] == pytest.approx(max(cover.values()))
+
+
+@given(WORDS, TURNS)
+def test_no_word_is_lost_or_moved_and_segments_never_mix_speakers(words, turns):
+    result = attribute(said(*words), spoken(*turns))
+    assert [(w.start, w.end, w.text) for w in result.words] == [(w.start, w.end, w.text) for w in words]
+    for segment in result.segments:
+        assert {word.speaker for word in segment.words} == {segment.speaker}
+        assert segment.text == " ".join(word.text for word in segment.words)
+    assert set(result.speakers) == {t.speaker for t in result.turns} | {w.speaker for w in result.words if w.speaker}

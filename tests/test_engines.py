@@ -1,0 +1,37 @@
+"""What ``auto`` takes: the best model that is here and knows the language, else the small embedded one."""
+
+import pytest
+
+from diarist.engines import auto_diarizer, auto_transcriber, load
+from diarist.model.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("language", "here", "takes"),
+    [
+        (None, set(), "whisper-tiny.en"),
+        ("en", {"whisper-base"}, "whisper-base"),
+        ("en", {"parakeet-tdt-0.6b-v2-onnx", "parakeet-tdt-0.6b-v3-onnx"}, "parakeet-tdt-0.6b-v2"),
+        ("de", {"parakeet-tdt-0.6b-v2-onnx", "parakeet-tdt-0.6b-v3-onnx"}, "parakeet-tdt-0.6b-v3"),
+        ("de", {"whisper-tiny.en"}, "whisper-base"),
+        ("ja", {"parakeet-tdt-0.6b-v3-onnx", "whisper-large-v3-turbo"}, "whisper-large-v3-turbo"),
+    ],
+)
+def test_auto_takes_the_best_model_here(language, here, takes):
+    assert auto_transcriber(language, here.__contains__).name == takes
+
+
+def test_auto_says_how_to_get_better_only_where_there_is_better():
+    assert auto_transcriber("en", {"parakeet-tdt-0.6b-v2-onnx"}.__contains__).better is None
+    assert "models pull parakeet-tdt-0.6b-v2-onnx" in auto_transcriber("en", set().__contains__).better
+
+
+def test_the_embedded_diarizer_needs_both_its_parts():
+    assert auto_diarizer({"community-1"}.__contains__).name == "community-1"
+    assert auto_diarizer(set().__contains__).name == "embedded"
+    assert auto_diarizer(set().__contains__).reason == "smallest download"
+
+
+def test_an_unknown_device_is_refused_before_anything_is_loaded():
+    with pytest.raises(InputError, match="no device 'tpu'"):
+        load(device="tpu")
