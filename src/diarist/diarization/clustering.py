@@ -29,6 +29,15 @@ class Bounds:
     low: int = 1
     high: int | None = None
 
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return str(self.low)
+        return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
+
+    def allows(self, found: int) -> bool:
+        """Whether that many speakers are within the bounds."""
+        return self.low <= found and (self.high is None or found <= self.high)
+
     def clip(self, found: int, available: int) -> int:
         """The allowed number nearest to what was found, given how many embeddings there are to tell apart."""
         high = available if self.high is None else min(self.high, available)
@@ -75,7 +84,7 @@ class Agglomerative:
 
     def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
         """See `Clustering`."""
-        active = ~np.isnan(embeddings).any(axis=2)
+        active = np.asarray(~np.isnan(embeddings).any(axis=2))
         sure = sure_slots(classes) & active
         if not sure.any():
             sure = active
@@ -104,19 +113,19 @@ class Agglomerative:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
         from scipy.cluster.hierarchy import fcluster
 
-        merges = len(tree)
         by_order = tree.copy()
-        by_order[:, 2] = np.arange(merges)  # centroid linkage is not monotonic: cut by the order of merges instead
-        best, best_gap = np.zeros(merges + 1, np.intp), abs(1 - wanted)
+        by_order[:, 2] = np.arange(len(tree))  # centroid linkage is not monotonic: cut by the order of merges instead
+        best = np.arange(len(tree) + 1) if wanted > len(tree) else np.zeros(len(tree) + 1, np.intp)
+        best_gap = abs(_num_large(best, smallest) - wanted)
         for merge in np.argsort(np.abs(tree[:, 2] - self.threshold), kind="stable"):
+            if best_gap == 0:
+                break
             if tree[merge, 3] < smallest:
                 continue
             labels = fcluster(by_order, merge, criterion="distance") - 1
             gap = abs(_num_large(labels, smallest) - wanted)
             if gap < best_gap:
                 best, best_gap = labels, gap
-            if gap == 0:
-                break
         return best
 
 
@@ -133,11 +142,11 @@ def active_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def cosine(a: Float, b: Float) -> Float:
     """Cosine similarity of all rows of ``a`` to all rows of ``b``."""
-    return _unit(np.asarray(a, np.float64)) @ _unit(np.asarray(b, np.float64)).T
+    return np.asarray(_unit(np.asarray(a, np.float64)) @ _unit(np.asarray(b, np.float64)).T)
 
 
 def _unit(rows: Float) -> Float:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))
 
 
 def _num_large(labels: NDArray[np.intp], smallest: int) -> int:

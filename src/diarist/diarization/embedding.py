@@ -16,7 +16,6 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from diarist.audio.audio import SAMPLE_RATE
 from diarist.diarization import graphs
 from diarist.diarization.features import FRAME_LENGTH, FRAME_SHIFT, fbank
 from diarist.diarization.segmentation import CHUNK_SAMPLES, NUM_FRAMES, Grid
@@ -127,7 +126,7 @@ class OnePass:
             weights[row, starts[chunk] - origin :][:per_chunk] = masks[chunk, slot, frame]
         embeddings = np.full((*masks.shape[:2], model.dimension), np.nan, np.float32)
         if len(chunks):
-            frames = self._frames(origin, end, weights.any(axis=0))
+            frames = self._frames(origin, end, np.asarray(weights.any(axis=0)))
             embeddings[chunks, slots] = model.embed(frames, weights)
         return embeddings
 
@@ -156,7 +155,9 @@ class OnePass:
 
     def _feature_span(self, block: int) -> tuple[int, int]:
         reach = self._model.margin + _CENTRING
-        return max(0, block * self._model.block - reach), min(self._num_features, (block + 1) * self._model.block + reach)
+        return max(0, block * self._model.block - reach), min(
+            self._num_features, (block + 1) * self._model.block + reach
+        )
 
     def _block(self, block: int) -> Float:
         model, total = self._model, self._num_features
@@ -173,7 +174,8 @@ class OnePass:
         means = (sums[finish - offset] - sums[begin - offset]) / (finish - begin)[:, None]
         centred = features[low - offset : high - offset] - means.astype(np.float32)
         skip = (a - low) // model.subsampling
-        return model.frames(centred[None])[0][:, skip : skip + -(-(b - a) // model.subsampling)]
+        frames: Float = model.frames(centred[None])[0][:, skip : skip + -(-(b - a) // model.subsampling)]
+        return frames
 
 
 class PerChunk:

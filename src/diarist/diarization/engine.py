@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.clustering import NOBODY, Bounds, Clustering, active_slots
 from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, Session, reach
-from diarist.diarization.reconstruct import reconstruct, soft_scores, turns
+from diarist.diarization.reconstruct import Activity, reconstruct, soft_scores, turns
 from diarist.diarization.segmentation import (
-    CHUNK_SAMPLES,
     NUM_FRAMES,
     NUM_SLOTS,
     Grid,
@@ -137,9 +136,7 @@ class WindowedDiarizer:
             found.append(Window(grid, first, last, *reach(self._embedding, grid, first, last)))
         return tuple(found)
 
-    def segment_and_embed(
-        self, samples: NDArray[np.float32], window: Window, progress: Progress = ignore
-    ) -> Evidence:
+    def segment_and_embed(self, samples: NDArray[np.float32], window: Window, progress: Progress = ignore) -> Evidence:
         """Run the networks on one window.
 
         Args:
@@ -152,7 +149,7 @@ class WindowedDiarizer:
         activity = np.zeros((last - first, NUM_FRAMES, NUM_SLOTS), np.uint8)
         embeddings = np.full((last - first, NUM_SLOTS, self._embedding.dimension), np.nan, np.float32)
         with ThreadPoolExecutor(self._threads, "diarize") as executor:
-            embed: type[OnePass] | type[PerChunk] = PerChunk if self._exact else OnePass
+            embed: type[OnePass | PerChunk] = PerChunk if self._exact else OnePass
             embedder: Embedder = embed(self._embedding, samples, window.start, window.grid, executor)
             for group in range(first, last, _GROUP):
                 progress("diarization", (group - first) / (last - first))
@@ -183,3 +180,44 @@ class WindowedDiarizer:
         speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
         activity_of = reconstruct(grid, classes, activity, speakers, bounds.high)
         return self._diarization(activity_of, clusters.centroids, duration, bounds)
+
+    def _segment(
+        self, samples: NDArray[np.float32], window: Window, first: int, last: int, executor: Executor
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Classes and activity, as in `Evidence`, of chunks ``[first, last)``."""
+
+        def run(start: int) -> NDArray[np.float32]:
+            end = min(start + _BATCH, last)
+            batch = chunk_samples(samples, window.start, window.grid, start, end)
+            log_probs: NDArray[np.float32] = self._segmenter.run(None, {"samples": np.ascontiguousarray(batch)})[0]
+            return log_probs
+
+        log_probs = np.concatenate(list(executor.map(run, range(first, last, _BATCH))))
+        activity = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
+        return log_probs.argmax(axis=2).astype(np.uint8), activity
+
+    def _diarization(
+        self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds
+    ) -> Diarization:
+        """Name the speakers in order of their first turn."""
+        present = np.flatnonzero(activity.active.any(axis=0))
+        order = present[np.argsort(activity.active[:, present].argmax(axis=0), kind="stable")]
+        labels = [f"SPEAKER_{number:02d}" for number in range(len(order))]
+        probability = activity.probability[:, order]
+        embeddings = {
+            label: tuple(float(x) for x in centroids[column] / np.linalg.norm(centroids[column]))
+            for label, column in zip(labels, order, strict=True)
+            if column < len(centroids)
+        }
+        warnings: tuple[str, ...] = ()
+        if not bounds.allows(len(order)):
+            warnings = (f"{len(order)} speakers were found where {bounds} were asked for: the speech holds no more.",)
+        return Diarization(
+            turns=turns(activity.active[:, order], probability, labels, duration),
+            exclusive=turns(activity.exclusive[:, order], probability, labels, duration),
+            duration=duration,
+            model=self._model,
+            embeddings=embeddings,
+            scores=soft_scores(probability, labels),
+            warnings=warnings,
+        )

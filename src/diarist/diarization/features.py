@@ -61,7 +61,7 @@ def _mel_weights() -> Float:
     def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
         return 1127 * np.log1p(hertz / 700)
 
-    edges = np.linspace(*mel(np.float64([20, 8000])), NUM_MEL_BINS + 2)
+    edges = np.linspace(float(mel(np.array(20.0))), float(mel(np.array(8000.0))), NUM_MEL_BINS + 2)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     bins = mel(np.arange(_FFT // 2) * 16_000 / _FFT)[:, None]
     triangles = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))

@@ -43,7 +43,9 @@ def pyannet(state: State, window_samples: int) -> bytes:
         x = _bidirectional_lstm(g, x, state, layer)
     x = g.op("Transpose", x, perm=[1, 0, 2])
     for name in ("linear.0", "linear.1", "classifier"):
-        x = g.op("Add", g.op("MatMul", x, g.constant(_f32(state[f"{name}.weight"].T))), _constant(g, state, f"{name}.bias"))
+        x = g.op(
+            "Add", g.op("MatMul", x, g.constant(_f32(state[f"{name}.weight"].T))), _constant(g, state, f"{name}.bias")
+        )
         if name != "classifier":
             x = g.op("LeakyRelu", x, alpha=0.01)
     g.output(g.op("LogSoftmax", x, axis=-1), "log_probs", ["batch", "num_frames", 7])
@@ -104,8 +106,10 @@ def context_of(num_pooled: int, stretch_frames: int = 100) -> tuple[Float, NDArr
 
 
 def pooling(weight: Float, bias: Float) -> bytes:
-    """Masked statistics and the last layer: ``frames (size, num_frames)``, ``weights (num_masks, num_frames)`` to
-    ``embeddings (num_masks, dimension)``.
+    """Masked statistics and the last layer.
+
+    Takes ``frames (size, num_frames)`` and ``weights (num_masks, num_frames)``; gives ``embeddings (num_masks,
+    dimension)``.
 
     Args:
         weight: ``(dimension, 2 * size)``, of the layer after mean and standard deviation.
@@ -115,7 +119,7 @@ def pooling(weight: Float, bias: Float) -> bytes:
     size = weight.shape[1] // 2
     frames = g.op("Transpose", g.input("frames", [size, "num_frames"]), perm=[1, 0])
     weights = g.input("weights", ["num_masks", "num_frames"])
-    tiny = g.constant(np.float32([_POOL_EPSILON]))
+    tiny = g.constant(np.array([_POOL_EPSILON], np.float32))
     total = g.op("Add", g.op("ReduceSum", weights, g.constant([1]), keepdims=1), tiny)
     mean = g.op("Div", g.op("MatMul", weights, frames), total)
     # sum w (x - m)^2 = sum w x^2 - m^2 sum w; x follows a ReLU, so the two terms never nearly cancel by being large.
@@ -145,9 +149,9 @@ def campplus_head(state: State) -> tuple[Float, Float]:
 def _sinc_filters(state: State) -> Float:
     """The band-pass filters that SincNet keeps as pairs of frequencies: ``(80, 1, 251)``."""
     name = "sincnet.conv1d.0.filterbank."
-    low = 50 + np.abs(np.float64(state[name + "low_hz_"]))
-    high = np.clip(low + 50 + np.abs(np.float64(state[name + "band_hz_"])), 50, 8000)
-    time, window = np.float64(state[name + "n_"]), np.float64(state[name + "window_"])
+    low = 50 + np.abs(state[name + "low_hz_"])
+    high = np.clip(low + 50 + np.abs(state[name + "band_hz_"]), 50, 8000)
+    time, window = state[name + "n_"], state[name + "window_"]
     even = (np.sin(high @ time) - np.sin(low @ time)) / (time / 2) * window
     odd = (np.cos(low @ time) - np.cos(high @ time)) / (time / 2) * window
     band = high - low
@@ -200,9 +204,7 @@ def _cam_layer(g: Graph, x: str, state: State, name: str, dilation: int, context
     return g.op("Mul", local, g.op("Gather", gate, stretch, axis=2))
 
 
-def _conv_bn(
-    g: Graph, x: str, state: State, conv: str, norm: str, strides: tuple[int, ...] | None = None
-) -> str:
+def _conv_bn(g: Graph, x: str, state: State, conv: str, norm: str, strides: tuple[int, ...] | None = None) -> str:
     """A convolution without bias, padded to keep its input's size, with the normalisation after it folded in."""
     weight = state[f"{conv}.weight"]
     scale, shift = _affine(state, norm)

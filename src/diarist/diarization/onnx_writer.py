@@ -123,8 +123,6 @@ def _tensor(name: str, array: NDArray[Any]) -> bytes:
 
 
 def _value(name: str, shape: Sequence[int | str], dtype: str) -> bytes:
-    dims = b"".join(
-        _record(1, _record(2, n.encode()) if isinstance(n, str) else _number(1, n)) for n in shape
-    )
+    dims = b"".join(_record(1, _record(2, n.encode()) if isinstance(n, str) else _number(1, n)) for n in shape)
     tensor_type = _number(1, _ELEMENT_TYPES[dtype]) + _record(2, dims)
     return _record(1, name.encode()) + _record(2, _record(1, tensor_type))

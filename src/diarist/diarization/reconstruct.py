@@ -47,7 +47,8 @@ def reconstruct(
         speakers: ``(num_chunks, NUM_SLOTS)`` who each slot is; negative for nobody.
         max_speakers: never more at once than this.
     """
-    num_speakers = max(1, int(speakers.max()) + 1)
+    most = int(POWERSET[classes].sum(axis=2).max())
+    num_speakers = max(most if max_speakers is None else min(most, max_speakers), int(speakers.max()) + 1)
     votes = np.zeros((grid.num_frames, num_speakers), np.float32)
     probability = np.zeros((grid.num_frames, num_speakers), np.float32)
     voices = np.zeros(grid.num_frames, np.float32)
@@ -75,7 +76,7 @@ def reconstruct(
 def turns(
     active: NDArray[np.bool_], probability: NDArray[np.float32], labels: list[str], duration: float
 ) -> tuple[Turn, ...]:
-    """Runs of active frames, from the centre of the first to the centre of the one after the last, within the recording.
+    """Runs of active frames, from the centre of the first to the centre of the one after the last.
 
     A turn's confidence is the mean probability of its frames.
     """
@@ -83,16 +84,20 @@ def turns(
     edges = np.diff(np.pad(active.astype(np.int8), ((1, 1), (0, 0))), axis=0)
     for column, label in enumerate(labels):
         begins, ends = (np.flatnonzero(edges[:, column] == sign) for sign in (1, -1))
-        for begin, end in zip(begins, ends, strict=True):
-            last = min(end, len(active) - 1)
-            span = [min(FRAME_CENTRE + frame * FRAME_STEP, duration) for frame in (begin, last)]
-            if round(span[1], 3) > round(span[0], 3):
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+            start = min(_time(begin), duration)
+            stop = min(_time(min(end, len(active) - 1)), duration)
+            if round(stop, 3) > round(start, 3):
                 sure = float(probability[begin:end, column].mean())
-                found.append(Turn(*span, speaker=label, confidence=min(1.0, sure)))
+                found.append(Turn(start, stop, label, min(1.0, sure)))
     return tuple(sorted(found, key=lambda turn: (turn.start, turn.end, turn.speaker)))
 
 
-def scores(probability: NDArray[np.float32], labels: list[str]) -> SpeakerScores:
+def soft_scores(probability: NDArray[np.float32], labels: list[str]) -> SpeakerScores:
     """The probabilities as the noun that travels."""
     values = np.rint(probability[:, : len(labels)] * 255).clip(0, 255).astype(np.uint8)
     return SpeakerScores(FRAME_CENTRE, FRAME_STEP, tuple(labels), values.tobytes())
+
+
+def _time(frame: int) -> float:
+    return FRAME_CENTRE + frame * FRAME_STEP

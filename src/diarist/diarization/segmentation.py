@@ -79,9 +79,7 @@ def usable_masks(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.where(alone.sum(axis=2, keepdims=True) > fewest, alone, active)
 
 
-def chunk_samples(
-    samples: NDArray[np.float32], origin: int, grid: Grid, first: int, last: int
-) -> NDArray[np.float32]:
+def chunk_samples(samples: NDArray[np.float32], origin: int, grid: Grid, first: int, last: int) -> NDArray[np.float32]:
     """Cut chunks ``[first, last)`` as ``(last - first, 1, CHUNK_SAMPLES)``, with silence after the recording's end.
 
     Args:
