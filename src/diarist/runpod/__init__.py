@@ -1,0 +1,1 @@
+"""Running on RunPod Serverless: workers, clients, and the management of endpoints."""
