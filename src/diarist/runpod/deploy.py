@@ -281,20 +281,24 @@ def changes(found: Json, wanted: Json) -> Json:
             raise _unchangeable(found, "runs on other hardware", "GPU and CPU cannot be exchanged")
     if found.get("type", wanted["type"]) != wanted["type"]:
         raise _unchangeable(found, "is no queue", "the type of an endpoint cannot be changed")
-    changed: Json = {}
-    for name, value in wanted.items():
-        if name in ("name", "type"):
-            continue
-        there = found.get(name)
-        if name == "env":
-            value = {**(there or {}), **value}
-        if _differs(there, value):
-            changed[name] = value
-    return changed
+    unset: Json = {"dataCenterIds": [], "registry": None}
+    if "gpu" in wanted:
+        # What is not wanted has to be cleared by name.
+        no_limits = {"excludedTypes": [], "allowedCudaVersions": [], "minCudaVersion": ""}
+        unset |= {"networkVolumes": [], "gpu": {**no_limits, **wanted["gpu"]}}
+    whole = {**wanted, **{name: value for name, value in unset.items() if name == "gpu" or name not in wanted}}
+    whole["env"] = {**(found.get("env") or {}), **wanted["env"]}
+    return {
+        name: value
+        for name, value in whole.items()
+        if name not in ("name", "type") and _differs(found.get(name), value)
+    }
 
 
 def _differs(there: Any, wanted: Any) -> bool:
-    """Compare as far as something is wanted: answers hold more than requests, e.g. ``memory`` or nulls."""
+    """Compare as far as something is wanted: answers hold more than requests, e.g. ``memory``, and null for nothing."""
+    if not wanted and not there and not isinstance(wanted, int):
+        return False
     if isinstance(wanted, dict):
         return not isinstance(there, dict) or any(_differs(there.get(name), value) for name, value in wanted.items())
     if isinstance(wanted, list) and isinstance(there, list):
