@@ -50,6 +50,7 @@ def _reads(body):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: without it each waits 40 ms for an acknowledgement
     server: Platform
 
     def log_message(self, *_):
