@@ -13,6 +13,7 @@ from diarist.model.errors import InputError
 if TYPE_CHECKING:
     from diarist.planning.plan import Option, Plan, Question
 
+ENOUGH_TO_COMPARE = 3000  # requests to simulate for each GPU of --gpu all
 LOAD = "Load"
 TARGETS = "Targets"
 MACHINE = "Machine and price"
@@ -158,12 +159,12 @@ def _question(gpu: str, profile: str | None, common: dict[str, Any]) -> Question
     return Question(profile=speeds, prices=prices, gpu=name, **common)
 
 
-def _answer(question: Question, quick: bool) -> Plan:
+def _answer(question: Question, quick: bool, enough: int | None = None) -> Plan:
     try:
-        from diarist.planning.plan import make_estimate, make_plan
+        from diarist.planning.plan import ENOUGH_REQUESTS, make_estimate, make_plan
     except ImportError as error:
         raise InputError("missing_extra", f"{error.name} is not installed.", "pip install 'diarist[plan]'") from error
-    return make_estimate(question) if quick else make_plan(question)
+    return make_estimate(question) if quick else make_plan(question, enough or ENOUGH_REQUESTS)
 
 
 def _compare(common: dict[str, Any], quick: bool, as_json: bool) -> None:
@@ -180,7 +181,7 @@ def _compare(common: dict[str, Any], quick: bool, as_json: bool) -> None:
         if profile.hardware in priced:
             question = _question(profile.hardware, None, common)
             try:
-                found.append((_answer(question, quick), question))
+                found.append((_answer(question, quick, ENOUGH_TO_COMPARE), question))
             except InputError as error:
                 if error.code != "contradictory_targets":
                     raise

@@ -126,9 +126,8 @@ def load_prices() -> PriceTable:
     except FileNotFoundError:
         return packaged
     except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(
-            "bad_prices", f"Cannot read {file}: {error}", "Delete it, or fetch it with --refresh."
-        ) from error
+        message = f"Cannot read the prices in {file}: {error}."
+        raise InputError("bad_prices", message, "Delete that file, or fetch it again with --refresh.") from error
     return max(packaged, refreshed, key=lambda table: table.as_of)
 
 
