@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import stamina
 
 EXTRACT = json.loads(Path(__file__).with_name("openapi_v2.json").read_text())
 KEY = "rpa_NEVER_SHOW_THIS"
@@ -198,14 +197,13 @@ CPUS = [{"id": "cpu3c", "price": {"securePerVcpu": 0.04, "serverlessPerVcpu": 0.
 
 
 @pytest.fixture
-def platform():
+def platform(monkeypatch):
     """A running stand-in without endpoints; retries do not wait."""
     server = Platform()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    stamina.set_testing(True, attempts=3)
+    monkeypatch.setattr("diarist.runpod.api.FIRST_WAIT", 0.0)
     yield server
-    stamina.set_testing(False)
     server.shutdown()
     server.server_close()
     thread.join()

@@ -262,7 +262,7 @@ class TestLifeCycle:
         with pytest.raises(EndpointError, match="503") as caught:
             run(api, settings("single"))
         assert "again" in caught.value.hint
-        assert len(platform.requests) == 3
+        assert len(platform.requests) == 5
 
     def test_endpoints_are_found_by_id_and_by_either_name(self, api, platform):
         _, ids = run(api, settings("single"))

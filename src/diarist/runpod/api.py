@@ -1,9 +1,9 @@
 """RunPod's management API: REST v2, and the GraphQL fields that REST lacks (cached models, the worker quota).
 
-Retries come from stamina: typed, jittered, and its hook may answer with the server's own ``Retry-After``. Rejected:
-tenacity alone (the same engine, but every call site repeats its defaults), httpx's transport retries (lost connections
-only), httpx-retries (repeats an unanswered POST, which here makes a second endpoint), the ``runpod`` SDK (GraphQL,
-drops error texts) and a client generated from the OpenAPI document (thousands of lines for nine calls).
+tenacity does the retrying, as in `diarist.runpod.client`, and waits as long as ``Retry-After`` says. Rejected: httpx's
+transport retries (lost connections only), httpx-retries (repeats an unanswered POST, which here makes a second
+endpoint), the ``runpod`` SDK (GraphQL, drops error texts) and a client generated from the OpenAPI document (thousands
+of lines for nine calls).
 
 Facts: RunPod REST v2 OpenAPI document 2.0.0; GraphQL ``saveEndpoint`` as used by runpodctl.
 """
@@ -22,7 +22,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
-import stamina
+import tenacity
 
 from diarist.model.errors import EndpointError, InputError
 
@@ -31,6 +31,7 @@ Json = dict[str, Any]
 API_URL = "https://api.runpod.io"
 RUN_URL = "https://api.runpod.ai"
 ATTEMPTS = 5
+FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 60.0  # seconds that a Retry-After may ask for; the rate limits count in windows of a minute or less
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -92,9 +93,9 @@ class RunpodApi:
     def create_endpoint(self, body: Json) -> Json:
         """Create an endpoint, exactly once even if an answer is lost: before trying again its name is looked up."""
         with _translated("POST", "/v2/serverless"):
-            for attempt in stamina.retry_context(on=_try_again, attempts=ATTEMPTS, timeout=120):
+            for attempt in _attempts():
                 with attempt:
-                    if attempt.num > 1 and (made := find(self.endpoints(), body["name"])):
+                    if attempt.retry_state.attempt_number > 1 and (made := find(self.endpoints(), body["name"])):
                         return made
                     return self._once("POST", "/v2/serverless", body)
         raise AssertionError("unreachable: the last attempt raises")
@@ -185,7 +186,7 @@ class RunpodApi:
     def _rest(self, method: str, path: str, body: Json | None = None, base_url: str | None = None) -> Json:
         """Send what may safely be sent twice."""
         with _translated(method, path):
-            for attempt in stamina.retry_context(on=_try_again, attempts=ATTEMPTS, timeout=120):
+            for attempt in _attempts():
                 with attempt:
                     return self._once(method, path, body, base_url)
         raise AssertionError("unreachable: the last attempt raises")
@@ -232,14 +233,29 @@ def _checked_url(url: str) -> str:
     raise InputError("bad_api_url", f"The API key is not sent to {parts.scheme}://{parts.hostname}.", "Use https.")
 
 
-def _try_again(error: Exception) -> bool | float:
-    """Whether to try again, and after how many seconds if the server said so."""
+def _attempts() -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_worth_again),
+        wait=_pause,
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        reraise=True,
+    )
+
+
+def _worth_again(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
-        if error.response.status_code != httpx.codes.TOO_MANY_REQUESTS and not error.response.is_server_error:
-            return False
-        asked = _retry_after(error.response.headers.get("Retry-After"))
-        return True if asked is None else min(asked, LONGEST_WAIT)
+        return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
     return isinstance(error, httpx.TransportError)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Seconds until the next attempt: what the server says, else longer and longer, with jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, httpx.HTTPStatusError):
+        asked = _retry_after(error.response.headers.get("Retry-After"))
+        if asked is not None:
+            return min(asked, LONGEST_WAIT)
+    return tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)(state)
 
 
 def _retry_after(value: str | None) -> float | None:
