@@ -1,1 +1,1 @@
-"""Running on RunPod Serverless: workers, clients, and the management of endpoints."""
+"""RunPod Serverless: workers, a client for endpoints, the three architectures, and an emulator to try them."""

@@ -1,7 +1,7 @@
 """Write openapi_v2.json: the schemas of RunPod's REST v2 that our tests check bodies against.
 
 The facts in it (names, types, limits) are generated from RunPod's OpenAPI document; descriptions and examples are left
-out. Make it anew with: ``python tests/runpod/extract_schemas.py OPENAPI.json``
+out. Make it anew with: ``python tests/runpod/management/extract_schemas.py OPENAPI.json``
 """
 
 import json
