@@ -72,7 +72,7 @@ def test_progress_as_json_lines(diarist, call):
     done = diarist("transcribe", call, "--json-progress", "-f", "rttm")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     stages = {line["stage"] for line in lines if "stage" in line}
-    assert {"decoding", "transcription", "diarization"} <= stages
+    assert {"decode", "transcription", "diarization"} <= stages
     assert all(0 <= line["done"] <= 1 for line in lines if "done" in line)
 
 

@@ -71,7 +71,9 @@ def plan_jobs(paths: Sequence[str], formats: Sequence[str] | None, out: Path | N
         stem = relative.with_suffix("") if stems[relative.with_suffix("")] == 1 else relative
         targets = {name: out / f"{stem}.{FORMATS[name].extension}" for name in chosen}
         jobs.append(Job(str(relative), source, chosen, targets))
-    twice = [path for path, count in Counter(path for job in jobs for path in job.targets.values()).items() if count > 1]
+    twice = [
+        path for path, count in Counter(path for job in jobs for path in job.targets.values()).items() if count > 1
+    ]
     if twice:
         raise InputError("same_output", f"Two recordings would both be written to {twice[0]}.", "Rename one of them.")
     return jobs
@@ -87,14 +89,13 @@ def _expand(path: str) -> Iterable[tuple[str, PurePath]]:
 
         def refuse(error: OSError) -> None:
             raise InputError(
-                "unreadable_folder", f"Cannot read the folder {error.filename}: {error.strerror}.", "Check its permissions."
+                "unreadable_folder",
+                f"Cannot read the folder {error.filename}: {error.strerror}.",
+                "Check its permissions.",
             )
 
         found = sorted(
-            Path(where) / name
-            for where, _, names in os.walk(path, onerror=refuse)
-            for name in names
-            if _is_media(name)
+            Path(where) / name for where, _, names in os.walk(path, onerror=refuse) for name in names if _is_media(name)
         )
         if not found:
             raise InputError("empty_folder", f"There are no recordings in {path}.", "Name audio or video files.")

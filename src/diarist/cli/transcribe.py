@@ -64,7 +64,6 @@ def transcribe(
     into DIR under the recordings' names. A file that fails does not stop the others.
 
     Examples:
-
       diarist transcribe call.mp3
 
       diarist transcribe interview.mp4 --speakers 2 -f srt -o subtitles/
@@ -92,7 +91,7 @@ def _pipeline(
 ) -> Pipeline:
     from diarist.engines import load
 
-    pipeline = load(
+    return load(
         model,
         diarizer if options.diarize else None,
         language=options.language,
@@ -101,18 +100,16 @@ def _pipeline(
         progress=report.progress,
         note=report.note,
     )
-    return pipeline
 
 
 def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, batch: bool) -> bool:
     """Do one job; in a batch a failure is told and False comes back, else it is raised."""
     from diarist.audio.decode import decode
-    from diarist.audio.source import from_user
+    from diarist.audio.source import CLI_KINDS, parse_source
 
     try:
         with report.file(job.name):
-            report.progress("decoding", 0)
-            audio = decode(from_user(job.source))
+            audio = decode(parse_source(job.source, CLI_KINDS), progress=report.progress)
             transcript = pipeline.transcribe(audio, options, report.progress)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
