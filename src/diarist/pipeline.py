@@ -7,16 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from diarist.attribution import attribute
-from diarist.audio.audio import Audio
-from diarist.diarization.base import Diarizer
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
-from diarist.transcription.base import Transcriber
+
+if TYPE_CHECKING:  # a process whose engines are elsewhere runs this without numpy
+    from diarist.audio.audio import Audio
+    from diarist.diarization.base import Diarizer
+    from diarist.transcription.base import Transcriber
 
 N = TypeVar("N", Transcription, Diarization)
 
