@@ -70,9 +70,8 @@ def main() -> None:
         return
     found = describe()
     print(f"{found['machine']}\n{found['command']}\n{', '.join(models)}\n")
-    print(
-        "| recording | s | WER % | cpWER % | DER % | speakers | of | RTF | CPU s/s |\n|---|---|---|---|---|---|---|---|---|"
-    )
+    print("| recording | s | WER % | cpWER % | DER % | speakers | of | RTF | CPU s/s |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, row in rows.items():
         rates = " | ".join("" if row[key] is None else f"{100 * float(str(row[key])):.1f}" for key in SHOWN)
         print(

@@ -22,7 +22,9 @@ from diarist.weights.verify import expected_digest, matches
 if TYPE_CHECKING:
     from huggingface_hub.utils.tqdm import tqdm
 
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
+_DISK_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EIO}
+)
 
 
 def download(
