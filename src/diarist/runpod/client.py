@@ -38,6 +38,8 @@ MAX_RUN_BYTES: Final = 10_000_000
 """Documented limit of a request to /run."""
 MAX_RUNSYNC_BYTES: Final = 20_000_000
 """Documented limit of a request to /runsync."""
+SYNC_WAIT: Final = 2.0
+"""Seconds that a submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
 _TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524})
 _ATTEMPTS: Final = 2  # of one job: the first, and one more if it is lost
@@ -67,13 +69,13 @@ class Limits:
     def for_audio(seconds: float | None) -> Limits:
         """Limits for a recording of so many seconds: engines are taken to be at least as fast as speech.
 
-        Short recordings wait inside one request, which answers the moment the result is there. Long ones are polled:
-        their results are kept for 30 minutes instead of one, and they can be cancelled.
+        Short recordings first wait inside one request, which answers the moment the result is there. Long ones are
+        polled from the start: their results are kept for 30 minutes instead of one.
         """
         if seconds is None:
             return Limits(deadline=3600.0, execution=3000.0)
         execution = 300.0 + seconds
-        return Limits(deadline=2 * execution + 600.0, execution=execution, sync_wait=60.0 if seconds <= 120 else 0.0)
+        return Limits(deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +289,8 @@ class Endpoint:
         )
         try:
             async for attempt in retrying:
-                with attempt:
+                # A POST that is under way is not abandoned: it may make a job whose id nobody would know.
+                with attempt, anyio.CancelScope(shield=method == "POST"):
                     response = await self._http.request(
                         method,
                         f"{self.id}/{path}",

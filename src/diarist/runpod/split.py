@@ -64,7 +64,9 @@ class Recording:
         from diarist.audio.transport import pack
 
         packed = pack(audio, MAX_SENT_BYTES)
-        return Recording(base64.b64encode(packed.data).decode(), audio.duration, packed.codec, packed.warnings)
+        lossy = ("Sent as Opus, since FLAC does not fit one request; words may differ a little.",)
+        warnings = audio.warnings if packed.codec == "flac" else (*audio.warnings, *lossy)
+        return Recording(base64.b64encode(packed.data).decode(), audio.duration, packed.codec, warnings)
 
 
 class _RemotePipeline:
@@ -160,7 +162,9 @@ class SplitPipeline(_RemotePipeline):
                 result = self._job(portal, turns, job, recording, "diarization", report)
                 return _noun(Diarization, result, turns.name)
 
-            transcript = run_legs(transcribe, diarize if options.diarize else None, options, progress)
+            transcript = run_legs(
+                transcribe, diarize if options.diarize else None, options, progress, recording.warnings
+            )
         return _placed(transcript, self._place, recording)
 
 
@@ -203,7 +207,9 @@ class EndpointPipeline(_RemotePipeline):
             result = self._job(
                 portal, endpoint(self._endpoint, name), _job_input(recording, fields), recording, "endpoint", progress
             )
-        return _placed(_noun(Transcript, result, name), self._place, recording)
+        transcript = _noun(Transcript, result, name)
+        warnings = dict.fromkeys((*recording.warnings, *transcript.warnings))
+        return _placed(dataclasses.replace(transcript, warnings=tuple(warnings)), self._place, recording)
 
 
 def _connected(portal: BlockingPortal, api_key: str, base_url: str) -> Any:
@@ -251,8 +257,4 @@ def _noun(cls: type[N], result: Result, endpoint: str) -> N:
 
 
 def _placed(transcript: Transcript, place: str, recording: Recording) -> Transcript:
-    return dataclasses.replace(
-        transcript,
-        place={"where": place, "audio": recording.sent_as},
-        warnings=(*recording.warnings, *transcript.warnings),
-    )
+    return dataclasses.replace(transcript, place={"where": place, "audio": recording.sent_as})
