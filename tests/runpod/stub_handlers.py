@@ -15,6 +15,7 @@ from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn
 from diarist.pipeline import LocalPipeline
 from diarist.runpod.engines import DiarizationService, SingleService, TranscriptionService
 
+POISON, FAILS, SLOW = 999, 998, 997  # loudness of the first second
 SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))
 
 
@@ -35,10 +36,12 @@ class StubTranscriber:
     model = ModelInfo("transcription", "stub", None, "tests")
 
     def transcribe(self, audio, options=None, progress=lambda *_: None):
+        peaks = _seconds_of_sound(audio)
+        if round(peaks[0] * 1000) == POISON:
+            os._exit(9)
+        time.sleep(1.5 if round(peaks[0] * 1000) == SLOW else 0)
         _work(progress, "transcription")
-        words = tuple(
-            Word(second + 0.1, second + 0.9, f"{peak * 1000:.0f}") for second, peak in enumerate(_seconds_of_sound(audio))
-        )
+        words = tuple(Word(second + 0.1, second + 0.9, f"{peak * 1000:.0f}") for second, peak in enumerate(peaks))
         return Transcription(words=words, language="en", duration=audio.duration, model=self.model)
 
 
@@ -47,7 +50,7 @@ class StubDiarizer:
 
     def diarize(self, audio, options=None, progress=lambda *_: None):
         _work(progress, "diarization")
-        if os.environ.get("DIARIST_STUB_FAILS"):
+        if round(_seconds_of_sound(audio)[0] * 1000) == FAILS:
             raise EngineError("stub_failed", "The stub was told to fail.")
         turns = tuple(
             Turn(float(second), second + 1.0, f"S{second % 2}") for second in range(len(_seconds_of_sound(audio)))

@@ -6,8 +6,8 @@ and waits up to a second between looks. tenacity does the retrying.
 What a queue platform can do to a job, and what happens here:
 
 * 429, 5xx, a refused or lost connection: tried again, with back-off, jitter and ``Retry-After``, until the deadline;
-* the job runs beyond its own limit, vanishes, or is COMPLETED without output: it is lost. It is cancelled first, then
-  submitted once more, so that it never runs twice at a time;
+* the job runs beyond its limit or is TIMED_OUT, vanishes, or is COMPLETED without output: it is lost. It is cancelled
+  first, then submitted once more, so that it never runs twice at a time;
 * the answer to a submission is lost: nobody knows whether there is a job. It is submitted once more under the same
   ``request_id``, which a worker that already has it joins;
 * the caller gives up, or the deadline passes: the job is cancelled.
@@ -75,7 +75,9 @@ class Limits:
         if seconds is None:
             return Limits(deadline=3600.0, execution=3000.0)
         execution = 300.0 + seconds
-        return Limits(deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0)
+        return Limits(
+            deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Endpoint:
                     raise EndpointError(
                         "job_lost",
                         f"{self.name} lost the job twice: {lost}.",
-                        "Its workers may be crashing: read their logs.",
+                        "Its workers may be crashing, or too slow for this recording: read their logs.",
                     ) from None
             except EndpointError:
                 raise
@@ -258,13 +260,8 @@ class Endpoint:
         match answer.get("status"):
             case "COMPLETED" if not answer.get("error"):
                 return
-            case "TIMED_OUT":
-                raise EndpointError(
-                    "job_timeout",
-                    f"{self.name} stopped the job: it took too long.",
-                    "Raise the endpoint's execution timeout.",
-                    http_status=504,
-                )
+            case "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
+                raise _LostError("the platform stopped it after its time limit")
             case "CANCELLED":
                 raise EndpointError("job_cancelled", f"Somebody cancelled the job at {self.name}.")
         raise read_error(answer.get("error"), self.name)
@@ -338,7 +335,10 @@ async def connect(
     """
     verify = ssl_context or (httpx.create_ssl_context() if base_url.startswith("https:") else False)
     async with httpx.AsyncClient(
-        base_url=base_url, headers={"Authorization": f"Bearer {api_key}"}, verify=verify, trust_env=base_url.startswith("https:")
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {api_key}"},
+        verify=verify,
+        trust_env=base_url.startswith("https:"),
     ) as http:
         yield lambda endpoint_id, name: Endpoint(http, endpoint_id, name)
 

@@ -17,10 +17,11 @@ from diarist.audio.decode import decode
 from diarist.audio.download import UrlRules
 from diarist.audio.source import WORKER_KINDS, parse_source
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress
 from diarist.model.transcript import Diarization, Transcription
 from diarist.runpod.protocol import AudioJob, DiarizationJob, FieldError, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.runpod.results import Output, diarization_output, transcript_output, transcription_output
-from diarist.runpod.worker import CONCURRENCY, Report
+from diarist.runpod.worker import CONCURRENCY
 
 if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
@@ -83,7 +84,7 @@ class SingleService(_EngineService):
         """See `Service`."""
         return read_job(SpeakerTextJob, value)
 
-    def work(self, job: SpeakerTextJob, prepared: Audio, report: Report) -> Output:
+    def work(self, job: SpeakerTextJob, prepared: Audio, report: Progress) -> Output:
         """See `Service`."""
         return transcript_output(self._pipeline.transcribe(prepared, job.options(), report), job)
 
@@ -99,7 +100,7 @@ class TranscriptionService(_EngineService):
         """See `Service`."""
         return read_job(TranscriptionJob, value)
 
-    def work(self, job: TranscriptionJob, prepared: Audio, report: Report) -> Output:
+    def work(self, job: TranscriptionJob, prepared: Audio, report: Progress) -> Output:
         """See `Service`."""
         given = job.diarization(prepared.duration)
         words = _warned(self._transcriber.transcribe(prepared, job.options(), report), prepared)
@@ -119,7 +120,7 @@ class DiarizationService(_EngineService):
         """See `Service`."""
         return read_job(DiarizationJob, value)
 
-    def work(self, job: DiarizationJob, prepared: Audio, report: Report) -> Output:
+    def work(self, job: DiarizationJob, prepared: Audio, report: Progress) -> Output:
         """See `Service`."""
         turns = _warned(self._diarizer.diarize(prepared, job.options(), report), prepared)
         return diarization_output(turns, job)
@@ -128,7 +129,7 @@ class DiarizationService(_EngineService):
 def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
     """Load and warm both engines.
 
-    ``DIARIST_MODEL``, ``DIARIST_DIARIZER`` and ``DIARIST_DEVICE`` choose; ``auto`` by default, which takes the best that
+    ``DIARIST_MODEL``, ``DIARIST_DIARIZER`` and ``DIARIST_DEVICE`` choose; ``auto``, the default, takes the best that
     the image or the endpoint's cached model brings.
     """
     from diarist.engines import load

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress
 from diarist.runpod.client import SYNC_WAIT, Limits
 from diarist.runpod.protocol import AudioJob, SpeakerTextJob, read_job
 from diarist.runpod.results import Output, transcript_output
 from diarist.runpod.settings import platform_url
 from diarist.runpod.split import Recording, SplitPipeline
-from diarist.runpod.worker import Report
 
 CONCURRENCY: Final = 16
 """Jobs at a time: they wait on the network, so many fit into one small worker."""
@@ -46,7 +46,7 @@ class OrchestratorService:
         reference = job.audio.startswith(("https://", "volume:"))
         return Recording(job.audio, None, "reference" if reference else "inline")
 
-    def work(self, job: SpeakerTextJob, prepared: Recording, report: Report) -> Output:
+    def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
         """See `Service`."""
         return transcript_output(self._pipeline.transcribe_recording(prepared, job.options(), report), job)
 
@@ -54,7 +54,7 @@ class OrchestratorService:
 def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
     """Make the service from ``TRANSCRIPTION_ENDPOINT_ID``, ``DIARIZATION_ENDPOINT_ID`` and ``CHILD_API_KEY``.
 
-    The key is a restricted one, for these two endpoints only; ``RUNPOD_API_KEY`` is a name that the SDK keeps for itself.
+    The key is a restricted one, for these two endpoints only; ``RUNPOD_API_KEY`` is a name that the SDK keeps.
 
     Raises:
         InputError: one of them is not set, or a setting is wrong.

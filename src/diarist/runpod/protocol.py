@@ -32,7 +32,7 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     """Refuses what it does not know."""
 
 
-class AudioJob(_Strict):
+class AudioJob(_Strict, frozen=True):
     """What every job has.
 
     Attributes:
@@ -61,7 +61,7 @@ class AudioJob(_Strict):
         )
 
 
-class DiarizationJob(AudioJob):
+class DiarizationJob(AudioJob, frozen=True):
     """A job for the diarization endpoint."""
 
     diarize: bool = True
@@ -76,12 +76,10 @@ class DiarizationJob(AudioJob):
 
     def options(self) -> Options:
         """Return what is asked, as engines take it."""
-        return Options(
-            num_speakers=self.num_speakers, min_speakers=self.min_speakers, max_speakers=self.max_speakers
-        )
+        return Options(num_speakers=self.num_speakers, min_speakers=self.min_speakers, max_speakers=self.max_speakers)
 
 
-class TextJob(AudioJob):
+class TextJob(AudioJob, frozen=True):
     """What jobs that return text share.
 
     Attributes:
@@ -103,11 +101,13 @@ class TextJob(AudioJob):
     def __post_init__(self) -> None:
         AudioJob.__post_init__(self)
         _check(
-            not self.temperature, "temperature", "is not supported: these engines decode deterministically; leave it out"
+            not self.temperature,
+            "temperature",
+            "is not supported: these engines decode deterministically; leave it out",
         )
 
 
-class GivenTurn(_Strict):
+class GivenTurn(_Strict, frozen=True):
     """One turn that the caller already knows, in seconds."""
 
     start: float
@@ -115,7 +115,7 @@ class GivenTurn(_Strict):
     speaker: str
 
 
-class TranscriptionJob(TextJob):
+class TranscriptionJob(TextJob, frozen=True):
     """A job for the transcription endpoint.
 
     Attributes:
@@ -150,9 +150,12 @@ class TranscriptionJob(TextJob):
         if self.diarization_segments is None:
             return None
         try:
-            turns = tuple(sorted(Turn(t.start, t.end, t.speaker) for t in self.diarization_segments))
+            given = (Turn(turn.start, turn.end, turn.speaker) for turn in self.diarization_segments)
+            turns = tuple(sorted(given, key=lambda turn: turn.start))
         except ValueError as error:
-            raise FieldError("bad_field", f"diarization_segments is wrong: {error}.", field="diarization_segments") from error
+            raise FieldError(
+                "bad_field", f"diarization_segments is wrong: {error}.", field="diarization_segments"
+            ) from error
         return Diarization(
             turns=turns,
             exclusive=_exclusive(turns),
@@ -161,7 +164,7 @@ class TranscriptionJob(TextJob):
         )
 
 
-class SpeakerTextJob(TextJob):
+class SpeakerTextJob(TextJob, frozen=True):
     """A job for the single or the orchestrator endpoint.
 
     Attributes:
@@ -227,11 +230,11 @@ def read_job(kind: type[J], value: object) -> J:
 
 _HINTS: Final = {
     "audio": "Send an https URL, a data URL, base64, or volume:PATH on the endpoint's network volume.",
-    "response_format": "Use json, text, srt, vtt, verbose_json or diarized_json; the diarization endpoint has json only.",
+    "response_format": "Use json, text, srt, vtt, verbose_json or diarized_json; to diarize only, json.",
     "num_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
     "min_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
     "max_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
-    "diarization_segments": 'Send [{"start": 0.0, "end": 1.5, "speaker": "A"}, …], as the diarization endpoint returns.',
+    "diarization_segments": 'Send [{"start": 0.0, "end": 1.5, "speaker": "A"}, …], as that endpoint returns.',
     "language": "Try 'en', 'de' or 'fr'.",
 }
 

@@ -1,7 +1,7 @@
 """From nouns to a job's output: the OpenAI shapes, the diarization endpoint's own, and the exact nouns.
 
-OpenAI's ``verbose_json`` lists values per segment that nothing here measures (seek, tokens, avg_logprob …). They are left
-out rather than invented; OpenAI's own clients read the rest.
+OpenAI's ``verbose_json`` lists values per segment that nothing here measures (seek, tokens, avg_logprob …). They
+are left out rather than invented; OpenAI's own clients read the rest.
 """
 
 from __future__ import annotations

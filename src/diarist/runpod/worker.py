@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from diarist.model.errors import Cancelled, DiaristError, EngineError
+from diarist.model.progress import Progress
 from diarist.runpod.protocol import AudioJob, write_error
 from diarist.runpod.results import Output
 
@@ -37,7 +38,6 @@ PROGRESS_SECONDS: Final = 2.0
 """Progress is sent at most this often, and first after this long: short jobs send none."""
 _KEPT_RESULTS: Final = 8
 
-Report = Callable[[str, float], None]
 SendProgress = Callable[[Mapping[str, Any], dict[str, Any]], Awaitable[None]]
 
 
@@ -58,7 +58,7 @@ class Service(Protocol):
     def prepare(self, job: AudioJob) -> object:
         """Download and decode. May run while other jobs work."""
 
-    def work(self, job: AudioJob, prepared: object, report: Report) -> Output:
+    def work(self, job: AudioJob, prepared: object, report: Progress) -> Output:
         """Compute. ``report`` raises `Cancelled` once the job is cancelled."""
 
 
@@ -260,7 +260,7 @@ def start(load: Callable[[], Service], *, concurrency: int = CONCURRENCY) -> Non
 
 
 def _import_sdk() -> None:
-    import runpod  # noqa: F401
+    import runpod
     import runpod.serverless  # noqa: F401
 
 

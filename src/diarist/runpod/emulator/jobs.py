@@ -95,7 +95,8 @@ class Jobs:
 
     def take(self, endpoint: str, worker: str, count: int) -> list[Job]:
         """Hand up to ``count`` queued jobs to a worker."""
-        queue, taken = self._queue(endpoint), []
+        queue = self._queue(endpoint)
+        taken: list[Job] = []
         while queue and len(taken) < count:
             job = queue.popleft()
             job.status, job.worker, job.taken = "IN_PROGRESS", worker, time.monotonic()

@@ -21,7 +21,9 @@ TAKE_SECONDS: Final = 20.0
 """How long a worker's request for a job is held open. An instant "no" would make the SDK spin."""
 MAX_RESULT_BYTES: Final = 20_000_000
 """The platform answers 400 to larger results (field reports), and the caller gets nothing."""
-Middleware = Callable[[web.Request, Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]]
+Middleware = Callable[
+    [web.Request, Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]
+]
 
 
 class Workers(Protocol):
@@ -141,7 +143,7 @@ class Plane:
         job = self._job(request)
         if job is None:
             return _error(404, "job not found")
-        job.chunks.append(await request.json(content_type=None))
+        job.chunks.append(json.loads(await request.text()))
         return web.Response()
 
     async def _ping(self, _: web.Request) -> web.Response:
@@ -197,9 +199,7 @@ class Plane:
 
     async def _health(self, request: web.Request) -> web.Response:
         endpoint = request.match_info["endpoint"]
-        return web.json_response(
-            {"jobs": self._jobs.counts(endpoint), "workers": dict(self._workers.counts(endpoint))}
-        )
+        return web.json_response({"jobs": self._jobs.counts(endpoint), "workers": dict(self._workers.counts(endpoint))})
 
     def _job(self, request: web.Request) -> Job | None:
         job = self._jobs.get(request.match_info["job"])
