@@ -4,6 +4,8 @@ import contextlib
 import io
 import math
 import os
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -421,3 +423,26 @@ def test_sources_are_closed_when_decoding_fails():
     with pytest.raises(InputError):
         decode(Source("x", lambda: Recording(b"not audio")))
     assert closed == [True]
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from diarist.audio.decode import decode
+scale = 2**20 if sys.platform == "darwin" else 2**10
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+decode(Path(sys.argv[1]))
+before = peak()
+audio = decode(Path(sys.argv[2]))
+print(audio.samples.nbytes / 2**20, peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere growing in place is up to the allocator")
+def test_memory_is_the_samples_and_a_small_constant(tmp_path, wav):
+    short, long = tmp_path / "short.wav", tmp_path / "long.wav"
+    short.write_bytes(wav(np.zeros((1600, 1), np.int16)))
+    long.write_bytes(wav(np.zeros((16_000 * 60 * 40, 1), np.int16)))
+    command = [sys.executable, "-c", MEMORY, str(short), str(long)]
+    samples, growth = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert growth < samples * 1.07 + 16
