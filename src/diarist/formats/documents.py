@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 
 from diarist.formats.text import clock, conversation, printable
 from diarist.model.errors import EngineError
@@ -46,6 +45,8 @@ def docx(transcript: Transcript, name: str) -> bytes:
 
 def _without_dates(archive: io.BytesIO) -> bytes:
     """Pack again with the zip format's first date, so that one transcript always gives the same bytes."""
+    import zipfile
+
     packed = io.BytesIO()
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(packed, "w") as target:
         for entry in source.infolist():

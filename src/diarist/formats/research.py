@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from diarist.formats.text import printable
@@ -95,6 +94,8 @@ def textgrid(transcript: Transcript, name: str) -> str:  # noqa: ARG001
 
 def eaf(transcript: Transcript, name: str) -> str:
     """Write an ELAN annotation file (EAF 3.0): one tier per speaker, its segments as annotations in milliseconds."""
+    import xml.etree.ElementTree as ET
+
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
         {

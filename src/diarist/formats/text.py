@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json as json_library
 import re
+from typing import Any
 
 from diarist.model import codec
 from diarist.model.transcript import Segment, Transcript
@@ -21,6 +23,21 @@ def txt(transcript: Transcript, name: str) -> str:  # noqa: ARG001
 def json(transcript: Transcript, name: str) -> str:  # noqa: ARG001
     """Write the canonical document: every field of `Transcript`, null where unknown. ``codec.load`` reads it back."""
     return json_library.dumps(codec.dump(transcript), ensure_ascii=False, indent=2) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of what `json` writes, made from the dataclasses themselves."""
+    import msgspec
+
+    schema = json_library.loads(json_library.dumps(msgspec.json.schema(Transcript)))
+    for definition in schema["$defs"].values():
+        # Python 3.13 takes the indentation out of docstrings; the schema must not depend on it.
+        definition["description"] = inspect.cleandoc(definition["description"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A speaker-attributed transcript by diarist",
+        **schema,
+    }
 
 
 def md(transcript: Transcript, name: str) -> str:
