@@ -40,8 +40,12 @@ STEPS = {
 
 
 def peak_mib() -> float:
-    """Peak resident memory of this process; Linux counts KiB, macOS bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    """Peak resident memory of this process. Linux's ``ru_maxrss`` would count what the parent had before exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def write_all(recordings: list[Path], minutes: int, folder: Path) -> None:
