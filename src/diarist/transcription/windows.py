@@ -53,9 +53,9 @@ def plan(probability: NDArray[np.float32], duration: float, max_seconds: float =
 
 
 def _pause(taken: list[Span], earliest: float, following: float) -> float | None:
-    """The end of the region before the longest pause that begins after ``earliest``; None where there is none."""
+    """The end of the region before the longest pause that ends after ``earliest``; None where there is none."""
     starts = [*(span.start for span in taken), following][1:]
-    pauses = [(later - span.end, span.end) for span, later in zip(taken, starts, strict=True) if span.end >= earliest]
+    pauses = [(later - span.end, span.end) for span, later in zip(taken, starts, strict=True) if later >= earliest]
     return max(pauses)[1] if pauses else None
 
 
