@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from diarist.diarization.base import Diarizer
-from diarist.model.errors import InputError
+from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.pipeline import LocalPipeline
 from diarist.transcription.base import Transcriber
@@ -135,10 +136,21 @@ def load(
         choice = auto_diarizer()
         diarizer = choice.name
         note(f"speakers: {choice.name}" + (f" (better: {choice.better})" if choice.better else ""))
+    stop = threading.Event()
+
+    def report(stage: str, done: float) -> None:
+        if stop.is_set():
+            raise Cancelled
+        progress(stage, done)
+
     with ThreadPoolExecutor(2, "diarist-load") as pool:
-        words = pool.submit(_load_transcriber, model, device, threads, progress)
-        speakers = pool.submit(_load_diarizer, diarizer, device, threads, progress) if diarizer else None
-        return LocalPipeline(words.result(), speakers.result() if speakers else None)
+        words = pool.submit(_load_transcriber, model, device, threads, report)
+        speakers = pool.submit(_load_diarizer, diarizer, device, threads, report) if diarizer else None
+        try:
+            return LocalPipeline(words.result(), speakers.result() if speakers else None)
+        except BaseException:
+            stop.set()
+            raise
 
 
 def _load_transcriber(name: str, device: str, threads: int, progress: Progress) -> Transcriber:

@@ -24,7 +24,7 @@ def where(tmp_path: Path) -> Places:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is pip's whole world."""
+    """A folder that is the whole world of pip and uv."""
     folder = tmp_path / "index"
     folder.mkdir()
     for key in [key for key in os.environ if key.startswith(("PIP_", "UV_")) or key.endswith("_OFFLINE")]:
@@ -32,6 +32,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_LOG", str(tmp_path / "pip.log"))
     return folder
 

@@ -21,7 +21,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import BinaryIO, Final, Literal, NoReturn
+from typing import Any, BinaryIO, Final, Literal, NoReturn
 
 import av
 import av.error
@@ -56,8 +56,13 @@ _HEADERLESS: Final = {  # what telephone systems write: no header, so the file n
     ".sln": ("s16le", {"sample_rate": "8000"}),
 }
 _PLAYLISTS: Final = (b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"#EXT-X")
-_DECLARED: Final = frozenset({"wav", "w64", "mov", "flac", "aiff", "caf", "au"})
-"""Containers whose header states the exact length of the sound; elsewhere it is an estimate."""
+_DECLARED: Final = frozenset({"wav", "w64", "mov", "flac", "aiff", "caf", "au", "wv", "tta"})
+"""Containers whose header states the exact length of the sound; elsewhere it may be an estimate."""
+_TAGS: Final[dict[str, Any]] = (  # tags that are not UTF-8 must not refuse a recording; PyAV 19 sees to that itself
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
+_HEAD_BYTES: Final = 4096
+_STREAMED_WAV: Final = 0x7FFF0000  # programs that write WAV into a pipe put this or more where the size belongs
 
 _TIMED: Final = frozenset({"matroska", "mov", "mpegts", "flv", "asf", "ogg", "nut", "mxf"})
 """Containers that stamp their packets with true times; elsewhere FFmpeg counts or guesses them."""
@@ -108,12 +113,24 @@ def decode_channels(
 
 
 def _decode(source: Source, channel: str | int | None, max_seconds: float, progress: Progress) -> tuple[Audio, ...]:
-    with source.open() as file, _open(file, source.name) as container:
-        stream = _audio_stream(container, source.name)
-        declared = _declared_seconds(container, stream)
+    try:
+        with source.open() as file:
+            return _decode_file(file, source.name, channel, max_seconds, progress)
+    except OSError as error:  # a disk that fails or is full; FFmpeg's own errors do not get here
+        reason = error.strerror or type(error).__name__
+        raise InputError("audio_unreadable", f"{source.name} cannot be read: {reason}.") from None
+
+
+def _decode_file(
+    file: BinaryIO, name: str, channel: str | int | None, max_seconds: float, progress: Progress
+) -> tuple[Audio, ...]:
+    head = _head(file, name)
+    with _open(file, name, head) as container:
+        stream = _audio_stream(container, name)
+        declared = _declared_seconds(container, stream, head)
         if declared is not None and declared > max_seconds:
-            _refuse_length(source.name, max_seconds)
-        sink = _Sink(source.name, channel, max_seconds, _start_time(container))
+            _refuse_length(name, max_seconds)
+        sink = _Sink(name, channel, max_seconds, _start_time(container))
         damage = _Damage()
         done = 0.0
         for frame in _frames(container, stream, damage):
@@ -122,10 +139,12 @@ def _decode(source: Source, channel: str | int | None, max_seconds: float, progr
                 done = sink.seconds
                 progress("decode", min(done / declared, 1.0))
         if not damage.frames:
-            _refuse_silence_of_decoder(source.name, stream, damage)
+            _refuse_silence_of_decoder(name, stream, damage)
         channels = sink.close()
+        if sink.not_finite >= sum(map(len, channels)):
+            raise InputError("audio_damaged", f"{name} holds no numbers.", "Record it again.", http_status=422)
         progress("decode", 1.0)
-    warnings = tuple(_warnings(source.name, sink, damage, declared))
+    warnings = tuple(_warnings(name, sink, damage, declared))
     return tuple(Audio(samples, warnings) for samples in channels)
 
 
@@ -145,11 +164,17 @@ def _refuse_open(*_: object) -> NoReturn:
     )
 
 
-def _open(file: BinaryIO, name: str) -> InputContainer:
+def _head(file: BinaryIO, name: str) -> bytes:
     start = file.tell()
-    head = file.read(64)
+    head = file.read(_HEAD_BYTES)
     if not head:
         raise InputError("audio_empty", f"{name} is empty.", "Record or copy it again.", http_status=422)
+    file.seek(start)
+    return head
+
+
+def _open(file: BinaryIO, name: str, head: bytes) -> InputContainer:
+    start = file.tell()
     attempts: list[tuple[str | None, dict[str, str]]] = [(None, {})]
     if (suffix := PurePath(name).suffix.lower()) in _HEADERLESS:
         attempts.append(_HEADERLESS[suffix])
@@ -158,16 +183,17 @@ def _open(file: BinaryIO, name: str) -> InputContainer:
         # The list is a second wall before the third, io_open: a playlist's demuxer is never even started.
         allowed = DEMUXERS if demuxer is None else demuxer
         try:
-            return av.open(
+            container: InputContainer = av.open(
                 _Reader(_Window(file, start) if start else file),
                 "r",
                 format=demuxer,
                 container_options={**options, "format_whitelist": allowed},
                 io_open=_refuse_open,
-                metadata_errors="replace",
+                **_TAGS,
             )
         except (av.error.FFmpegError, ValueError, OverflowError):
             continue
+        return container
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLISTS):
         raise InputError(
             "audio_not_recognised",
@@ -211,11 +237,20 @@ def _audio_stream(container: InputContainer, name: str) -> AudioStream:
     return container.streams.audio[0]
 
 
-def _declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
-    """Length by the container's own exact word, in seconds; None where it has none."""
-    if container.format.name.split(",")[0] not in _DECLARED or stream.duration is None or stream.time_base is None:
+def _declared_seconds(container: InputContainer, stream: AudioStream, head: bytes) -> float | None:
+    """Length by the recording's own exact word, in seconds; None where there is none."""
+    demuxer = container.format.name.split(",")[0]
+    if demuxer == "matroska" and len(container.streams) == 1 and container.duration is not None:
+        return container.duration / av.time_base
+    exact = demuxer in _DECLARED or (demuxer == "mp3" and (b"Xing" in head or b"Info" in head))
+    if not exact or stream.duration is None or stream.time_base is None:
         return None
-    return float(stream.duration * stream.time_base)
+    seconds = float(stream.duration * stream.time_base)
+    at = head.find(b"data", 12)
+    if demuxer == "wav" and at > 0 and stream.codec_context.bit_rate:  # FFmpeg believes the file's size instead
+        size = int.from_bytes(head[at + 4 : at + 8], "little")
+        seconds = max(seconds, size * 8 / stream.codec_context.bit_rate if size < _STREAMED_WAV else 0.0)
+    return seconds
 
 
 def _start_time(container: InputContainer) -> float | None:
@@ -230,6 +265,7 @@ class _Damage:
     """What the decoder could not read."""
 
     frames: int = 0
+    encrypted: bool = False
     broken_packets: int = 0
     broken_stream: bool = False
 
@@ -244,6 +280,9 @@ def _frames(container: InputContainer, stream: AudioStream, damage: _Damage) -> 
         except av.error.FFmpegError:
             damage.broken_stream = True
             return
+        if packet.has_sidedata("encryption_info"):
+            damage.encrypted = True
+            return
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
@@ -257,8 +296,7 @@ def _frames(container: InputContainer, stream: AudioStream, damage: _Damage) -> 
 
 def _refuse_silence_of_decoder(name: str, stream: AudioStream, damage: _Damage) -> NoReturn:
     """Say why a stream gave not one frame."""
-    tag = stream.codec_context.codec_tag if stream.codec_context else ""
-    if tag in {"enca", "drms", "aavd"}:
+    if damage.encrypted or (stream.codec_context and stream.codec_context.codec_tag in {"drms", "aavd"}):
         raise InputError(
             "audio_encrypted", f"{name} is encrypted (DRM).", "Export it without copy protection.", http_status=415
         )

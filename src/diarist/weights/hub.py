@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from diarist.weights.verify import expected_digest, matches
 if TYPE_CHECKING:
     from huggingface_hub.utils.tqdm import tqdm
 
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
+_DISK_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EIO}
+)
 
 
 def download(
@@ -42,7 +45,8 @@ def download(
         OSError: the disk is full or the cache cannot be written.
     """
     try:
-        return _download(source, entry, cache, report, force)
+        with _quiet():
+            return _download(source, entry, cache, report, force)
     except (DiaristError, SourceFailed):
         raise
     except OSError as error:
@@ -93,6 +97,19 @@ def _download(
     if folder is None:
         raise SourceFailed(f"the catalog names no files for {entry.name}")
     return folder
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client's warnings out of the log: they quote download addresses, which may be signed."""
+    from huggingface_hub.utils import logging as client
+
+    level = client.get_verbosity()
+    client.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        client.set_verbosity(level)
 
 
 def _bar(report: Callable[[int], None]) -> type[tqdm]:

@@ -29,7 +29,10 @@ RUNPOD_STORE = Path("/runpod/model-store/huggingface")
 """Cached models, layout 2: ``org/name/revision/`` (RunPod SDK 2.0 and runpodctl mount path)."""
 
 IMAGE_DIR = Path("/opt/diarist/models")
-"""Where the Dockerfiles bake models in; ``DIARIST_IMAGE_DIR`` overrides."""
+"""Where images carry models; ``DIARIST_IMAGE_DIR`` overrides.
+
+A build step fills it with ``DIARIST_CACHE=/opt/diarist HF_HUB_CACHE=/opt/diarist/models diarist models pull …``.
+"""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _log = logging.getLogger(__name__)

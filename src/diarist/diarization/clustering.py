@@ -1,0 +1,179 @@
+"""Which slots of which chunks are the same voice.
+
+A `Clustering` takes the embeddings of all chunks and gives each active slot a speaker. `Agglomerative` is that of
+speaker-diarization-3.1; that of community-1 is in `diarist.diarization.vbx`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diarist.diarization.segmentation import NUM_FRAMES, NUM_SLOTS, POWERSET
+
+NOBODY = -2
+
+# A slot takes part in finding the speakers if it speaks alone for this share of its chunk (pyannote.audio 4.0.7).
+_ENOUGH = 0.2
+
+Float = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many speakers there may be."""
+
+    low: int = 1
+    high: int | None = None
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return str(self.low)
+        return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
+
+    def allows(self, found: int) -> bool:
+        """Whether that many speakers are within the bounds."""
+        return self.low <= found and (self.high is None or found <= self.high)
+
+    def clip(self, found: int, available: int) -> int:
+        """The allowed number nearest to what was found, given how many embeddings there are to tell apart."""
+        high = available if self.high is None else min(self.high, available)
+        return max(1, min(max(found, min(self.low, available)), high))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clusters:
+    """The result of clustering.
+
+    Attributes:
+        speakers: ``(num_chunks, NUM_SLOTS)`` int; the speaker of each slot, or `NOBODY`.
+        centroids: ``(num_speakers, dimension)`` mean embeddings.
+    """
+
+    speakers: NDArray[np.intp]
+    centroids: Float
+
+
+class Clustering(Protocol):
+    """Finds the speakers of a recording."""
+
+    def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
+        """Cluster.
+
+        Args:
+            embeddings: ``(num_chunks, NUM_SLOTS, dimension)``, NaN for inactive slots; at least one is active.
+            classes: ``(num_chunks, NUM_FRAMES)`` powerset classes.
+            bounds: how many speakers there may be, honoured as far as there are embeddings.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Agglomerative:
+    """Centroid linkage of unit embeddings, cut at a distance; small clusters join the nearest large one.
+
+    Attributes:
+        threshold: Euclidean distance between centroids above which voices differ.
+        min_cluster_size: a cluster of fewer embeddings (or of fewer than a tenth of them all) is small.
+    """
+
+    threshold: float
+    min_cluster_size: int = 12
+
+    def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
+        """See `Clustering`."""
+        active = np.asarray(~np.isnan(embeddings).any(axis=2))
+        sure = sure_slots(classes) & active
+        if not sure.any():
+            sure = active
+        train = embeddings[sure].astype(np.float64)
+        labels = self._cut(unit(train), bounds) if len(train) > 1 else np.zeros(len(train), np.intp)
+        centroids = np.stack([train[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
+        speakers = np.full(active.shape, NOBODY, np.intp)
+        speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
+        return Clusters(speakers, centroids)
+
+    def _cut(self, units: Float, bounds: Bounds) -> NDArray[np.intp]:
+        """Label unit embeddings ``(n, dimension)`` from 0."""
+        from scipy.cluster.hierarchy import fcluster, linkage
+
+        count = len(units)
+        smallest = min(self.min_cluster_size, max(1, round(0.1 * count)))
+        tree = linkage(units, method="centroid", metric="euclidean")
+        labels = fcluster(tree, self.threshold, criterion="distance") - 1
+        found = _num_large(labels, smallest)
+        wanted = bounds.clip(found, count)
+        if found != wanted:
+            labels = self._nearest_cut(tree, smallest, wanted)
+        return _absorb_small(units, labels, smallest)
+
+    def _nearest_cut(self, tree: Float, smallest: int, wanted: int) -> NDArray[np.intp]:
+        """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
+        from scipy.cluster.hierarchy import fcluster
+
+        by_order = tree.copy()
+        by_order[:, 2] = np.arange(len(tree))  # centroid linkage is not monotonic: cut by the order of merges instead
+        best = np.arange(len(tree) + 1) if wanted > len(tree) else np.zeros(len(tree) + 1, np.intp)
+        best_gap = abs(_num_large(best, smallest) - wanted)
+        for merge in np.argsort(np.abs(tree[:, 2] - self.threshold), kind="stable"):
+            if best_gap == 0:
+                break
+            if tree[merge, 3] < smallest:
+                continue
+            labels = fcluster(by_order, merge, criterion="distance") - 1
+            gap = abs(_num_large(labels, smallest) - wanted)
+            if gap < best_gap:
+                best, best_gap = labels, gap
+        return best
+
+
+def agglomerate(units: Float, threshold: float | None = None, num_clusters: int | None = None) -> NDArray[np.intp]:
+    """Centroid linkage of unit vectors ``(n, dimension)``, cut at a distance or into a number of clusters, from 0."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    tree = linkage(units, method="centroid", metric="euclidean")
+    if threshold is not None:
+        labels = fcluster(tree, threshold, criterion="distance")
+    else:
+        tree[:, 2] = np.arange(len(tree))  # centroid linkage is not monotonic: cut by the order of merges instead
+        labels = fcluster(tree, len(units) - (num_clusters or 1) - 1, criterion="distance")
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def sure_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Slots that speak alone for long enough to say who they are: ``(num_chunks, NUM_SLOTS)``."""
+    alone = np.stack([(classes == 1 + slot).sum(axis=1) for slot in range(NUM_SLOTS)], axis=1)
+    return np.asarray(alone >= _ENOUGH * NUM_FRAMES)
+
+
+def active_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Slots that speak at all: ``(num_chunks, NUM_SLOTS)``."""
+    return np.asarray(POWERSET[classes].any(axis=1))
+
+
+def cosine(a: Float, b: Float) -> Float:
+    """Cosine similarity of all rows of ``a`` to all rows of ``b``."""
+    return np.asarray(unit(np.asarray(a, np.float64)) @ unit(np.asarray(b, np.float64)).T)
+
+
+def unit(rows: Float) -> Float:
+    """Scale rows to length 1."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))
+
+
+def _num_large(labels: NDArray[np.intp], smallest: int) -> int:
+    return int((np.bincount(labels) >= smallest).sum())
+
+
+def _absorb_small(units: Float, labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
+    names, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    large = sizes >= smallest
+    if not large.any():
+        return np.zeros(len(labels), np.intp)
+    centroids = np.stack([units[members == k].mean(axis=0) for k in range(len(names))])
+    home = np.arange(len(names))
+    if not large.all():
+        home[~large] = np.flatnonzero(large)[cosine(centroids[~large], centroids[large]).argmax(axis=1)]
+    return np.unique(home[members], return_inverse=True)[1]

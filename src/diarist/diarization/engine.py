@@ -1,0 +1,223 @@
+"""The diarization engine: from samples to speaker turns.
+
+Work comes in two steps, so that one recording can be spread over machines: `WindowedDiarizer.segment_and_embed` runs
+the networks on a part of the recording, `WindowedDiarizer.cluster` finds the speakers in what all parts gave.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.diarization.clustering import NOBODY, Bounds, Clustering, active_slots
+from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, Session, reach
+from diarist.diarization.reconstruct import Activity, reconstruct, soft_scores, turns
+from diarist.diarization.segmentation import (
+    NUM_FRAMES,
+    NUM_SLOTS,
+    Grid,
+    chunk_samples,
+    slot_probabilities,
+    usable_masks,
+)
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.transcript import Diarization, ModelInfo
+
+_BATCH = 8  # chunks in one run of the segmentation model
+_GROUP = 32  # chunks between two reports of progress, embedded together
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a recording as a unit of work: consecutive chunks, and the samples that they need.
+
+    Attributes:
+        grid: the recording's chunks.
+        first_chunk: number of its first chunk.
+        last_chunk: number of the chunk after its last.
+        start: first sample of the recording to hand over.
+        end: sample after the last to hand over.
+    """
+
+    grid: Grid
+    first_chunk: int
+    last_chunk: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the networks found in consecutive chunks: all that clustering needs.
+
+    Attributes:
+        first_chunk: number of the first chunk.
+        classes: ``(num_chunks, 589)`` uint8, powerset class of each frame.
+        activity: ``(num_chunks, 589, 3)`` uint8, probability of each slot in 255ths.
+        embeddings: ``(num_chunks, 3, dimension)`` float32, NaN for slots that are not active.
+    """
+
+    first_chunk: int
+    classes: NDArray[np.uint8]
+    activity: NDArray[np.uint8]
+    embeddings: NDArray[np.float32]
+
+
+class WindowedDiarizer:
+    """Segments overlapping chunks, embeds their speakers, clusters the embeddings, and puts the chunks together.
+
+    Args:
+        model: what to name in the result.
+        segmenter: `graphs.pyannet` as a session.
+        embedding: the embedding model.
+        clustering: how voices are told apart.
+        exact: embed each chunk on its own, as pyannote.audio does, rather than run the trunk once.
+        threads: how many chunks or blocks are computed side by side. The result does not depend on it.
+        step: seconds from one chunk to the next.
+    """
+
+    def __init__(
+        self,
+        model: ModelInfo,
+        segmenter: Session,
+        embedding: EmbeddingModel,
+        clustering: Clustering,
+        *,
+        exact: bool = False,
+        threads: int = 1,
+        step: float = 1.0,
+    ) -> None:
+        self._model = model
+        self._segmenter = segmenter
+        self._embedding = embedding
+        self._clustering = clustering
+        self._exact = exact
+        self._threads = threads
+        self._step_samples = round(step * SAMPLE_RATE)
+
+    @property
+    def model(self) -> ModelInfo:
+        """What will be named in the transcript."""
+        return self._model
+
+    def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
+        """See `diarist.diarization.base.Diarizer`."""
+        (window,) = self.windows(len(audio.samples))
+        started = time.perf_counter()
+        evidence = self.segment_and_embed(audio.samples, window, progress)
+        embedded = time.perf_counter()
+        clustered = self.cluster([evidence], window.grid, options)
+        progress("diarization", 1.0)
+        timings = {"networks": embedded - started, "clustering": time.perf_counter() - embedded}
+        return replace(clustered, timings=timings)
+
+    def windows(self, num_samples: int, chunks_per_window: int | None = None) -> tuple[Window, ...]:
+        """Cut a recording into units of work.
+
+        The evidence of all windows together does not depend on how the recording is cut, if each window (but the
+        last) has a multiple of 32 chunks.
+
+        Args:
+            num_samples: length of the recording.
+            chunks_per_window: seconds of audio in each window, at the default step; None makes one window.
+        """
+        grid = Grid(num_samples, self._step_samples)
+        size = chunks_per_window or grid.num_chunks
+        found = []
+        for first in range(0, grid.num_chunks, size):
+            last = min(first + size, grid.num_chunks)
+            found.append(Window(grid, first, last, *reach(self._embedding, grid, first, last)))
+        return tuple(found)
+
+    def segment_and_embed(self, samples: NDArray[np.float32], window: Window, progress: Progress = ignore) -> Evidence:
+        """Run the networks on one window.
+
+        Args:
+            samples: the recording's samples ``[window.start, window.end)``.
+            window: from `windows`.
+            progress: called after each group of chunks.
+        """
+        first, last = window.first_chunk, window.last_chunk
+        classes = np.zeros((last - first, NUM_FRAMES), np.uint8)
+        activity = np.zeros((last - first, NUM_FRAMES, NUM_SLOTS), np.uint8)
+        embeddings = np.full((last - first, NUM_SLOTS, self._embedding.dimension), np.nan, np.float32)
+        with ThreadPoolExecutor(self._threads, "diarize") as executor:
+            embed: type[OnePass | PerChunk] = PerChunk if self._exact else OnePass
+            embedder: Embedder = embed(self._embedding, samples, window.start, window.grid, executor)
+            for group in range(first, last, _GROUP):
+                progress("diarization", (group - first) / (last - first))
+                end = min(group + _GROUP, last)
+                rows = slice(group - first, end - first)
+                classes[rows], activity[rows] = self._segment(samples, window, group, end, executor)
+                embeddings[rows] = embedder.embed(group, usable_masks(classes[rows]))
+        return Evidence(first, classes, activity, embeddings)
+
+    def cluster(self, evidence: Sequence[Evidence], grid: Grid, options: Options = Options()) -> Diarization:
+        """Find the speakers and their turns.
+
+        Args:
+            evidence: of all windows of the recording, in any order.
+            grid: the recording's chunks.
+            options: how many speakers there may be.
+        """
+        parts = sorted(evidence, key=lambda part: part.first_chunk)
+        classes = np.concatenate([part.classes for part in parts])
+        activity = np.concatenate([part.activity for part in parts])
+        embeddings = np.concatenate([part.embeddings for part in parts])
+        duration = grid.num_samples / SAMPLE_RATE
+        if not classes.any():
+            return Diarization(turns=(), exclusive=(), duration=duration, model=self._model)
+        exact = options.num_speakers
+        bounds = Bounds(exact or options.min_speakers or 1, exact or options.max_speakers)
+        clusters = self._clustering(embeddings, classes, bounds)
+        speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
+        activity_of = reconstruct(grid, classes, activity, speakers, bounds.high, exact=self._exact)
+        return self._diarization(activity_of, clusters.centroids, duration, bounds)
+
+    def _segment(
+        self, samples: NDArray[np.float32], window: Window, first: int, last: int, executor: Executor
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Classes and activity, as in `Evidence`, of chunks ``[first, last)``."""
+
+        def run(start: int) -> NDArray[np.float32]:
+            end = min(start + _BATCH, last)
+            batch = chunk_samples(samples, window.start, window.grid, start, end)
+            log_probs: NDArray[np.float32] = self._segmenter.run(None, {"samples": np.ascontiguousarray(batch)})[0]
+            return log_probs
+
+        log_probs = np.concatenate(list(executor.map(run, range(first, last, _BATCH))))
+        activity = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
+        return log_probs.argmax(axis=2).astype(np.uint8), activity
+
+    def _diarization(
+        self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds
+    ) -> Diarization:
+        """Name the speakers in order of their first turn."""
+        present = np.flatnonzero(activity.active.any(axis=0))
+        order = present[np.argsort(activity.active[:, present].argmax(axis=0), kind="stable")]
+        labels = [f"SPEAKER_{number:02d}" for number in range(len(order))]
+        probability = activity.probability[:, order]
+        embeddings = {
+            label: tuple(float(x) for x in centroids[column] / np.linalg.norm(centroids[column]))
+            for label, column in zip(labels, order, strict=True)
+            if column < len(centroids)
+        }
+        warnings: tuple[str, ...] = ()
+        if not bounds.allows(len(order)):
+            warnings = (f"{len(order)} speakers were found where {bounds} were asked for: the speech holds no more.",)
+        return Diarization(
+            turns=turns(activity.active[:, order], probability, labels, duration),
+            exclusive=turns(activity.exclusive[:, order], probability, labels, duration),
+            duration=duration,
+            model=self._model,
+            embeddings=embeddings,
+            scores=soft_scores(probability, labels),
+            warnings=warnings,
+        )

@@ -1,0 +1,105 @@
+"""The embedded models on real speech."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diarist.audio.audio import Audio
+from diarist.diarization.pipeline import load_diarizer
+from diarist.model import codec
+from diarist.model.errors import Cancelled, InputError
+from diarist.model.options import Options
+from diarist.model.transcript import Diarization
+from diarist.weights.fetch import ensure
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def diarizer():
+    return load_diarizer("embedded", threads=2)
+
+
+@pytest.fixture(scope="module")
+def telephone() -> Audio:
+    """A real call between two people, 30 s."""
+    return read(ensure("sample-telephone") / "sample.wav")
+
+
+@pytest.fixture(scope="module")
+def reader() -> Audio:
+    """One person reading, 44 s."""
+    return read(next(ensure("sample-reader").glob("*.wav")))
+
+
+def read(path: Path) -> Audio:
+    with wave.open(str(path)) as file:
+        rate = file.getframerate()
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, file.getnchannels())[:, 0]
+    if rate != 16_000:
+        places = np.arange(0, len(samples) - 1, rate / 16_000)
+        samples = np.interp(places, np.arange(len(samples)), samples).astype(np.int16)
+    return Audio(samples.astype(np.float32) / 32768)
+
+
+def test_two_people_on_the_telephone(diarizer, telephone):
+    result = diarizer.diarize(telephone)
+    assert result.speakers == ("SPEAKER_00", "SPEAKER_01")
+    assert [turn.speaker for turn in result.exclusive][:1] == ["SPEAKER_00"]
+    for embedding in result.embeddings.values():
+        assert np.linalg.norm(embedding) == pytest.approx(1)
+    assert all(0 < turn.confidence <= 1 for turn in result.turns)
+    assert codec.load(Diarization, codec.dump(result)) == result
+
+
+def test_one_reader_stays_one_speaker(diarizer, reader):
+    assert diarizer.diarize(reader).speakers == ("SPEAKER_00",)
+
+
+def test_silence_has_no_turns(diarizer):
+    for seconds in (0, 0.01, 3, 30):
+        result = diarizer.diarize(Audio(np.zeros(int(seconds * 16_000), np.float32)))
+        assert result.turns == result.exclusive == ()
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3])
+def test_the_number_of_speakers_can_be_told(diarizer, telephone, wanted):
+    assert len(diarizer.diarize(telephone, Options(num_speakers=wanted)).speakers) == wanted
+
+
+def test_a_hint_that_the_audio_cannot_meet_is_reported(diarizer, telephone):
+    result = diarizer.diarize(telephone, Options(min_speakers=60))
+    assert 1 <= len(result.speakers) < 60
+    assert "at least 60" in result.warnings[0]
+
+
+def test_the_result_does_not_depend_on_threads_or_chance(diarizer, telephone):
+    first = diarizer.diarize(telephone)
+    again = load_diarizer("embedded", threads=1).diarize(telephone)
+    assert (first.turns, first.scores, first.embeddings) == (again.turns, again.scores, again.embeddings)
+
+
+def test_progress_rises_to_the_end_and_can_cancel(diarizer, telephone):
+    reports = []
+    diarizer.diarize(telephone, progress=lambda stage, done: reports.append((stage, done)))
+    assert {stage for stage, _ in reports} == {"diarization"}
+    shares = [done for _, done in reports]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+
+    def cancel(stage: str, done: float) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        diarizer.diarize(telephone, progress=cancel)
+
+
+def test_an_unknown_model_or_device_is_refused():
+    with pytest.raises(InputError):
+        load_diarizer("nobody")
+    with pytest.raises(InputError):
+        load_diarizer(device="abacus")
