@@ -203,19 +203,29 @@ def log_share(cover: dict[str, float], speaker: str) -> float:
     return math.log(min(0.98, max(0.02, share)))
 
 
-def sentence_start(labels: Labels, words: Sequence[Word], table: Sequence[dict[str, float]]) -> Labels:
-    """Next to a change of speaker only: move it to a sentence end within two words, if there is exactly one."""
-    fixed = list(labels)
-    changes = [start for start, _ in runs(labels)][1:]
-    bounds = [0, *changes, len(words)]
-    for number, change in enumerate(changes, 1):
-        low, high = max(bounds[number - 1] + 1, change - 2), min(bounds[number + 1] - 1, change + 2)
-        ends = [cut for cut in range(low, high + 1) if words[cut - 1].text.endswith(SENTENCE_ENDS)]
-        if len(ends) == 1 and labels[change - 1] and labels[change]:
-            cut = ends[0]
+def sentence_end(
+    reach: int, *, only_one: bool = True
+) -> Callable[[Labels, Sequence[Word], Sequence[dict[str, float]]], Labels]:
+    """Move a change of speaker to a sentence end within ``reach`` words.
+
+    Where there are several, the nearest counts, or with ``only_one`` none.
+    """
+
+    def repair(labels: Labels, words: Sequence[Word], table: Sequence[dict[str, float]]) -> Labels:
+        fixed = list(labels)
+        bounds = [start for start, _ in runs(labels)] + [len(words)]
+        for before, change, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
+            left, right = labels[change - 1], labels[change]
+            cuts = range(max(before + 1, change - reach), min(after - 1, change + reach) + 1)
+            ends = [cut for cut in cuts if words[cut - 1].text.endswith(SENTENCE_ENDS)]
+            if left is None or right is None or not ends or (only_one and len(ends) > 1):
+                continue
+            cut = min(ends, key=lambda end: abs(end - change))
             for i in range(min(cut, change), max(cut, change)):
-                fixed[i] = labels[change - 1] if i < cut else labels[change]
-    return fixed
+                fixed[i] = left if i < cut else right
+        return fixed
+
+    return repair
 
 
 def viterbi(
@@ -252,7 +262,14 @@ REPAIRS: dict[str, Callable[[Labels, Sequence[Word], Sequence[dict[str, float]]]
     "none": lambda labels, words, table: labels,
     "sandwich": sandwich,
     "punctuation majority": punctuation_majority,
-    "sentence end": sentence_start,
+    "sentence end": sentence_end(2),
+    "sentence end 1": sentence_end(1),
+    "sentence end 3": sentence_end(3),
+    "sentence end 4": sentence_end(4),
+    "sentence end 2 nearest": sentence_end(2, only_one=False),
+    "sentence end 3 nearest": sentence_end(3, only_one=False),
+    "sentence end 4 nearest": sentence_end(4, only_one=False),
+    "sentence end 5 nearest": sentence_end(5, only_one=False),
     "search evidence": boundary_search(3),
     "search pause": boundary_search(3, pause=3.0),
     "search sentence": boundary_search(3, sentence=1.5),
