@@ -21,7 +21,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import BinaryIO, Final, Literal, NoReturn
+from typing import Any, BinaryIO, Final, Literal, NoReturn
 
 import av
 import av.error
@@ -58,6 +58,9 @@ _HEADERLESS: Final = {  # what telephone systems write: no header, so the file n
 _PLAYLISTS: Final = (b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"#EXT-X")
 _DECLARED: Final = frozenset({"wav", "w64", "mov", "flac", "aiff", "caf", "au", "wv", "tta"})
 """Containers whose header states the exact length of the sound; elsewhere it may be an estimate."""
+_TAGS: Final[dict[str, Any]] = (  # tags that are not UTF-8 must not refuse a recording; PyAV 19 sees to that itself
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 _HEAD_BYTES: Final = 4096
 _STREAMED_WAV: Final = 0x7FFF0000  # programs that write WAV into a pipe put this or more where the size belongs
 
@@ -180,16 +183,17 @@ def _open(file: BinaryIO, name: str, head: bytes) -> InputContainer:
         # The list is a second wall before the third, io_open: a playlist's demuxer is never even started.
         allowed = DEMUXERS if demuxer is None else demuxer
         try:
-            return av.open(
+            container: InputContainer = av.open(
                 _Reader(_Window(file, start) if start else file),
                 "r",
                 format=demuxer,
                 container_options={**options, "format_whitelist": allowed},
                 io_open=_refuse_open,
-                metadata_errors="replace",
+                **_TAGS,
             )
         except (av.error.FFmpegError, ValueError, OverflowError):
             continue
+        return container
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLISTS):
         raise InputError(
             "audio_not_recognised",

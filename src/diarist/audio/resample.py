@@ -97,7 +97,7 @@ class SampleBuffer:
     """A growing run of float32 samples. Growth is a realloc of its own memory, never a second copy of it."""
 
     def __init__(self) -> None:
-        self._samples = np.empty(SAMPLE_RATE * 60, np.float32)
+        self._samples = np.empty(SAMPLE_RATE * 300, np.float32)
         self._length = 0
 
     def __len__(self) -> int:
@@ -107,8 +107,8 @@ class SampleBuffer:
         """Add ``(num_samples,)`` values, rounded to 16 bits and clipped."""
         end = self._length + len(values)
         if end > len(self._samples):
-            # Pages not yet written cost nothing, so generous growth is free.
-            self._samples.resize(max(end, len(self._samples) * 3 // 2), refcheck=False)
+            # numpy writes zeros into what it adds, so room to spare is memory spent: grow by little.
+            self._samples.resize(max(end, len(self._samples) * 17 // 16), refcheck=False)
         scaled = np.rint(values * 32768)
         np.clip(scaled, -32768, 32767, out=scaled)
         np.multiply(scaled, 1 / 32768, out=self._samples[self._length : end])

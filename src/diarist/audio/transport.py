@@ -1,7 +1,7 @@
 """Audio for the wire: lossless FLAC while it fits, then Opus.
 
-An hour of speech is 230 MB of samples, 58 MB of FLAC, and 6.9 MB of Opus at 16 kbit/s, which fits a request of
-10 MB of base64.
+An hour of speech is 230 MB of samples, about 58 MB of FLAC, and 6.5 MB of Opus when packed for a request of 10 MB of
+base64 (``benchmarks/audio.py``).
 """
 
 from __future__ import annotations

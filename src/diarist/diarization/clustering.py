@@ -1,7 +1,7 @@
 """Which slots of which chunks are the same voice.
 
 A `Clustering` takes the embeddings of all chunks and gives each active slot a speaker. `Agglomerative` is that of
-speaker-diarization-3.1, as pyannote.audio 4.0.7 computes it.
+speaker-diarization-3.1; that of community-1 is in `diarist.diarization.vbx`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Agglomerative:
         if not sure.any():
             sure = active
         train = embeddings[sure].astype(np.float64)
-        labels = self._cut(_unit(train), bounds) if len(train) > 1 else np.zeros(len(train), np.intp)
+        labels = self._cut(unit(train), bounds) if len(train) > 1 else np.zeros(len(train), np.intp)
         centroids = np.stack([train[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
         speakers = np.full(active.shape, NOBODY, np.intp)
         speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
@@ -129,6 +129,19 @@ class Agglomerative:
         return best
 
 
+def agglomerate(units: Float, threshold: float | None = None, num_clusters: int | None = None) -> NDArray[np.intp]:
+    """Centroid linkage of unit vectors ``(n, dimension)``, cut at a distance or into a number of clusters, from 0."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    tree = linkage(units, method="centroid", metric="euclidean")
+    if threshold is not None:
+        labels = fcluster(tree, threshold, criterion="distance")
+    else:
+        tree[:, 2] = np.arange(len(tree))  # centroid linkage is not monotonic: cut by the order of merges instead
+        labels = fcluster(tree, len(units) - (num_clusters or 1) - 1, criterion="distance")
+    return np.unique(labels, return_inverse=True)[1]
+
+
 def sure_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Slots that speak alone for long enough to say who they are: ``(num_chunks, NUM_SLOTS)``."""
     alone = np.stack([(classes == 1 + slot).sum(axis=1) for slot in range(NUM_SLOTS)], axis=1)
@@ -142,10 +155,11 @@ def active_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def cosine(a: Float, b: Float) -> Float:
     """Cosine similarity of all rows of ``a`` to all rows of ``b``."""
-    return np.asarray(_unit(np.asarray(a, np.float64)) @ _unit(np.asarray(b, np.float64)).T)
+    return np.asarray(unit(np.asarray(a, np.float64)) @ unit(np.asarray(b, np.float64)).T)
 
 
-def _unit(rows: Float) -> Float:
+def unit(rows: Float) -> Float:
+    """Scale rows to length 1."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))
 
 

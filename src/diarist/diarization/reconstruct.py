@@ -37,6 +37,8 @@ def reconstruct(
     activity: NDArray[np.uint8],
     speakers: NDArray[np.intp],
     max_speakers: int | None = None,
+    *,
+    exact: bool = False,
 ) -> Activity:
     """Combine the chunks.
 
@@ -46,6 +48,8 @@ def reconstruct(
         activity: ``(num_chunks, NUM_FRAMES, NUM_SLOTS)`` probabilities of the slots, as 255ths.
         speakers: ``(num_chunks, NUM_SLOTS)`` who each slot is; negative for nobody.
         max_speakers: never more at once than this.
+        exact: leave it to numpy's unstable sort which of two speakers with as many votes comes first, as
+            pyannote.audio does. Otherwise the more probable one does.
     """
     most = int(POWERSET[classes].sum(axis=2).max())
     num_speakers = max(most if max_speakers is None else min(most, max_speakers), int(speakers.max()) + 1)
@@ -68,8 +72,12 @@ def reconstruct(
     if max_speakers is not None:
         count = np.minimum(count, max_speakers)
     probability /= 255 * seen[:, None]
-    # Equal votes go to the more probable speaker; probability < 1 never outweighs a vote.
-    rank = np.argsort(np.argsort(-(votes + probability / 2), axis=1, kind="stable"), axis=1, kind="stable")
+    if exact:
+        order = np.argsort(-votes, axis=1)
+    else:
+        # A probability below 1 never outweighs a vote.
+        order = np.argsort(-(votes + probability / 2), axis=1, kind="stable")
+    rank = np.argsort(order, axis=1, kind="stable")
     return Activity(rank < count[:, None], rank < np.minimum(count, 1)[:, None], probability)
 
 
