@@ -28,7 +28,7 @@ def by_architecture(plan):
     return {option.architecture: option for option in plan.options}
 
 
-@pytest.mark.parametrize("per_day", [10, 1000, 10_000, 1_000_000])
+@pytest.mark.parametrize("per_day", [10, 1000, 10_000, 100_000])
 def test_it_simulates_no_more_than_it_needs(per_day):
     """How long that takes is in benchmarks/planning.py."""
     requests = len(next(iter(make_plan(question(per_day)).outcomes.values())).latencies)
