@@ -27,9 +27,10 @@ import numpy as np
 from machine import describe
 
 from diarist.planning.architectures import Needs
-from diarist.planning.plan import Question, make_estimate, make_plan
+from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import packaged_profiles
+from diarist.planning.question import Question
 from diarist.planning.simulate import Endpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Length, Request, Workload
 

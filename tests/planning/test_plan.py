@@ -6,9 +6,10 @@ import pytest
 
 from diarist.model.errors import InputError
 from diarist.planning.architectures import Needs
-from diarist.planning.plan import Question, make_estimate, make_plan
+from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import load_profile
+from diarist.planning.question import Question
 from diarist.planning.report import as_data, deploy_command
 from diarist.planning.workload import Length, Workload
 
