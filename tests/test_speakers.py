@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from diarist.attribution import attribute
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.speakers import Voice, VoiceStore, cosine, identify, link, rename, voice_of
+from diarist.model.voice import Voice
+from diarist.speakers import VoiceStore, cosine, identify, link, rename, voice_of
 
 MODEL = ModelInfo("diarization", "test", None, "none")
 
@@ -43,7 +44,9 @@ def test_a_speaker_gets_one_name_only_the_most_alike():
 
 
 def test_voices_of_another_model_are_never_compared():
-    assert identify(spoken(x=0), [voice("Ada", 0, model="other")]) == {}
+    with pytest.raises(InputError, match="No known voice was made with the model 'test'"):
+        identify(spoken(x=0), [voice("Ada", 0, model="other")])
+    assert identify(spoken(x=0), []) == {}
 
 
 def test_an_uncalibrated_model_needs_a_threshold():

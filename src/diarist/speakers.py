@@ -22,6 +22,7 @@ from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import total
 from diarist.model.transcript import Diarization, Segment, Transcript, Turn, Word
+from diarist.model.voice import Voice
 
 THRESHOLDS: Final[Mapping[str, float]] = {"embedded": 0.6}
 """Least cosine at which a speaker is taken for a known voice, by diarization model."""
@@ -31,27 +32,6 @@ MIN_CLIP_SECONDS: Final = 3.0
 
 MAX_OTHER_SHARE: Final = 0.1
 """Share of a clip's speech that may be another voice's: more, and it is not clear whose clip it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """A known voice.
-
-    Attributes:
-        name: whose it is.
-        embedding: unit vector.
-        model: the diarization model that made it; voices of different models cannot be compared.
-        seconds: how much speech it was made from.
-        consent: how the person agreed to be recognised.
-        added: the day it was added, ``YYYY-MM-DD``.
-    """
-
-    name: str
-    embedding: tuple[float, ...]
-    model: str
-    seconds: float
-    consent: str
-    added: str
 
 
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
@@ -66,23 +46,24 @@ def identify(diarization: Diarization, voices: Sequence[Voice], threshold: float
 
     Args:
         diarization: with one embedding per speaker.
-        voices: known voices; those of other models are passed over.
+        voices: known voices; those of other models cannot be compared and are passed over.
         threshold: least cosine; None takes the calibrated one of the model.
 
     Returns:
         Names by the diarization's labels; strangers are absent.
 
     Raises:
-        InputError: no threshold is calibrated for this model and none was given.
+        InputError: voices are known, but none by this model; or no threshold is calibrated for it and none was given.
     """
-    comparable = [voice for voice in voices if voice.model == diarization.model.name]
+    model = diarization.model.name
+    comparable = [voice for voice in voices if voice.model == model]
     if not comparable:
+        if voices:
+            raise InputError("other_model", f"No known voice was made with the model {model!r}.", "Add them again.")
         return {}
-    least = THRESHOLDS.get(diarization.model.name) if threshold is None else threshold
+    least = THRESHOLDS.get(model) if threshold is None else threshold
     if least is None:
-        raise InputError(
-            "no_threshold", f"Voices of the model {diarization.model.name!r} have no calibrated threshold.", "Give one."
-        )
+        raise InputError("no_threshold", f"Voices of the model {model!r} have no calibrated threshold.", "Give one.")
     scores = sorted(
         (
             (cosine(e, voice.embedding), label, voice.name)
