@@ -16,6 +16,7 @@ from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
+from diarist.speakers import identify
 from diarist.transcription.base import Transcriber
 
 N = TypeVar("N", Transcription, Diarization)
@@ -124,7 +125,14 @@ def run_legs(
             raise
 
     failure = turns.exception() if turns else None
-    transcript = attribute(words.result(), turns.result() if turns and failure is None else None)
+    speakers = turns.result() if turns and failure is None else None
+    names: dict[str, str] = {}
+    try:
+        names = identify(speakers, options.voices) if speakers else {}
+    except InputError as error:
+        # The words are worth more than the names.
+        warnings = (*warnings, f"Speakers were not named: {error}")
+    transcript = attribute(words.result(), speakers, names=names)
     warnings = (*warnings, *transcript.warnings)
     if isinstance(failure, DiaristError):
         warnings = (*warnings, f"Diarization failed, so words carry no speaker: {failure}")

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from diarist import __version__
-from diarist.cli import doctor, evaluate, models, transcribe
+from diarist.cli import doctor, evaluate, models, transcribe, voices
 from diarist.model.errors import Cancelled, DiaristError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="eval")(evaluate.evaluate)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(voices.app, name="voices")
 
 
 def _print_version(asked: bool) -> None:

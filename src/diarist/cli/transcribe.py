@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
 from diarist.cli.progress import Reporter, reporter
 from diarist.formats import render
-from diarist.model.errors import Cancelled, DiaristError
+from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from diarist.audio.source import Source
+    from diarist.model.progress import Progress
     from diarist.model.transcript import Transcript
+    from diarist.model.voice import Voice
     from diarist.pipeline import Pipeline
 
 SPEAKERS = "Speakers"
@@ -45,6 +50,14 @@ def transcribe(
     diarize: Annotated[
         bool, typer.Option("--diarize/--no-diarize", help="Find who spoke.", rich_help_panel=SPEAKERS)
     ] = True,
+    speakers_named: Annotated[
+        bool,
+        typer.Option("--speakers-named", help="Name the voices that 'diarist voices' knows.", rich_help_panel=SPEAKERS),
+    ] = False,
+    channels: Annotated[
+        Literal["mix", "separate"],
+        typer.Option(help="separate: each channel is one party, as in calls.", rich_help_panel=SPEAKERS),
+    ] = "mix",
     model: Annotated[
         str, typer.Option(help="Transcription model; auto takes the best one already here.", rich_help_panel=ENGINES)
     ] = "auto",
@@ -76,11 +89,13 @@ def transcribe(
         num_speakers=speakers,
         min_speakers=min_speakers,
         max_speakers=max_speakers,
+        voices=_known_voices() if speakers_named else (),
     )
     jobs = plan_jobs(paths, formats, out)
     with reporter(quiet=quiet, as_json=json_progress) as report:
         pipeline = _pipeline(model, diarizer, options, device, threads, report)
-        failed = [job.name for job in jobs if not _run(job, pipeline, options, report, batch=len(jobs) > 1)]
+        work = _transcribe_channels if channels == "separate" else _transcribe_mix
+        failed = [job.name for job in jobs if not _run(job, pipeline, options, report, work, batch=len(jobs) > 1)]
     if failed:
         report.note(f"{len(jobs) - len(failed)} of {len(jobs)} recordings transcribed; failed: {', '.join(failed)}.")
         raise typer.Exit(1)
@@ -102,15 +117,43 @@ def _pipeline(
     )
 
 
-def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, batch: bool) -> bool:
-    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
+def _known_voices() -> tuple[Voice, ...]:
+    from diarist.speakers import default_store
+
+    voices = default_store().load()
+    if not voices:
+        raise InputError("no_voices", "No voices are known yet.", "Add one with: diarist voices add NAME CLIP")
+    return voices
+
+
+def _transcribe_mix(source: Source, pipeline: Pipeline, options: Options, progress: Progress) -> Transcript:
     from diarist.audio.decode import decode
+
+    return pipeline.transcribe(decode(source, progress=progress), options, progress)
+
+
+def _transcribe_channels(source: Source, pipeline: Pipeline, options: Options, progress: Progress) -> Transcript:
+    from diarist.audio.decode import decode_channels
+    from diarist.channels import transcribe_channels
+
+    return transcribe_channels(decode_channels(source, progress=progress), pipeline, options, progress)
+
+
+def _run(
+    job: Job,
+    pipeline: Pipeline,
+    options: Options,
+    report: Reporter,
+    work: Callable[[Source, Pipeline, Options, Progress], Transcript],
+    *,
+    batch: bool,
+) -> bool:
+    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
     from diarist.audio.source import CLI_KINDS, parse_source
 
     try:
         with report.file(job.name):
-            audio = decode(parse_source(job.source, CLI_KINDS), progress=report.progress)
-            transcript = pipeline.transcribe(audio, options, report.progress)
+            transcript = work(parse_source(job.source, CLI_KINDS), pipeline, options, report.progress)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
         _deliver(transcript, job)

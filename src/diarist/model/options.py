@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from diarist.model.errors import InputError
+from diarist.model.voice import Voice
 
 MAX_SPEAKERS = 64
 
@@ -21,6 +22,7 @@ class Options:
         num_speakers: the exact number of speakers, where known.
         min_speakers: at least this many.
         max_speakers: at most this many.
+        voices: known voices, by which speakers are named; strangers stay ``SPEAKER_NN``.
         on_diarization_failure: whether a failed diarization gives words without speakers and a warning, or an error.
 
     Raises:
@@ -32,6 +34,7 @@ class Options:
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    voices: tuple[Voice, ...] = ()
     on_diarization_failure: Literal["warn", "fail"] = "warn"
 
     def __post_init__(self) -> None:
