@@ -32,8 +32,7 @@ from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.timeline import Span, union
 from diarist.model.transcript import Diarization, Turn
-from diarist.model.voice import Voice
-from diarist.speakers import THRESHOLDS, cosine, identify, voice_of
+from diarist.speakers import THRESHOLDS, Voice, cosine, identify, voice_of
 
 RATE = 16_000
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from diarist.attribution import attribute
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.model.voice import Voice
-from diarist.speakers import VoiceStore, cosine, identify, link, rename, voice_of
+from diarist.speakers import Voice, VoiceStore, cosine, identify, link, rename, voice_of
 
 MODEL = ModelInfo("diarization", "test", None, "none")
 

@@ -22,7 +22,6 @@ from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import total
 from diarist.model.transcript import Diarization, Segment, Transcript, Turn, Word
-from diarist.model.voice import Voice
 
 THRESHOLDS: Final[Mapping[str, float]] = {"embedded": 0.6}
 """Least cosine at which a speaker is taken for a known voice, by diarization model."""
@@ -32,6 +31,27 @@ MIN_CLIP_SECONDS: Final = 3.0
 
 MAX_OTHER_SHARE: Final = 0.1
 """Share of a clip's speech that may be another voice's: more, and it is not clear whose clip it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A known voice.
+
+    Attributes:
+        name: whose it is.
+        embedding: unit vector.
+        model: the diarization model that made it; voices of different models cannot be compared.
+        seconds: how much speech it was made from.
+        consent: how the person agreed to be recognised.
+        added: the day it was added, ``YYYY-MM-DD``.
+    """
+
+    name: str
+    embedding: tuple[float, ...]
+    model: str
+    seconds: float
+    consent: str
+    added: str
 
 
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
