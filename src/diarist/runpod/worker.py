@@ -94,9 +94,7 @@ class Worker:
             The output, or ``{"error": JSON string}``.
         """
         job_id = str(job.get("id", ""))
-        value = job.get("input")
-        name = value.get("request_id") if isinstance(value, dict) else None
-        key = f"request {name}" if isinstance(name, str) else f"job {job_id}"
+        key = _same_work(job_id, job.get("input"))
         known = self._done.get(key)
         if known is not None and not known.cancelled():
             log.info("%s joins work that is already here", job_id)
@@ -174,6 +172,13 @@ class Worker:
         finished = [name for name, future in self._done.items() if future.done()]
         for name in finished[:-_KEPT_RESULTS]:
             del self._done[name]
+
+
+def _same_work(job_id: str, value: object) -> str:
+    """What two deliveries of the same work have in common."""
+    if isinstance(value, dict) and isinstance(value.get("request_id"), str) and isinstance(value.get("audio"), str):
+        return f"request {value['request_id']} for {hash(value['audio'])}"
+    return f"job {job_id}"
 
 
 class _ProgressSender:
