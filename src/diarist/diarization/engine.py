@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.clustering import NOBODY, Bounds, Clustering, active_slots
-from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, Session, reach
+from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, reach
 from diarist.diarization.reconstruct import Activity, reconstruct, soft_scores, turns
 from diarist.diarization.segmentation import (
     NUM_FRAMES,
     NUM_SLOTS,
     Grid,
-    chunk_samples,
+    Segmenter,
     slot_probabilities,
     usable_masks,
 )
@@ -30,8 +30,8 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, ModelInfo
 
-_BATCH = 8  # chunks in one run of the segmentation model
-_GROUP = 32  # chunks between two reports of progress, embedded together
+_BATCH = 16  # chunks in one run of the segmentation model
+_GROUP = 64  # chunks between two reports of progress, embedded together
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class WindowedDiarizer:
 
     Args:
         model: what to name in the result.
-        segmenter: `graphs.pyannet` as a session.
+        segmenter: the segmentation model.
         embedding: the embedding model.
         clustering: how voices are told apart.
         exact: embed each chunk on its own, as pyannote.audio does, rather than run the trunk once.
@@ -86,7 +86,7 @@ class WindowedDiarizer:
     def __init__(
         self,
         model: ModelInfo,
-        segmenter: Session,
+        segmenter: Segmenter,
         embedding: EmbeddingModel,
         clustering: Clustering,
         *,
@@ -122,7 +122,7 @@ class WindowedDiarizer:
         """Cut a recording into units of work.
 
         The evidence of all windows together does not depend on how the recording is cut, if each window (but the
-        last) has a multiple of 32 chunks.
+        last) has a multiple of 64 chunks.
 
         Args:
             num_samples: length of the recording.
@@ -188,13 +188,11 @@ class WindowedDiarizer:
 
         def run(start: int) -> NDArray[np.float32]:
             end = min(start + _BATCH, last)
-            batch = chunk_samples(samples, window.start, window.grid, start, end)
-            log_probs: NDArray[np.float32] = self._segmenter.run(None, {"samples": np.ascontiguousarray(batch)})[0]
-            return log_probs
+            return self._segmenter.log_probs(samples, window.start, window.grid, start, end)
 
         log_probs = np.concatenate(list(executor.map(run, range(first, last, _BATCH))))
-        activity = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
-        return log_probs.argmax(axis=2).astype(np.uint8), activity
+        activity: NDArray[np.uint8] = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
+        return np.asarray(log_probs.argmax(axis=2), np.uint8), activity
 
     def _diarization(
         self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds

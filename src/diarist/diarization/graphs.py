@@ -20,22 +20,52 @@ from diarist.diarization.onnx_writer import Graph
 State = Mapping[str, NDArray[Any]]
 Float = NDArray[np.float32]
 
-# Batch and instance normalisation as torch defines them unless told otherwise.
-_EPSILON = 1e-5
+SINC_STRIDE = 10
+SINC_POOL = 3
+
+# As torch defines them unless told otherwise.
+INSTANCE_NORM_EPSILON = 1e-5
+_BATCH_NORM_EPSILON = 1e-5
 # StatsPool of pyannote.audio 4.0.7 guards its divisions with this.
 _POOL_EPSILON = 1e-8
 
 
-def pyannet(state: State, window_samples: int) -> bytes:
-    """Segmentation-3.0: ``samples (batch, 1, window_samples)`` to ``log_probs (batch, num_frames, 7)``."""
+def sincnet(state: State) -> bytes:
+    """Segmentation-3.0's first layer without its input normalisation, which chunks that overlap can share.
+
+    Takes ``samples (1, 1, num_samples)``; gives ``high_p`` and ``low_p``, each ``(1, 80, n)``, for ``p`` 0, 1, 2: the
+    largest value of each filter, and of its negative, in outputs ``[3 k + p, 3 k + p + 3)``. A chunk begins at any
+    multiple of the filters' stride, and its pooling by three begins with it; hence the three phases.
+    """
+    g = Graph("sincnet")
+    x = g.input("samples", [1, 1, "num_samples"])
+    x = g.op("Conv", x, g.constant(sinc_filters(state)), kernel_shape=[251], strides=[SINC_STRIDE])
+    signed = {"high": x, "low": g.op("Neg", x)}
+    for phase in range(SINC_POOL):
+        for name, values in signed.items():
+            part = g.op("Slice", values, g.constant([phase]), g.constant([2**62]), g.constant([2]))
+            part = g.op("MaxPool", part, kernel_shape=[SINC_POOL], strides=[SINC_POOL])
+            g.output(part, f"{name}_{phase}", [1, 80, "n"])
+    return g.serialize()
+
+
+def pyannet(state: State) -> bytes:
+    """The rest of segmentation-3.0: from `sincnet`'s outputs to ``log_probs (batch, num_frames, 7)``.
+
+    Takes the part of ``high`` and ``low`` that belongs to each chunk, ``(batch, 80, num_pooled)``, and the chunk's
+    input normalisation, passed on to the filters' outputs: ``scale (batch, 1, 1)``, above 0, and ``shift
+    (batch, 80, 1)`` as a multiple of it.
+    """
     g = Graph("pyannet")
-    x = _instance_norm(g, g.input("samples", ["batch", 1, window_samples]), state, "sincnet.wav_norm1d")
-    x = g.op("Abs", g.op("Conv", x, g.constant(_sinc_filters(state)), kernel_shape=[251], strides=[10]))
+    high, low = (g.input(name, ["batch", 80, "num_pooled"]) for name in ("high", "low"))
+    scale, shift = g.input("scale", ["batch", 1, 1]), g.input("shift", ["batch", 80, 1])
+    # The largest |scale * (x + shift)| of three x, from the largest x and the largest -x.
+    x = g.op("Mul", g.op("Max", g.op("Add", high, shift), g.op("Sub", low, shift)), scale)
     for i in range(3):
         if i:
             weight, bias = (_f32(state[f"sincnet.conv1d.{i}.{part}"]) for part in ("weight", "bias"))
             x = g.op("Conv", x, g.constant(weight), g.constant(bias), kernel_shape=[weight.shape[2]])
-        x = g.op("MaxPool", x, kernel_shape=[3], strides=[3])
+            x = g.op("MaxPool", x, kernel_shape=[3], strides=[3])
         x = g.op("LeakyRelu", _instance_norm(g, x, state, f"sincnet.norm1d.{i}"), alpha=0.01)
     x = g.op("Transpose", x, perm=[2, 0, 1])  # (num_frames, batch, features), as ONNX wants its LSTM
     layers = sum(1 for name in state if name.startswith("lstm.weight_ih_l") and not name.endswith("_reverse"))
@@ -43,13 +73,27 @@ def pyannet(state: State, window_samples: int) -> bytes:
         x = _bidirectional_lstm(g, x, state, layer)
     x = g.op("Transpose", x, perm=[1, 0, 2])
     for name in ("linear.0", "linear.1", "classifier"):
-        x = g.op(
-            "Add", g.op("MatMul", x, g.constant(_f32(state[f"{name}.weight"].T))), _constant(g, state, f"{name}.bias")
-        )
+        x = g.op("MatMul", x, g.constant(_f32(state[f"{name}.weight"].T)))
+        x = g.op("Add", x, _constant(g, state, f"{name}.bias"))
         if name != "classifier":
             x = g.op("LeakyRelu", x, alpha=0.01)
     g.output(g.op("LogSoftmax", x, axis=-1), "log_probs", ["batch", "num_frames", 7])
     return g.serialize()
+
+
+def sinc_filters(state: State) -> Float:
+    """The band-pass filters that SincNet keeps as pairs of frequencies: ``(80, 1, 251)``."""
+    name = "sincnet.conv1d.0.filterbank."
+    low = 50 + np.abs(state[name + "low_hz_"])
+    high = np.clip(low + 50 + np.abs(state[name + "band_hz_"]), 50, 8000)
+    time, window = state[name + "n_"], state[name + "window_"]
+    even = (np.sin(high @ time) - np.sin(low @ time)) / (time / 2) * window
+    odd = (np.cos(low @ time) - np.cos(high @ time)) / (time / 2) * window
+    band = high - low
+    filters = np.concatenate(
+        [np.hstack([even, 2 * band, even[:, ::-1]]), np.hstack([odd, 0 * band, -odd[:, ::-1]])]
+    ) / (2 * np.concatenate([band, band]))
+    return _f32(filters[:, None])
 
 
 def resnet34(state: State) -> bytes:
@@ -142,23 +186,8 @@ def resnet34_head(state: State) -> tuple[Float, Float]:
 def campplus_head(state: State) -> tuple[Float, Float]:
     """Weight and bias of CAM++'s embedding layer, with the batch normalisation that follows it folded in."""
     mean = np.float64(state["xvector.dense.nonlinear.batchnorm.running_mean"])
-    scale = 1 / np.sqrt(np.float64(state["xvector.dense.nonlinear.batchnorm.running_var"]) + _EPSILON)
+    scale = 1 / np.sqrt(np.float64(state["xvector.dense.nonlinear.batchnorm.running_var"]) + _BATCH_NORM_EPSILON)
     return _f32(state["xvector.dense.linear.weight"][:, :, 0] * scale[:, None]), _f32(-mean * scale)
-
-
-def _sinc_filters(state: State) -> Float:
-    """The band-pass filters that SincNet keeps as pairs of frequencies: ``(80, 1, 251)``."""
-    name = "sincnet.conv1d.0.filterbank."
-    low = 50 + np.abs(state[name + "low_hz_"])
-    high = np.clip(low + 50 + np.abs(state[name + "band_hz_"]), 50, 8000)
-    time, window = state[name + "n_"], state[name + "window_"]
-    even = (np.sin(high @ time) - np.sin(low @ time)) / (time / 2) * window
-    odd = (np.cos(low @ time) - np.cos(high @ time)) / (time / 2) * window
-    band = high - low
-    filters = np.concatenate(
-        [np.hstack([even, 2 * band, even[:, ::-1]]), np.hstack([odd, 0 * band, -odd[:, ::-1]])]
-    ) / (2 * np.concatenate([band, band]))
-    return _f32(filters[:, None])
 
 
 def _bidirectional_lstm(g: Graph, x: str, state: State, layer: int) -> str:
@@ -219,17 +248,21 @@ def _conv_bn(g: Graph, x: str, state: State, conv: str, norm: str, strides: tupl
 
 def _batch_norm(g: Graph, x: str, state: State, name: str) -> str:
     parts = ("weight", "bias", "running_mean", "running_var")
-    return g.op("BatchNormalization", x, *(_constant(g, state, f"{name}.{part}") for part in parts), epsilon=_EPSILON)
+    return g.op(
+        "BatchNormalization", x, *(_constant(g, state, f"{name}.{part}") for part in parts), epsilon=_BATCH_NORM_EPSILON
+    )
 
 
 def _instance_norm(g: Graph, x: str, state: State, name: str) -> str:
     weight, bias = (_constant(g, state, f"{name}.{part}") for part in ("weight", "bias"))
-    return g.op("InstanceNormalization", x, weight, bias, epsilon=_EPSILON)
+    return g.op("InstanceNormalization", x, weight, bias, epsilon=INSTANCE_NORM_EPSILON)
 
 
 def _affine(state: State, norm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A batch normalisation as ``scale * x + shift``."""
-    scale = np.float64(state[f"{norm}.weight"]) / np.sqrt(np.float64(state[f"{norm}.running_var"]) + _EPSILON)
+    scale = np.float64(state[f"{norm}.weight"]) / np.sqrt(
+        np.float64(state[f"{norm}.running_var"]) + _BATCH_NORM_EPSILON
+    )
     return scale, np.float64(state[f"{norm}.bias"]) - np.float64(state[f"{norm}.running_mean"]) * scale
 
 

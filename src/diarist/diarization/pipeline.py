@@ -11,9 +11,9 @@ import numpy as np
 from diarist.diarization import graphs
 from diarist.diarization.base import Diarizer
 from diarist.diarization.clustering import Agglomerative, Clustering
-from diarist.diarization.embedding import EmbeddingModel, Session
+from diarist.diarization.embedding import EmbeddingModel
 from diarist.diarization.engine import WindowedDiarizer
-from diarist.diarization.segmentation import CHUNK_SAMPLES
+from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
 from diarist.model.errors import InputError, WeightsError
 from diarist.model.progress import Progress, ignore
@@ -54,7 +54,7 @@ def load_diarizer(
     def engine(model: ModelInfo, segmentation: Path, embedding: EmbeddingModel, clustering: Clustering) -> Diarizer:
         return WindowedDiarizer(
             model,
-            _session(graphs.pyannet(_tensors(segmentation), CHUNK_SAMPLES), providers),
+            _segmenter(segmentation, providers),
             embedding,
             clustering,
             exact=mode == "exact",
@@ -75,8 +75,9 @@ def load_diarizer(
     if name == "community-1" or Path(name).is_dir():
         folder = ensure(name, progress=progress) if name == "community-1" else Path(name)
         info = _info(folder.name, _revision(name) if name == "community-1" else None)
-        embedding = _wespeaker(folder / "embedding" / "pytorch_model.bin", providers)
-        return engine(info, folder / "segmentation" / "pytorch_model.bin", embedding, VariationalBayes(_plda(folder)))
+        segmentation = folder / "segmentation" / "pytorch_model.bin"
+        embedding = folder / "embedding" / "pytorch_model.bin"
+        return engine(info, segmentation, _wespeaker(embedding, providers), VariationalBayes(_plda(folder)))
     raise InputError(
         "unknown_model",
         f"There is no diarization model {name!r}.",
@@ -87,6 +88,17 @@ def load_diarizer(
 _CAMPPLUS_THRESHOLD = 0.75
 # config.yaml of pyannote/speaker-diarization-3.1.
 _THRESHOLD_3_1 = 0.7045654963945799
+
+
+def _segmenter(path: Path, providers: list[str]) -> Segmenter:
+    state = _tensors(path)
+    return Segmenter(
+        front=_session(graphs.sincnet(state), providers),
+        back=_session(graphs.pyannet(state), providers),
+        weight=float(state["sincnet.wav_norm1d.weight"][0]),
+        bias=float(state["sincnet.wav_norm1d.bias"][0]),
+        filter_sums=graphs.sinc_filters(state).sum(axis=(1, 2), dtype=np.float64),
+    )
 
 
 def _wespeaker(path: Path, providers: list[str]) -> EmbeddingModel:

@@ -72,7 +72,7 @@ def reconstruct(
     if max_speakers is not None:
         count = np.minimum(count, max_speakers)
     probability /= 255 * seen[:, None]
-    if exact:
+    if exact:  # noqa: SIM108 -- the comment belongs to one branch
         order = np.argsort(-votes, axis=1)
     else:
         # A probability below 1 never outweighs a vote.
