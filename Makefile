@@ -18,8 +18,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements/dev.txt
 	@touch $@
 
 demo: $(VENV)/.ready  ## transcribe a real telephone call: sets up .venv, fetches the small models and the sample
-	@$(BIN)/diarist models pull --quiet sample-telephone
-	$(BIN)/diarist transcribe "$$($(BIN)/diarist models path sample-telephone)/sample.wav"
+	$(BIN)/diarist transcribe "$$($(BIN)/diarist models pull sample-telephone)/sample.wav"
 
 test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 	$(BIN)/python -m pytest

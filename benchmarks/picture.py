@@ -1,6 +1,6 @@
 """Draw docs/transcript.svg: the sample call as `diarist transcribe` shows it on a terminal.
 
-    python benchmarks/picture.py docs/transcript.svg
+python benchmarks/picture.py docs/transcript.svg
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How fast and how large: import, start to transcript, and each stage on one recording, every figure in its own process.
+"""How fast and how large: import, start to transcript, and each stage on one recording, each in its own process.
 
-    python benchmarks/speed.py RECORDING [--clip SHORT_RECORDING] [--threads 2] --json
+python benchmarks/speed.py RECORDING [--clip SHORT_RECORDING] [--threads 2] --json
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STAGES = ("decoding", "transcription", "diarization", "both")
 PROBE = """
 import json, resource, sys, time
 from diarist.audio.decode import decode
-from diarist.audio.source import from_user
+from diarist.audio.source import CLI_KINDS, parse_source
 from diarist.engines import load
 from diarist.model.options import Options
 stage, path, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -29,10 +29,10 @@ ready = time.perf_counter() - began
 def usage():
     own = resource.getrusage(resource.RUSAGE_SELF)
     return own.ru_utime + own.ru_stime
-audio = decode(from_user(path)) if stage != "decoding" else None
+audio = decode(parse_source(path, CLI_KINDS)) if stage != "decoding" else None
 cpu, wall = usage(), time.perf_counter()
 if stage == "decoding":
-    audio = decode(from_user(path))
+    audio = decode(parse_source(path, CLI_KINDS))
 elif stage == "transcription":
     pipeline.transcriber.transcribe(audio)
 elif stage == "diarization":

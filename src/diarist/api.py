@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import IO
+from typing import BinaryIO
 
 from diarist.audio.decode import decode
-from diarist.audio.source import from_user
+from diarist.audio.source import CLI_KINDS, as_source, parse_source
 from diarist.engines import load
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -14,7 +14,7 @@ from diarist.model.transcript import Transcript
 
 
 def transcribe(
-    source: str | PathLike[str] | bytes | IO[bytes],
+    source: str | PathLike[str] | bytes | BinaryIO,
     *,
     language: str | None = None,
     diarize: bool = True,
@@ -61,7 +61,8 @@ def transcribe(
         min_speakers=min_speakers,
         max_speakers=max_speakers,
     )
+    recording = parse_source(source, CLI_KINDS) if isinstance(source, str) else as_source(source)
     pipeline = load(
         model, diarizer if diarize else None, language=language, device=device, threads=threads, progress=progress
     )
-    return pipeline.transcribe(decode(from_user(source)), options, progress)
+    return pipeline.transcribe(decode(recording, progress=progress), options, progress)

@@ -14,7 +14,9 @@ from diarist.pipeline import LocalPipeline
 from diarist.transcription.base import Transcriber
 
 # The 25 languages of Parakeet v3, from its model card.
-PARAKEET_V3_LANGUAGES = frozenset("bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk".split())
+PARAKEET_V3_LANGUAGES = frozenset(
+    "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk".split()  # noqa: SIM905
+)
 DEVICES = ("auto", "cpu", "cuda")
 ENGLISH = frozenset({"en"})
 

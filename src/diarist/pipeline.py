@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from diarist.attribution import attribute
 from diarist.audio.audio import Audio
@@ -17,7 +17,6 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.transcription.base import Transcriber
-
 
 N = TypeVar("N", Transcription, Diarization)
 
@@ -60,6 +59,7 @@ class LocalPipeline:
             (lambda report: diarizer.diarize(audio, options, report)) if diarizer and options.diarize else None,
             options,
             progress,
+            audio.warnings,
         )
 
 
@@ -68,12 +68,20 @@ def run_legs(
     diarize: Callable[[Progress], Diarization] | None,
     options: Options = Options(),
     progress: Progress = ignore,
+    warnings: tuple[str, ...] = (),
 ) -> Transcript:
     """Run transcription and diarization at the same time, wherever they are, and attribute words to speakers.
 
     A failed leg stops the other at its next progress report. A failed diarization is not a failed transcript: the words
     come back without speakers and with a warning, unless ``options.on_diarization_failure`` is ``"fail"`` or the input
     was at fault.
+
+    Args:
+        transcribe: finds the words.
+        diarize: finds the speakers; None where they are not wanted.
+        options: what was asked.
+        progress: told what the legs report; may raise `Cancelled`.
+        warnings: what is known to be wrong with the recording, e.g. `Audio.warnings`; they lead the transcript's.
 
     Raises:
         DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
@@ -103,7 +111,7 @@ def run_legs(
     with ThreadPoolExecutor(2, "diarist-leg") as pool:
         words = pool.submit(leg, "transcription", transcribe)
         turns = pool.submit(leg, "diarization", diarize) if diarize else None
-        pending: set[Future[Transcription] | Future[Diarization]] = {words} if turns is None else {words, turns}
+        pending: set[Future[Any]] = {words} if turns is None else {words, turns}
         try:
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -117,7 +125,7 @@ def run_legs(
 
     failure = turns.exception() if turns else None
     transcript = attribute(words.result(), turns.result() if turns and failure is None else None)
-    warnings = transcript.warnings
+    warnings = (*warnings, *transcript.warnings)
     if isinstance(failure, DiaristError):
         warnings = (*warnings, f"Diarization failed, so words carry no speaker: {failure}")
     seconds["total"] = round(time.perf_counter() - began, 3)

@@ -70,8 +70,8 @@ def test_a_folder_without_recordings_is_refused(tmp_path):
 
 def test_writing_makes_folders_and_replaces_what_was_there(tmp_path):
     target = tmp_path / "deep" / "a.rttm"
-    write_all(EMPTY, {"rttm": target})
-    write_all(EMPTY, {"rttm": target})
+    write_all(EMPTY, "a", {"rttm": target})
+    write_all(EMPTY, "a", {"rttm": target})
     assert target.read_text() == ""
     assert os.listdir(target.parent) == ["a.rttm"]
 
@@ -79,5 +79,5 @@ def test_writing_makes_folders_and_replaces_what_was_there(tmp_path):
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(InputError, match="Cannot write"):
-        write_all(EMPTY, {"txt": tmp_path / "a.txt"})
+        write_all(EMPTY, "a", {"txt": tmp_path / "a.txt"})
     assert os.listdir(tmp_path) == ["a.txt"]

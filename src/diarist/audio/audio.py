@@ -19,9 +19,11 @@ class Audio:
 
     Attributes:
         samples: ``(num_samples,)`` float32 in [-1, 1).
+        warnings: one line for each thing that was wrong with the recording and was mended, e.g. that it is cut short.
     """
 
     samples: NDArray[np.float32]
+    warnings: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:

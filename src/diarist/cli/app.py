@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from diarist import __version__
-from diarist.cli import doctor, models, transcribe
+from diarist.cli import doctor, evaluate, models, transcribe
 from diarist.model.errors import Cancelled, DiaristError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="transcribe")(transcribe.transcribe)
+app.command(name="eval")(evaluate.evaluate)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 

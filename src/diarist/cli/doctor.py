@@ -89,7 +89,10 @@ def _devices() -> Iterator[Finding]:
     providers = onnxruntime.get_available_providers()
     if gpus and "CUDAExecutionProvider" not in providers:
         yield Finding(
-            "device", "warn", f"{gpus} NVIDIA GPU(s), but ONNX Runtime here is for the CPU", "pip install 'diarist[gpu]'"
+            "device",
+            "warn",
+            f"{gpus} NVIDIA GPU(s), but ONNX Runtime is for the CPU",
+            "pip install 'diarist[gpu]'",
         )
     elif gpus:
         yield Finding("device", "ok", f"{gpus} NVIDIA GPU(s); auto uses cuda")

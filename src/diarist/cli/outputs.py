@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,11 @@ class Job:
     formats: tuple[str, ...]
     targets: Mapping[str, Path]
 
+    @property
+    def stem(self) -> str:
+        """The recording's name without suffix, for formats that carry one."""
+        return PurePath(self.name).stem
+
 
 def plan_jobs(paths: Sequence[str], formats: Sequence[str] | None, out: Path | None) -> list[Job]:
     """Decide, before any work, what will be read and written.
@@ -65,7 +71,9 @@ def plan_jobs(paths: Sequence[str], formats: Sequence[str] | None, out: Path | N
         stem = relative.with_suffix("") if stems[relative.with_suffix("")] == 1 else relative
         targets = {name: out / f"{stem}.{FORMATS[name].extension}" for name in chosen}
         jobs.append(Job(str(relative), source, chosen, targets))
-    twice = [path for path, count in Counter(path for job in jobs for path in job.targets.values()).items() if count > 1]
+    twice = [
+        path for path, count in Counter(path for job in jobs for path in job.targets.values()).items() if count > 1
+    ]
     if twice:
         raise InputError("same_output", f"Two recordings would both be written to {twice[0]}.", "Rename one of them.")
     return jobs
@@ -81,14 +89,13 @@ def _expand(path: str) -> Iterable[tuple[str, PurePath]]:
 
         def refuse(error: OSError) -> None:
             raise InputError(
-                "unreadable_folder", f"Cannot read the folder {error.filename}: {error.strerror}.", "Check its permissions."
+                "unreadable_folder",
+                f"Cannot read the folder {error.filename}: {error.strerror}.",
+                "Check its permissions.",
             )
 
         found = sorted(
-            Path(where) / name
-            for where, _, names in os.walk(path, onerror=refuse)
-            for name in names
-            if _is_media(name)
+            Path(where) / name for where, _, names in os.walk(path, onerror=refuse) for name in names if _is_media(name)
         )
         if not found:
             raise InputError("empty_folder", f"There are no recordings in {path}.", "Name audio or video files.")
@@ -105,14 +112,19 @@ def _is_media(name: str) -> bool:
     )
 
 
-def write_all(transcript: Transcript, targets: Mapping[str, Path]) -> None:
+def write_all(transcript: Transcript, stem: str, targets: Mapping[str, Path]) -> None:
     """Write each format whole or not at all.
+
+    Args:
+        transcript: what to write.
+        stem: the recording's name, for formats that carry one.
+        targets: file to write per format.
 
     Raises:
         InputError: a file cannot be written, e.g. the disk is full; nothing partial is left behind.
     """
     for name, path in targets.items():
-        content = render(transcript, name)
+        content = render(transcript, name, name=stem)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -128,6 +140,25 @@ def write_all(transcript: Transcript, targets: Mapping[str, Path]) -> None:
             raise InputError(
                 "cannot_write", f"Cannot write {path}: {error.strerror}.", "Free some space or choose another -o DIR."
             ) from error
+
+
+def write_out(content: str | bytes, format_name: str) -> None:
+    """Print a rendering on standard output.
+
+    Raises:
+        InputError: it is binary and would go to a terminal, or there is no room where it goes.
+    """
+    if isinstance(content, bytes) and sys.stdout.isatty():
+        raise InputError("binary_output", f"{format_name} is not text.", "Write it to a folder with -o DIR.")
+    try:
+        sys.stdout.buffer.write(content if isinstance(content, bytes) else content.encode())
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(
+            "cannot_write", f"Cannot write the transcript: {error.strerror}.", "Free some space."
+        ) from error
 
 
 def _umask() -> int:

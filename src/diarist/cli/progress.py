@@ -59,7 +59,8 @@ class Plain:
 
     def problem(self, text: str) -> None:
         """See `Reporter.problem`."""
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
     @contextmanager
     def file(self, name: str) -> Iterator[None]:
@@ -104,7 +105,8 @@ class JsonLines:
 
     @staticmethod
     def _say(line: dict[str, object]) -> None:
-        print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
+        sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stderr.flush()
 
 
 class Bars:

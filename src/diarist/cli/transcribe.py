@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diarist.cli.outputs import Job, plan_jobs, write_all
+from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
 from diarist.cli.progress import Reporter, reporter
-from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.formats import render
+from diarist.model.errors import Cancelled, DiaristError
 from diarist.model.options import MAX_SPEAKERS, Options
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ def transcribe(
     into DIR under the recordings' names. A file that fails does not stop the others.
 
     Examples:
-
       diarist transcribe call.mp3
 
       diarist transcribe interview.mp4 --speakers 2 -f srt -o subtitles/
@@ -91,7 +91,7 @@ def _pipeline(
 ) -> Pipeline:
     from diarist.engines import load
 
-    pipeline = load(
+    return load(
         model,
         diarizer if options.diarize else None,
         language=options.language,
@@ -100,18 +100,16 @@ def _pipeline(
         progress=report.progress,
         note=report.note,
     )
-    return pipeline
 
 
 def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, batch: bool) -> bool:
     """Do one job; in a batch a failure is told and False comes back, else it is raised."""
     from diarist.audio.decode import decode
-    from diarist.audio.source import from_user
+    from diarist.audio.source import CLI_KINDS, parse_source
 
     try:
         with report.file(job.name):
-            report.progress("decoding", 0)
-            audio = decode(from_user(job.source))
+            audio = decode(parse_source(job.source, CLI_KINDS), progress=report.progress)
             transcript = pipeline.transcribe(audio, options, report.progress)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
@@ -128,18 +126,10 @@ def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, ba
 
 def _deliver(transcript: Transcript, job: Job) -> None:
     if job.targets:
-        write_all(transcript, job.targets)
+        write_all(transcript, job.stem, job.targets)
     elif sys.stdout.isatty() and job.formats == ("txt",):
         from diarist.cli.render import show
 
         show(transcript)
     else:
-        from diarist.formats import render
-
-        text = render(transcript, job.formats[0])
-        if isinstance(text, bytes):
-            if sys.stdout.isatty():
-                raise InputError("binary_output", f"{job.formats[0]} is not text.", "Write it to a folder with -o DIR.")
-            sys.stdout.buffer.write(text)
-        else:
-            typer.echo(text, nl=not text.endswith("\n"))
+        write_out(render(transcript, job.formats[0], name=job.stem), job.formats[0])

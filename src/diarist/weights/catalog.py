@@ -193,7 +193,7 @@ def _parakeet_onnx(version: str) -> ModelEntry:
             ModelFile("config.json", required=False),
         ),
         sources=(HubSource(f"istupakov/{name}"),),
-        also=(("encoder-model.onnx", "decoder_joint-model.onnx", "vocab.txt"),),
+        also=(("encoder-model.onnx", "encoder-model.onnx.data", "decoder_joint-model.onnx", "vocab.txt"),),
     )
 
 

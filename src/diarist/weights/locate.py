@@ -29,7 +29,10 @@ RUNPOD_STORE = Path("/runpod/model-store/huggingface")
 """Cached models, layout 2: ``org/name/revision/`` (RunPod SDK 2.0 and runpodctl mount path)."""
 
 IMAGE_DIR = Path("/opt/diarist/models")
-"""Where the Dockerfiles bake models in; ``DIARIST_IMAGE_DIR`` overrides."""
+"""Where images carry models; ``DIARIST_IMAGE_DIR`` overrides.
+
+A build step fills it with ``DIARIST_CACHE=/opt/diarist HF_HUB_CACHE=/opt/diarist/models diarist models pull …``.
+"""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _log = logging.getLogger(__name__)
@@ -129,17 +132,19 @@ def _candidates(entry: ModelEntry, where: Places) -> Iterator[tuple[Place, Path]
             yield "explicit", where.explicit / name
         if _recognisable(entry, where.explicit):
             yield "explicit", where.explicit
-    for source in entry.sources:
-        if isinstance(source, HubSource):
-            for snapshot in _snapshots(where.runpod_volume, source):
-                yield "runpod-volume", snapshot
-            for snapshot in _stored(where.runpod_store, source, where.runpod_revision):
-                yield "runpod-store", snapshot
-            for snapshot in _snapshots(where.hub_cache, source):
-                yield "hub-cache", snapshot
+        for snapshot in _hub_snapshots(entry, where.explicit):
+            yield "explicit", snapshot
+    for snapshot in _hub_snapshots(entry, where.runpod_volume):
+        yield "runpod-volume", snapshot
+    for snapshot in _stored(entry, where.runpod_store, where.runpod_revision):
+        yield "runpod-store", snapshot
+    for snapshot in _hub_snapshots(entry, where.hub_cache):
+        yield "hub-cache", snapshot
     yield "cache", where.folder(entry)
     if where.image:
         yield "image", where.image / entry.name
+        for snapshot in _hub_snapshots(entry, where.image):
+            yield "image", snapshot
 
 
 def _recognisable(entry: ModelEntry, folder: Path) -> bool:
@@ -149,28 +154,33 @@ def _recognisable(entry: ModelEntry, folder: Path) -> bool:
     return folder.name.lower() in names or any(file.size or file.path not in others for file in entry.files)
 
 
-def _snapshots(hub: Path | None, source: HubSource) -> Iterator[Path]:
-    """Snapshots of ``source`` in a hub cache, the wanted revision first. Some hosts lower-case the folder's name."""
-    for repo in _children(hub, "models--" + source.repo.replace("/", "--")):
-        wanted = source.revision or "main"
-        ref = repo / "refs" / wanted
-        commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else wanted
-        first = repo / "snapshots" / commit
-        yield first
-        if source.revision is None:
-            yield from (folder for folder in sorted(_children(repo / "snapshots")) if folder != first)
+def _hub_snapshots(entry: ModelEntry, hub: Path | None) -> Iterator[Path]:
+    """Snapshots of ``entry`` in a hub cache, the wanted revision first. Some hosts lower-case the folder's name."""
+    for source in _hub_sources(entry):
+        for repo in _children(hub, "models--" + source.repo.replace("/", "--")):
+            wanted = source.revision or "main"
+            ref = repo / "refs" / wanted
+            commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else wanted
+            first = repo / "snapshots" / commit
+            yield first
+            if source.revision is None:
+                yield from (folder for folder in sorted(_children(repo / "snapshots")) if folder != first)
 
 
-def _stored(store: Path | None, source: HubSource, revision: str | None) -> Iterator[Path]:
-    """Revisions of ``source`` in RunPod's model store; weights may lie deeper, in ``snapshots/<revision>``."""
-    organisation, name = source.repo.split("/")
-    wanted = source.revision or revision
-    for owner in _children(store, organisation):
-        for repo in _children(owner, name):
-            revisions = sorted(_children(repo), key=lambda folder: (folder.name != wanted, folder.name))
-            for folder in revisions:
+def _stored(entry: ModelEntry, store: Path | None, revision: str | None) -> Iterator[Path]:
+    """Revisions of ``entry`` in RunPod's model store; weights may lie deeper, in ``snapshots/<revision>``."""
+    for source in _hub_sources(entry):
+        organisation, name = source.repo.split("/")
+        wanted = source.revision or revision
+        repos = (repo for owner in _children(store, organisation) for repo in _children(owner, name))
+        for repo in repos:
+            for folder in sorted(_children(repo), key=lambda child: (child.name != wanted, child.name)):
                 yield from sorted(_children(folder / "snapshots"))
                 yield folder
+
+
+def _hub_sources(entry: ModelEntry) -> Iterator[HubSource]:
+    return (source for source in entry.sources if isinstance(source, HubSource))
 
 
 def _children(folder: Path | None, name: str | None = None) -> Iterator[Path]:

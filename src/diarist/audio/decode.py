@@ -1,0 +1,403 @@
+"""Any container and codec that PyAV brings, video too, to mono float32 at 16 kHz. No system ffmpeg.
+
+Rules, so that the same recording gives the same samples everywhere:
+
+* the first audio stream counts; its channels are averaged with equal weight, whatever their layout says
+  (libswresample's own matrix would drop the low-frequency channel and clip sums), or one channel is picked;
+* libswresample resamples in float; values are then rounded to 16 bits, ties to even, without dither;
+* ``num_samples`` is the decoded length times 16000 / rate, rounded up. Encoder priming is cut off as the container
+  says (MP3, AAC, Opus);
+* sound that starts after the picture, or has a hole in its timestamps, is filled with silence, so that times match
+  what a player shows;
+* NaN and infinite samples become silence. That, damage and a missing end are told in ``Audio.warnings``.
+
+FFmpeg sees one stream of bytes and nothing else: only demuxers on a list are tried (no playlists: HLS, DASH, concat,
+SDP and image sequences reach out to files and hosts), and whatever a demuxer asks to open beyond it is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, BinaryIO, Final, Literal, NoReturn
+
+import av
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.resample import SampleBuffer, Segment
+from diarist.audio.source import Source, as_source
+from diarist.model.errors import InputError
+from diarist.model.progress import Progress, ignore
+
+MAX_SECONDS: Final = 12 * 3600.0
+"""The longest recording that is decoded unless the caller says otherwise: 12 hours, 2.8 GB of samples."""
+
+DEMUXERS: Final = (
+    "3dostr,aac,aax,ac3,ac4,adx,aiff,amr,amrnb,amrwb,ape,apc,aptx,asf,ast,au,avi,caf,codec2,daud,dhav,dsf,dss,dts,"
+    "dtshd,dv,eac3,flac,flv,gsm,gxf,iamf,iff,ilbc,ircam,lc3,loas,m4v,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,"
+    "mtaf,mxf,nistsphere,nut,ogg,oma,paf,pvf,qcp,qoa,rm,sbc,sds,shn,sol,sox,spdif,swf,tak,truehd,tta,voc,vqf,w64,"
+    "wady,wav,wsd,wtv,wv,xwma"
+)
+"""Demuxers that read one stream of bytes and have sound in it."""
+
+_HEADERLESS: Final = {  # what telephone systems write: no header, so the file name decides, after probing has failed
+    ".gsm": ("gsm", {}),
+    ".g722": ("g722", {}),
+    ".ulaw": ("mulaw", {"sample_rate": "8000"}),
+    ".alaw": ("alaw", {"sample_rate": "8000"}),
+    ".sln": ("s16le", {"sample_rate": "8000"}),
+}
+_PLAYLISTS: Final = (b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"#EXT-X")
+_DECLARED: Final = frozenset({"wav", "w64", "mov", "flac", "aiff", "caf", "au", "wv", "tta"})
+"""Containers whose header states the exact length of the sound; elsewhere it may be an estimate."""
+_TAGS: Final[dict[str, Any]] = (  # tags that are not UTF-8 must not refuse a recording; PyAV 19 sees to that itself
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
+_HEAD_BYTES: Final = 4096
+_STREAMED_WAV: Final = 0x7FFF0000  # programs that write WAV into a pipe put this or more where the size belongs
+
+_TIMED: Final = frozenset({"matroska", "mov", "mpegts", "flv", "asf", "ogg", "nut", "mxf"})
+"""Containers that stamp their packets with true times; elsewhere FFmpeg counts or guesses them."""
+_GAP_SECONDS: Final = 0.1  # smaller jumps are jitter of coarse time stamps
+_MAX_GAP_SECONDS: Final = 3600.0  # larger ones are broken time stamps, not silence
+_BACK_SECONDS: Final = 1.0  # time stamps that fall back by more start over
+
+
+def decode(
+    source: Source | os.PathLike[str] | bytes | BinaryIO,
+    *,
+    channel: Literal["mix"] | int = "mix",
+    max_seconds: float = MAX_SECONDS,
+    progress: Progress = ignore,
+) -> Audio:
+    """Decode the first audio stream of a recording.
+
+    Memory is the samples (64 kB a second) and a small constant: the file streams through.
+
+    Args:
+        source: what `diarist.audio.source` gives, a path object, bytes, or a binary file. For a string from a user,
+            see `diarist.audio.source.parse_source`.
+        channel: ``"mix"`` for the average of all channels, or a channel's index from 0.
+        max_seconds: a longer recording is refused.
+        progress: called as ``progress("decode", done)`` where the length is known; may raise `Cancelled`.
+
+    Raises:
+        InputError: the recording cannot be had (see `diarist.audio.source`); is empty (``audio_empty``), not audio or
+            a playlist (``audio_not_recognised``), encrypted (``audio_encrypted``), without sound (``audio_no_sound``),
+            damaged beyond use (``audio_damaged``), longer than ``max_seconds`` (``audio_too_long``), or has no such
+            channel (``bad_channel``).
+    """
+    (audio,) = _decode(as_source(source), channel, max_seconds, progress)
+    return audio
+
+
+def decode_channels(
+    source: Source | os.PathLike[str] | bytes | BinaryIO,
+    *,
+    max_seconds: float = MAX_SECONDS,
+    progress: Progress = ignore,
+) -> tuple[Audio, ...]:
+    """Decode every channel of the first audio stream on its own, e.g. the two ends of a telephone call.
+
+    Arguments and errors are those of `decode`; the recordings have equal length.
+    """
+    return _decode(as_source(source), None, max_seconds, progress)
+
+
+def _decode(source: Source, channel: str | int | None, max_seconds: float, progress: Progress) -> tuple[Audio, ...]:
+    try:
+        with source.open() as file:
+            return _decode_file(file, source.name, channel, max_seconds, progress)
+    except OSError as error:  # a disk that fails or is full; FFmpeg's own errors do not get here
+        reason = error.strerror or type(error).__name__
+        raise InputError("audio_unreadable", f"{source.name} cannot be read: {reason}.") from None
+
+
+def _decode_file(
+    file: BinaryIO, name: str, channel: str | int | None, max_seconds: float, progress: Progress
+) -> tuple[Audio, ...]:
+    head = _head(file, name)
+    with _open(file, name, head) as container:
+        stream = _audio_stream(container, name)
+        declared = _declared_seconds(container, stream, head)
+        if declared is not None and declared > max_seconds:
+            _refuse_length(name, max_seconds)
+        sink = _Sink(name, channel, max_seconds, _start_time(container))
+        damage = _Damage()
+        done = 0.0
+        for frame in _frames(container, stream, damage):
+            sink.write(frame)
+            if declared and sink.seconds - done >= 10:
+                done = sink.seconds
+                progress("decode", min(done / declared, 1.0))
+        if not damage.frames:
+            _refuse_silence_of_decoder(name, stream, damage)
+        channels = sink.close()
+        if sink.not_finite >= sum(map(len, channels)):
+            raise InputError("audio_damaged", f"{name} holds no numbers.", "Record it again.", http_status=422)
+        progress("decode", 1.0)
+    warnings = tuple(_warnings(name, sink, damage, declared))
+    return tuple(Audio(samples, warnings) for samples in channels)
+
+
+class _Reader:
+    """The three methods FFmpeg may call: no name (it would guess formats from it), no file descriptor."""
+
+    def __init__(self, file: BinaryIO | _Window) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _refuse_open(*_: object) -> NoReturn:
+    raise InputError(
+        "audio_not_recognised",
+        "The file points to other files or hosts instead of holding sound.",
+        "Send the recording itself.",
+        http_status=415,
+    )
+
+
+def _head(file: BinaryIO, name: str) -> bytes:
+    start = file.tell()
+    head = file.read(_HEAD_BYTES)
+    if not head:
+        raise InputError("audio_empty", f"{name} is empty.", "Record or copy it again.", http_status=422)
+    file.seek(start)
+    return head
+
+
+def _open(file: BinaryIO, name: str, head: bytes) -> InputContainer:
+    start = file.tell()
+    attempts: list[tuple[str | None, dict[str, str]]] = [(None, {})]
+    if (suffix := PurePath(name).suffix.lower()) in _HEADERLESS:
+        attempts.append(_HEADERLESS[suffix])
+    for demuxer, options in attempts:
+        file.seek(start)
+        # The list is a second wall before the third, io_open: a playlist's demuxer is never even started.
+        allowed = DEMUXERS if demuxer is None else demuxer
+        try:
+            container: InputContainer = av.open(
+                _Reader(_Window(file, start) if start else file),
+                "r",
+                format=demuxer,
+                container_options={**options, "format_whitelist": allowed},
+                io_open=_refuse_open,
+                **_TAGS,
+            )
+        except (av.error.FFmpegError, ValueError, OverflowError):
+            continue
+        return container
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLISTS):
+        raise InputError(
+            "audio_not_recognised",
+            f"{name} is a playlist or description, not a recording.",
+            "Send the recording it points to.",
+            http_status=415,
+        )
+    if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):
+        raise InputError(
+            "audio_damaged",
+            f"{name} is an incomplete MP4: its index is missing.",
+            "Copy or download it again; a recorder that was cut off may have a repair tool.",
+            http_status=422,
+        )
+    raise InputError(
+        "audio_not_recognised",
+        f"{name} is not audio or video in a known format.",
+        "Use WAV, FLAC, MP3, M4A, OGG, Opus, MP4, MKV, MOV or WebM; decrypt or unpack it first.",
+        http_status=415,
+    )
+
+
+class _Window:
+    """A file from its present position on, for callers who hand in one that they have read from."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file, self._start = file, start
+        self.read = file.read
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset + self._start if whence == os.SEEK_SET else offset, whence) - self._start
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+
+def _audio_stream(container: InputContainer, name: str) -> AudioStream:
+    if not container.streams.audio:
+        what = "has pictures but no sound" if container.streams.video else "has no sound"
+        raise InputError("audio_no_sound", f"{name} {what}.", "Send a file with an audio track.", http_status=422)
+    return container.streams.audio[0]
+
+
+def _declared_seconds(container: InputContainer, stream: AudioStream, head: bytes) -> float | None:
+    """Length by the recording's own exact word, in seconds; None where there is none."""
+    demuxer = container.format.name.split(",")[0]
+    if demuxer == "matroska" and len(container.streams) == 1 and container.duration is not None:
+        return container.duration / av.time_base
+    exact = demuxer in _DECLARED or (demuxer == "mp3" and (b"Xing" in head or b"Info" in head))
+    if not exact or stream.duration is None or stream.time_base is None:
+        return None
+    seconds = float(stream.duration * stream.time_base)
+    at = head.find(b"data", 12)
+    if demuxer == "wav" and at > 0 and stream.codec_context.bit_rate:  # FFmpeg believes the file's size instead
+        size = int.from_bytes(head[at + 4 : at + 8], "little")
+        seconds = max(seconds, size * 8 / stream.codec_context.bit_rate if size < _STREAMED_WAV else 0.0)
+    return seconds
+
+
+def _start_time(container: InputContainer) -> float | None:
+    """Where the container's time starts, in seconds; None where its time stamps are not to be followed."""
+    if container.format.name.split(",")[0] not in _TIMED or container.start_time is None:
+        return None
+    return container.start_time / av.time_base
+
+
+@dataclass(slots=True)
+class _Damage:
+    """What the decoder could not read."""
+
+    frames: int = 0
+    encrypted: bool = False
+    broken_packets: int = 0
+    broken_stream: bool = False
+
+
+def _frames(container: InputContainer, stream: AudioStream, damage: _Damage) -> Iterator[AudioFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.error.FFmpegError:
+            damage.broken_stream = True
+            return
+        if packet.has_sidedata("encryption_info"):
+            damage.encrypted = True
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            damage.broken_packets += 1
+            continue
+        for frame in frames:
+            if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate:
+                damage.frames += 1
+                yield frame
+
+
+def _refuse_silence_of_decoder(name: str, stream: AudioStream, damage: _Damage) -> NoReturn:
+    """Say why a stream gave not one frame."""
+    if damage.encrypted or (stream.codec_context and stream.codec_context.codec_tag in {"drms", "aavd"}):
+        raise InputError(
+            "audio_encrypted", f"{name} is encrypted (DRM).", "Export it without copy protection.", http_status=415
+        )
+    if stream.codec_context is None:
+        raise InputError(
+            "audio_not_recognised", f"{name} uses an unknown audio codec.", "Convert it to FLAC.", http_status=415
+        )
+    if damage.broken_packets or damage.broken_stream:
+        raise InputError(
+            "audio_damaged", f"{name} is damaged: no sound can be decoded.", "Copy it again.", http_status=422
+        )
+    raise InputError("audio_empty", f"{name} holds 0 seconds of sound.", "Record or copy it again.", http_status=422)
+
+
+def _refuse_length(name: str, max_seconds: float) -> NoReturn:
+    limit = f"{max_seconds / 3600:g} hours" if max_seconds >= 7200 else f"{max_seconds:g} seconds"
+    raise InputError(
+        "audio_too_long", f"{name} is longer than {limit}.", "Cut it into parts, or raise the limit.", http_status=413
+    )
+
+
+def _warnings(name: str, sink: _Sink, damage: _Damage, declared: float | None) -> Iterator[str]:
+    if damage.broken_stream or (declared is not None and declared - sink.seconds > max(0.5, 0.01 * declared)):
+        says = f" of {declared:.1f} s" if declared is not None else ""
+        yield f"{name} is cut short or damaged: {sink.seconds:.1f} s{says} could be decoded."
+    if damage.broken_packets:
+        yield f"{name} is damaged: {damage.broken_packets} of its packets could not be decoded."
+    if sink.filled:
+        yield f"{name} has holes in its sound: {sink.filled:.1f} s were filled with silence."
+    if sink.not_finite:
+        yield f"{name} has samples that are not numbers: {sink.not_finite} were replaced by silence."
+
+
+class _Sink:
+    """Mixes, resamples and collects frames: one growing buffer of samples per output channel."""
+
+    def __init__(self, name: str, channel: str | int | None, max_seconds: float, clock: float | None) -> None:
+        self._name = name
+        self._channel = channel
+        self._max_seconds = max_seconds
+        self._clock = clock  # the container's time at which the next frame should start; None where it has none
+        self._buffers: list[SampleBuffer] = []
+        self._segment: Segment | None = None
+        self.seconds = 0.0
+        self.filled = 0.0
+        self.not_finite = 0
+
+    def write(self, frame: AudioFrame) -> None:
+        """Take one decoded frame."""
+        gap = self._gap(frame)
+        duration = frame.samples / frame.sample_rate
+        self.seconds += gap + duration
+        if self.seconds > self._max_seconds + 1e-3:
+            _refuse_length(self._name, self._max_seconds)
+        if gap:
+            self._end_segment()
+        if self._segment is None or not self._segment.takes(frame):
+            self._end_segment()
+            self._segment = Segment(frame, self._channel, self._name)
+            if not self._buffers:
+                self._buffers = [SampleBuffer() for _ in range(self._segment.num_outputs)]
+            elif len(self._buffers) != self._segment.num_outputs:
+                raise InputError(
+                    "bad_channel",
+                    f"{self._name} changes its number of channels midway.",
+                    "Use the mix of its channels.",
+                )
+        if gap:
+            for buffer in self._buffers:
+                if len(buffer):  # silence before the first frame is an offset, not a hole
+                    self.filled += gap / len(self._buffers)
+                buffer.append(np.zeros(round(gap * SAMPLE_RATE), np.float32))
+        self._collect(self._segment.push(frame))
+
+    def _gap(self, frame: AudioFrame) -> float:
+        """Seconds of silence that belong before a frame."""
+        if self._clock is None or frame.pts is None or frame.time_base is None:
+            return 0.0
+        ahead = float(frame.pts * frame.time_base) - self._clock
+        if -_BACK_SECONDS <= ahead <= _GAP_SECONDS:
+            gap, ahead = 0.0, 0.0
+        else:
+            gap = ahead if 0 < ahead <= _MAX_GAP_SECONDS else 0.0
+        self._clock += ahead + frame.samples / frame.sample_rate
+        return gap
+
+    def close(self) -> list[NDArray[np.float32]]:
+        """End the last segment and give up the samples."""
+        self._end_segment()
+        return [buffer.take() for buffer in self._buffers]
+
+    def _end_segment(self) -> None:
+        if self._segment is not None:
+            self._collect(self._segment.finish())
+            self._segment = None
+
+    def _collect(self, blocks: Iterator[NDArray[np.float32]]) -> None:
+        for block in blocks:
+            finite = np.isfinite(block)
+            if not finite.all():
+                self.not_finite += int(np.count_nonzero(~finite))
+                block[~finite] = 0
+            for buffer, column in zip(self._buffers, block.T, strict=True):
+                buffer.append(column)

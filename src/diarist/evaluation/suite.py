@@ -1,0 +1,105 @@
+"""Score many recordings, and say how sure the pooled figures are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from diarist.evaluation.annotation import Annotation, read
+from diarist.evaluation.measures import MEASURES, Ratio, score
+from diarist.evaluation.text import Normaliser
+from diarist.model.errors import InputError
+
+RESAMPLES = 2000
+"""Bootstrap samples: enough that the ends of a 95 % interval move by little from seed to seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A pooled figure.
+
+    Attributes:
+        rate: errors of all recordings by their total.
+        low: lower end of the 95 % interval; None with fewer than two recordings.
+        high: upper end.
+        recordings: how many were measured.
+    """
+
+    rate: float | None
+    low: float | None
+    high: float | None
+    recordings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All scores.
+
+    Attributes:
+        items: counts by recording, then by measure.
+        pooled: estimates by measure.
+        unmatched: recordings with a reference but no hypothesis, which are not scored.
+        settings: what the figures depend on, e.g. the normaliser.
+    """
+
+    items: Mapping[str, Mapping[str, Ratio]]
+    pooled: Mapping[str, Estimate]
+    unmatched: Sequence[str]
+    settings: Mapping[str, str | float]
+
+
+def evaluate(
+    reference: Path, hypothesis: Path, normalise: Normaliser, *, collar: float = 0.0, normaliser_name: str = "whisper"
+) -> Report:
+    """Score a file against a file, or a folder against a folder.
+
+    Raises:
+        InputError: an input is missing or malformed, or no recording is in both.
+    """
+    references, hypotheses = read(reference), read(hypothesis)
+    if len(references) == len(hypotheses) == 1:
+        # One recording against one: their names need not agree.
+        hypotheses = dict(zip(references, hypotheses.values(), strict=True))
+    both = [name for name in references if name in hypotheses]
+    if not both:
+        raise InputError(
+            "nothing_to_score",
+            f"No recording is both in {reference} and in {hypothesis}.",
+            f"The reference has {_some(references)}; the hypothesis has {_some(hypotheses)}.",
+        )
+    items = {name: score(references[name], hypotheses[name], normalise, collar=collar) for name in both}
+    return Report(
+        items=items,
+        pooled=pool(list(items.values())),
+        unmatched=[name for name in references if name not in hypotheses],
+        settings={"normalizer": normaliser_name, "collar": collar, "bootstrap_resamples": RESAMPLES},
+    )
+
+
+def pool(items: Sequence[Mapping[str, Ratio]]) -> dict[str, Estimate]:
+    """Add up recordings; the interval is a percentile bootstrap over recordings."""
+    return {name: estimate([item[name] for item in items if name in item]) for name in MEASURES if _has(items, name)}
+
+
+def estimate(ratios: Sequence[Ratio]) -> Estimate:
+    """Pool one measure."""
+    import numpy as np
+
+    total = sum(ratios, start=Ratio(0, 0))
+    if len(ratios) < 2 or not total.total:
+        return Estimate(total.rate, None, None, len(ratios))
+    counts = np.array([(ratio.errors, ratio.total) for ratio in ratios], dtype=np.float64)
+    draws = np.random.default_rng(0).integers(len(ratios), size=(RESAMPLES, len(ratios)))
+    errors, totals = counts[draws].sum(axis=1).T
+    low, high = np.percentile(errors[totals > 0] / totals[totals > 0], [2.5, 97.5])
+    return Estimate(total.rate, float(low), float(high), len(ratios))
+
+
+def _has(items: Sequence[Mapping[str, Ratio]], name: str) -> bool:
+    return any(name in item for item in items)
+
+
+def _some(annotations: Mapping[str, Annotation]) -> str:
+    names = list(annotations)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

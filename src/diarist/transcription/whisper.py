@@ -1,0 +1,292 @@
+"""Whisper by faster-whisper (CTranslate2): any model of the family, in faster-whisper's folder layout.
+
+faster-whisper's own handling of a whole recording was rejected for three reasons: it computes the spectrum of all of
+it at once, it joins speech across pauses so that a word's two ends can fall on different sides of one, and where a
+window goes wrong it samples at random, so that the same recording gives different words. Here every window of at most
+30 s is cut at a pause and decoded alone by beam search, and decoded again without repeats if it looped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.model.errors import EngineError, InputError, WeightsError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.timeline import Span, total
+from diarist.model.transcript import ModelInfo, Transcription, Word
+from diarist.transcription.base import Transcriber
+from diarist.transcription.voice import FRAME_SECONDS, voice_probability, voice_regions
+from diarist.transcription.windows import plan
+from diarist.transcription.words import in_order
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+    from faster_whisper.transcribe import Segment
+
+REQUIRED_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+BEAM: Final = 5  # as OpenAI's and faster-whisper's own command lines
+
+# OpenAI's thresholds: a window repeats itself above this ratio of text to compressed text, and a passage is not speech
+# if the model says so and is unsure of its words.
+MAX_COMPRESSION: Final = 2.4
+NO_SPEECH: Final = 0.6
+MIN_LOGPROB: Final = -1.0
+NO_REPEAT: Final = 3  # tokens, when a window that looped is decoded again
+
+# What subtitles taught Whisper to say over silence and music. Dropped only where the voice detector heard little.
+PHANTOMS: Final = frozenset(
+    {
+        "you",
+        "thank you",
+        "thanks for watching",
+        "thank you for watching",
+        "thank you very much",
+        "please subscribe",
+        "bye",
+        "music",
+        "applause",
+    }
+)
+PHANTOM_VOICE: Final = 0.5  # mean probability of voice
+SLACK: Final = 0.5  # seconds by which Whisper's word times may miss the voice they belong to
+LANGUAGE_WINDOWS: Final = 3
+_STAGE: Final = "transcription"
+
+
+def load_whisper(
+    name: str = "whisper-tiny.en", *, device: str = "auto", threads: int | None = None, progress: Progress = ignore
+) -> Transcriber:
+    """Load a Whisper model; its weights are fetched if they are not on this machine.
+
+    Args:
+        name: a model's name in the catalog, or a folder in faster-whisper's layout.
+        device: ``"auto"`` (CUDA where there is one), ``"cpu"`` (int8 weights) or ``"cuda"`` (float16).
+        threads: CPU threads; as many as this process may use if not given.
+        progress: told about downloads.
+
+    Raises:
+        InputError: no such model or device.
+        WeightsError: the weights are missing or damaged and cannot be fetched.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        info = ModelInfo("transcription", folder.resolve().name, None, _engine())
+    else:
+        from diarist.weights.fetch import ensure
+        from diarist.weights.locate import locate
+
+        folder = ensure(name, progress=progress)
+        located = locate(name)
+        info = ModelInfo("transcription", name, located.revision if located else None, _engine())
+    return Whisper(_open(folder, device, threads or _cores()), info)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whisper:
+    """A loaded Whisper model. Safe to use from several threads, one recording at a time.
+
+    Attributes:
+        network: faster-whisper's model.
+        model: what will be named in the transcript.
+    """
+
+    network: WhisperModel
+    model: ModelInfo
+
+    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
+        """See `diarist.transcription.base.Transcriber.transcribe`."""
+        began = time.perf_counter()
+        self._refuse(options)
+        progress(_STAGE, 0.0)
+        samples = audio.samples
+        # Voice detection is about a tenth of the work of the smallest model.
+        probability = voice_probability(samples, lambda done: progress(_STAGE, 0.1 * done))
+        regions = voice_regions(probability)
+        windows = plan(probability, audio.duration)
+        found_voice = time.perf_counter()
+        language = options.language or self._language(audio, windows)
+        words: list[Word] = []
+        voiced = total(windows)
+        done = 0.0
+        for window in windows:
+            segments = self._decode(audio, window, language)
+            words += heard(segments, window.start, probability, regions)
+            done += window.duration
+            progress(_STAGE, 0.1 + 0.9 * done / voiced)
+        progress(_STAGE, 1.0)
+        return Transcription(
+            words=in_order(words, audio.duration),
+            language=language,
+            duration=audio.duration,
+            model=self.model,
+            timings={
+                "voice_detection": round(found_voice - began, 3),
+                "recognition": round(time.perf_counter() - found_voice, 3),
+            },
+        )
+
+    def _refuse(self, options: Options) -> None:
+        known = self.network.supported_languages
+        if options.language is None or options.language in known:
+            return
+        if known == ["en"]:
+            raise InputError(
+                "bad_language",
+                f"{self.model.name} knows English only, not {options.language!r}.",
+                "Choose a multilingual model: --model whisper-base knows 99 languages.",
+            )
+        raise InputError(
+            "bad_language",
+            f"{self.model.name} does not know the language {options.language!r}.",
+            "Leave the language out to have it detected.",
+        )
+
+    def _language(self, audio: Audio, windows: Sequence[Span]) -> str | None:
+        """The language of the first minutes of voice; None where there is none to tell it by."""
+        if not self.network.model.is_multilingual:
+            return "en"
+        if not windows:
+            return None
+        voice = np.concatenate([_cut(audio, window) for window in windows[:LANGUAGE_WINDOWS]])
+        with _engine_errors(self.model.name):
+            language, _, _ = self.network.detect_language(voice, language_detection_segments=LANGUAGE_WINDOWS)
+        return str(language)
+
+    def _decode(self, audio: Audio, window: Span, language: str | None) -> list[Segment]:
+        """Decode one window, and once more without repeats if it looped."""
+        samples = _cut(audio, window)
+        with _engine_errors(self.model.name):
+            segments = self._run(samples, language)
+            if any(_looped(segment) for segment in segments):
+                segments = self._run(samples, language, no_repeat_ngram_size=NO_REPEAT)
+        return segments
+
+    def _run(self, samples: NDArray[np.float32], language: str | None, **more: Any) -> list[Segment]:
+        segments, _ = self.network.transcribe(
+            samples,
+            language=language,
+            beam_size=BEAM,
+            temperature=0.0,
+            no_speech_threshold=NO_SPEECH,
+            log_prob_threshold=MIN_LOGPROB,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            **more,
+        )
+        return list(segments)
+
+
+def heard(
+    segments: Sequence[Segment], offset: float, probability: NDArray[np.float32], regions: Sequence[Span]
+) -> list[Word]:
+    """The words of a window that somebody said, as far as can be told.
+
+    Dropped are passages that still repeat themselves, phrases that subtitles taught Whisper to put over silence where
+    there was hardly any voice, and words that lie wholly outside the stretches with voice.
+
+    Args:
+        segments: what Whisper made of the window, with word times from its start.
+        offset: start of the window in the recording, in seconds.
+        probability: of voice, per frame of the recording.
+        regions: stretches of the recording with voice.
+    """
+    words = []
+    for segment in segments:
+        if _looped(segment) or not segment.words:
+            continue
+        if _plain(segment.text) in PHANTOMS and _voice(probability, segment, offset) < PHANTOM_VOICE:
+            continue
+        for word in segment.words:
+            text = word.word.strip()
+            start, end = max(0.0, offset + word.start), max(0.0, offset + word.end)
+            span = Span(max(0.0, start - SLACK), end + SLACK)
+            if text and any(span.intersection(region) > 0 for region in regions):
+                words.append(Word(start, max(start, end), text, word.probability))
+    return words
+
+
+def _looped(segment: Segment) -> bool:
+    return bool(segment.compression_ratio > MAX_COMPRESSION)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w ]", "", text).strip().lower()
+
+
+def _voice(probability: NDArray[np.float32], segment: Segment, offset: float) -> float:
+    """Mean probability of voice during a segment."""
+    first = int((offset + segment.start) / FRAME_SECONDS)
+    last = int((offset + segment.end) / FRAME_SECONDS) + 1
+    frames = probability[first:last]
+    return float(frames.mean()) if len(frames) else 0.0
+
+
+def _cut(audio: Audio, window: Span) -> NDArray[np.float32]:
+    return audio.samples[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
+
+
+def _open(folder: Path, device: str, threads: int) -> WhisperModel:
+    missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
+    if missing:
+        raise WeightsError(
+            "weights_incomplete",
+            f"{folder} is not a faster-whisper model: it lacks {', '.join(missing)}.",
+            "Give a folder with model.bin, config.json, tokenizer.json and the vocabulary.",
+        )
+    import ctranslate2
+    from faster_whisper import WhisperModel
+
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    elif device == "cuda" and not ctranslate2.get_cuda_device_count():
+        raise InputError("no_cuda", "There is no CUDA device on this machine.", "Use the device 'auto' or 'cpu'.")
+    elif device not in ("cpu", "cuda"):
+        raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
+    try:
+        return WhisperModel(
+            str(folder),
+            device=device,
+            compute_type="int8" if device == "cpu" else "float16",
+            cpu_threads=threads,
+            local_files_only=True,
+        )
+    except Exception as error:  # CTranslate2 and tokenizers raise RuntimeError, ValueError and plain Exception
+        raise WeightsError(
+            "weights_damaged",
+            f"{folder} cannot be loaded as a Whisper model: {_first_line(error)}",
+            "If it came by `diarist models pull`, run: diarist models verify",
+        ) from error
+
+
+@contextmanager
+def _engine_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise EngineError("engine_failed", f"{name} failed: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _engine() -> str:
+    return f"faster-whisper {version('faster-whisper')}"
+
+
+def _cores() -> int:
+    """CPUs this process may use; containers and batch systems restrict them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

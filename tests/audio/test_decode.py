@@ -1,0 +1,450 @@
+"""Any recording becomes mono 16 kHz samples, or one clear refusal."""
+
+import contextlib
+import io
+import math
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diarist.audio import decode as decode_module
+from diarist.audio.decode import decode, decode_channels
+from diarist.audio.source import CLI_KINDS, Source, parse_source
+from diarist.model.errors import Cancelled, InputError
+
+FORMATS = {  # (container, codec, rate): the most the length may differ, in seconds (padding of the last frame)
+    ("wav", "pcm_u8", 8_000): 0,
+    ("wav", "pcm_s16le", 11_025): 0,
+    ("wav", "pcm_s24le", 44_100): 0,
+    ("wav", "pcm_s32le", 48_000): 0,
+    ("wav", "pcm_f32le", 16_000): 0,
+    ("wav", "pcm_f64le", 96_000): 0,
+    ("wav", "pcm_mulaw", 8_000): 0,
+    ("wav", "pcm_alaw", 8_000): 0,
+    ("wav", "adpcm_ima_wav", 22_050): 0.1,
+    ("w64", "pcm_s16le", 44_100): 0,
+    ("aiff", "pcm_s16be", 44_100): 0,
+    ("caf", "pcm_s16le", 44_100): 0,
+    ("au", "pcm_mulaw", 8_000): 0,
+    ("flac", "flac", 44_100): 0,
+    ("ogg", "flac", 16_000): 0,
+    ("ogg", "libopus", 48_000): 0,
+    ("webm", "libopus", 48_000): 0.001,
+    ("matroska", "aac", 44_100): 0.05,
+    ("mp3", "libmp3lame", 44_100): 0,
+    ("mp3", "libmp3lame", 16_000): 0,
+    ("mp2", "mp2", 48_000): 0.03,
+    ("mp4", "aac", 44_100): 0.03,
+    ("ipod", "alac", 44_100): 0,
+    ("adts", "aac", 44_100): 0.05,
+    ("mov", "pcm_s16le", 48_000): 0,
+    ("mpegts", "aac", 48_000): 0.05,
+    ("avi", "libmp3lame", 44_100): 0.06,
+    ("flv", "aac", 44_100): 0.05,
+    ("amr", "libopencore_amrnb", 8_000): 0.03,
+    ("3gp", "libopencore_amrnb", 8_000): 0.03,
+    ("ac3", "ac3", 48_000): 0.03,
+    ("wv", "wavpack", 44_100): 0,
+    ("tta", "tta", 44_100): 0,
+    ("voc", "pcm_u8", 8_000): 0,
+    ("nut", "pcm_s16le", 16_000): 0,
+}
+
+
+def refusal(source, **options):
+    with pytest.raises(InputError) as caught:
+        decode(source, **options)
+    error = caught.value
+    assert error.exit_code == 2
+    assert "\n" not in str(error)
+    return error.code, error.http_status, str(error)
+
+
+def pitch(samples):
+    return np.abs(np.fft.rfft(samples)).argmax() * 16_000 / len(samples)
+
+
+@pytest.mark.parametrize(("container", "codec", "rate"), FORMATS)
+def test_every_container_and_codec_keeps_length_pitch_and_loudness(container, codec, rate, encode, tone):
+    audio = decode(encode(container, codec, tone(2.0, rate), rate))
+    assert audio.samples.dtype == np.float32
+    assert audio.duration == pytest.approx(2.0, abs=FORMATS[container, codec, rate] + 1e-9)
+    assert pitch(audio.samples) == pytest.approx(440, abs=2)
+    assert np.sqrt(np.mean(audio.samples[4000:-4000] ** 2)) == pytest.approx(
+        0.3 / math.sqrt(2), rel=0.2
+    )  # AMR is a speech codec
+    assert audio.warnings == ()
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "matroska", "avi"])
+def test_sound_of_a_video(container, encode, tone):
+    audio = decode(encode(container, "aac", tone(1.0, 48_000), 48_000, picture=True))
+    assert audio.duration == pytest.approx(1.0, abs=0.1)
+    assert pitch(audio.samples) == pytest.approx(440, abs=2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from([8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000]),
+    num_samples=st.integers(1, 30_000),
+)
+def test_length_law_of_resampling(rate, num_samples, wav):
+    audio = decode(wav(np.ones((num_samples, 1), np.int16), rate))
+    assert len(audio.samples) == math.ceil(num_samples * 16_000 / rate)
+
+
+@settings(max_examples=30, deadline=None)
+@given(channels=st.integers(1, 16), num_samples=st.integers(1, 3_000), seed=st.integers(0, 2**32 - 1))
+def test_channels_and_their_mix_are_exact_at_16_khz(channels, num_samples, seed, wav):
+    samples = np.random.default_rng(seed).integers(-32768, 32768, (num_samples, channels), dtype=np.int16)
+    recording = wav(samples)
+    each = decode_channels(recording)
+    assert len(each) == channels
+    for index, audio in enumerate(each):
+        np.testing.assert_array_equal(audio.samples * 32768, samples[:, index])
+        np.testing.assert_array_equal(audio.samples, decode(recording, channel=index).samples)
+    np.testing.assert_allclose(decode(recording).samples * 32768, samples.mean(axis=1), atol=1)
+
+
+def test_values_are_16_bit(encode, tone):
+    samples = decode(encode("mp3", "libmp3lame", tone(1.0, 44_100), 44_100)).samples * 32768
+    np.testing.assert_array_equal(samples, np.rint(samples))
+    assert samples.min() >= -32768
+    assert samples.max() <= 32767
+
+
+def test_loud_float_samples_are_clipped(wav):
+    samples = decode(wav(np.array([[2.0], [-2.0], [0.5]], np.float32))).samples
+    assert samples.tolist() == [32767 / 32768, -1.0, 0.5]
+
+
+def test_path_file_and_bytes_give_the_same(tmp_path, wav, tone):
+    data = wav(tone(0.1))
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    expected = decode(data).samples
+    for source in (path, io.BytesIO(data), parse_source(str(path), CLI_KINDS)):
+        np.testing.assert_array_equal(decode(source).samples, expected)
+    shifted = io.BytesIO(b"a preamble already read" + data)
+    shifted.seek(23)
+    np.testing.assert_array_equal(decode(shifted).samples, expected)
+    assert not shifted.closed
+
+
+def test_sound_that_starts_late_keeps_its_place(encode, tone):
+    audio = decode(encode("matroska", "pcm_s16le", tone(0.5), 16_000, picture=True, start=0.75))
+    assert audio.duration == pytest.approx(1.25, abs=0.002)
+    assert not audio.samples[:11_900].any()
+    assert audio.samples[12_050:12_500].any()
+    assert audio.warnings == ()
+
+
+def test_a_hole_in_time_becomes_silence(encode, tone):
+    audio = decode(encode("matroska", "pcm_s16le", tone(1.0), 16_000, hole=(0.5, 2.0)))
+    assert audio.duration == pytest.approx(3.0, abs=0.01)
+    assert not audio.samples[8_100:39_900].any()
+    assert audio.samples[40_100:].any()
+    assert "2.0 s were filled with silence" in audio.warnings[0]
+
+
+def test_tags_that_are_not_utf8_do_no_harm(wav, tone):
+    recording = wav(tone(0.1))
+    tag = b"LIST" + (18).to_bytes(4, "little") + b"INFOINAM" + (6).to_bytes(4, "little") + b"caf\xe9\xff\x00"
+    assert len(decode(recording + tag).samples) == 1600
+
+
+def test_headerless_telephone_files_are_told_by_name(tmp_path, encode, tone):
+    path = tmp_path / "call.ulaw"
+    path.write_bytes(encode("mulaw", "pcm_mulaw", tone(1.0, 8_000), 8_000))
+    audio = decode(path)
+    assert audio.duration == 1.0
+    assert pitch(audio.samples) == pytest.approx(440, abs=2)
+
+
+def test_progress_counts_up_and_cancels(wav):
+    recording = wav(np.zeros((16_000 * 60, 1), np.int16))
+    steps = []
+    decode(recording, progress=lambda stage, done: steps.append((stage, done)))
+    assert {stage for stage, _ in steps} == {"decode"}
+    done = [value for _, value in steps]
+    assert done == sorted(done)
+    assert len(done) >= 5
+    assert done[-1] == 1.0
+
+    def cancel(stage, done):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        decode(recording, progress=cancel)
+
+
+class TestBadInput:
+    """Each ends in one line that names the file, with the right status."""
+
+    def test_missing(self, tmp_path):
+        code, status, says = refusal(tmp_path / "gone.wav")
+        assert (code, status) == ("audio_not_found", 400)
+        assert says.startswith("gone.wav does not exist.")
+        assert str(tmp_path) not in says
+
+    def test_folder(self, tmp_path):
+        assert refusal(tmp_path)[:2] == ("audio_is_folder", 400)
+
+    def test_unreadable(self, tmp_path):
+        path = tmp_path / "locked.wav"
+        path.write_bytes(b"RIFF")
+        path.chmod(0)
+        if os.access(path, os.R_OK):  # the superuser may read all: a device is refused on other grounds
+            path = decode_module.PurePath("/dev/null")
+        assert refusal(path)[0] == "audio_unreadable"
+
+    def test_empty(self, tmp_path):
+        path = tmp_path / "empty.wav"
+        path.touch()
+        assert refusal(path)[:2] == ("audio_empty", 422)
+
+    def test_zero_seconds(self, wav):
+        assert refusal(wav(np.zeros((0, 1), np.int16)))[:2] == ("audio_empty", 422)
+
+    @pytest.mark.parametrize("name", ["notes.txt", "notes.mp3", "notes.wav", "notes.m3u8"])
+    def test_text_under_any_name(self, tmp_path, name):
+        path = tmp_path / name
+        path.write_text("Dear all,\nplease find the minutes below.\n" * 200)
+        code, status, says = refusal(path)
+        assert (code, status) == ("audio_not_recognised", 415)
+        assert name in says
+
+    def test_picture(self):
+        file = io.BytesIO()
+        with av.open(file, "w", format="image2pipe") as output:
+            stream = output.add_stream("png", rate=1)
+            stream.width, stream.height, stream.pix_fmt = 16, 16, "rgb24"
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), "u1"), format="rgb24")))
+            output.mux(stream.encode(None))
+        assert refusal(file.getvalue())[:2] == ("audio_not_recognised", 415)
+
+    def test_silent_film(self):
+        file = io.BytesIO()
+        with av.open(file, "w", format="mp4") as output:
+            stream = output.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), "u1"), format="rgb24")))
+            output.mux(stream.encode(None))
+        code, status, says = refusal(file.getvalue())
+        assert (code, status) == ("audio_no_sound", 422)
+        assert "pictures but no sound" in says
+
+    def test_encrypted(self, encode, tone):
+        options = {
+            "encryption_scheme": "cenc-aes-ctr",
+            "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
+            "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
+        }
+        recording = encode("mp4", "aac", tone(1.0, 44_100), 44_100, options=options)
+        assert refusal(recording)[:2] == ("audio_encrypted", 415)
+
+    def test_truncated_wav_is_decoded_and_told(self, wav, tone):
+        recording = wav((tone(4.0) * 32767).astype(np.int16))
+        audio = decode(recording[: len(recording) // 2])
+        assert audio.duration == pytest.approx(2.0, abs=0.01)
+        assert "cut short" in audio.warnings[0]
+        assert "of 4.0 s" in audio.warnings[0]
+
+    @pytest.mark.parametrize(
+        ("container", "codec"),
+        [("flac", "flac"), ("mp4", "aac"), ("mp3", "libmp3lame"), ("matroska", "aac"), ("aiff", "pcm_s16be")],
+    )
+    def test_truncated_behind_its_header_is_decoded_and_told(self, container, codec, encode, tmp_path):
+        options = {"movflags": "faststart"} if container == "mp4" else None
+        noise = np.random.default_rng(0).normal(0, 0.1, (44_100 * 4, 1)).astype("f4")
+        recording = encode(container, codec, noise, 44_100, options=options, path=tmp_path / "whole")
+        audio = decode(recording[: len(recording) // 2])
+        assert 1.5 < audio.duration < 2.6
+        assert "cut short" in audio.warnings[0]
+
+    def test_mp4_without_its_index_says_so(self, encode, tone):
+        recording = encode("mp4", "aac", tone(2.0, 44_100), 44_100)
+        code, status, says = refusal(recording[: len(recording) // 2])
+        assert (code, status) == ("audio_damaged", 422)
+        assert "index is missing" in says
+
+    def test_a_damaged_middle_is_skipped_and_told(self, encode, tone):
+        recording = bytearray(encode("mp4", "aac", tone(4.0, 44_100), 44_100))
+        middle = recording.index(b"mdat") + 8000
+        recording[middle : middle + 3000] = b"\xff" * 3000
+        audio = decode(bytes(recording))
+        assert any("damaged" in warning for warning in audio.warnings)
+
+    def test_one_sample(self, wav):
+        assert len(decode(wav(np.ones((1, 1), np.int16))).samples) == 1
+
+    def test_not_a_number_becomes_silence_and_is_told(self, wav, tone):
+        samples = tone(1.0)
+        samples[100:200], samples[300], samples[301] = np.nan, np.inf, -np.inf
+        audio = decode(wav(samples))
+        assert np.isfinite(audio.samples).all()
+        assert not audio.samples[100:200].any()
+        assert "102 were replaced by silence" in audio.warnings[0]
+
+    def test_nothing_but_not_a_number_is_refused(self, wav):
+        assert refusal(wav(np.full((1000, 1), np.nan, np.float32)))[:2] == ("audio_damaged", 422)
+
+    def test_too_long_is_refused_from_the_header(self, wav):
+        recording = wav(np.zeros((16_000, 1), np.int16))
+        assert decode(recording, max_seconds=1).duration == 1.0
+        assert refusal(recording, max_seconds=0.9)[:2] == ("audio_too_long", 413)
+
+    def test_too_long_is_refused_while_decoding(self, encode, tone):
+        recording = encode("mp3", "libmp3lame", tone(4.0, 44_100), 44_100)
+        code, status, says = refusal(recording, max_seconds=2)
+        assert (code, status) == ("audio_too_long", 413)
+        assert "longer than 2 seconds" in says
+
+    def test_no_such_channel(self, wav):
+        code, status, says = refusal(wav(np.zeros((10, 2), np.int16)), channel=2)
+        assert (code, status) == ("bad_channel", 400)
+        assert "has 2 channels, so there is no channel 2" in says
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.binary(max_size=400))
+    def test_any_bytes_are_decoded_or_refused(self, data):
+        with contextlib.suppress(InputError):
+            decode(data, max_seconds=60)
+
+    @settings(max_examples=150, deadline=None)
+    @given(data=st.data())
+    def test_any_damage_is_decoded_or_refused(self, data, damageable):
+        recording = bytearray(data.draw(st.sampled_from(damageable)))
+        for _ in range(data.draw(st.integers(1, 8))):
+            recording[data.draw(st.integers(0, min(len(recording), 3000) - 1))] = data.draw(st.integers(0, 255))
+        try:
+            audio = decode(bytes(recording), max_seconds=60)
+        except InputError:
+            return
+        assert np.isfinite(audio.samples).all()
+
+
+@pytest.fixture(scope="module")
+def damageable(encode, tone):
+    samples = tone(0.3, 48_000)
+    kinds = [("wav", "pcm_s16le"), ("mp3", "libmp3lame"), ("mp4", "aac"), ("ogg", "libopus"), ("webm", "libopus")]
+    return [encode(container, codec, samples, 48_000) for container, codec in [*kinds, ("flac", "flac")]]
+
+
+class TestPlaylists:
+    """A recording is one stream of bytes: nothing it says makes FFmpeg open a file or a connection."""
+
+    @pytest.fixture
+    def listener(self):
+        hits = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                hits.append(self.path)
+                self.send_error(404)
+
+            def log_message(self, *args):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_port, hits
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    def playlists(self, port, secret):
+        url = f"http://127.0.0.1:{port}/x.ts"
+        for target in (url, str(secret), f"file://{secret}", f"concat:{secret}"):
+            yield f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{target}\n#EXT-X-ENDLIST\n"
+            yield f"ffconcat version 1.0\nfile '{target}'\n"
+            yield (
+                '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet>'
+                f"<Representation><BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>"
+            )
+            yield f"[playlist]\nFile1={target}\nNumberOfEntries=1\n"
+        yield f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n"
+
+    @pytest.mark.parametrize("lifted", [False, True], ids=["as shipped", "without the list of demuxers"])
+    def test_playlists_reach_nothing(self, lifted, listener, tmp_path, wav, tone, monkeypatch):
+        port, hits = listener
+        secret = tmp_path / "secret.wav"
+        secret.write_bytes(wav(tone(0.2)))
+        if lifted:  # io_open holds alone (but for SDP, which opens sockets by itself)
+            monkeypatch.setattr(decode_module, "DEMUXERS", "hls,concat,dash,image2,lavfi,mov,wav")
+        for index, text in enumerate(self.playlists(port, secret)):
+            for suffix in (".m3u8", ".mp3", ".ffconcat", ".sdp", ".mpd"):
+                path = tmp_path / f"list{index}{suffix}"
+                path.write_text(text)
+                code, status, _ = refusal(path)
+                assert lifted or (code, status) == ("audio_not_recognised", 415)
+        assert hits == []
+
+    def test_a_playlist_is_named_as_one(self):
+        assert "playlist" in refusal(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n")[2]
+
+    def test_patterns_and_filters_as_names_are_names(self, tmp_path):
+        for name in ("%03d.png", "sine=f=440", "lavfi:sine", "pipe:0"):
+            path = tmp_path / name
+            path.write_bytes(b"not audio at all" * 10)
+            assert refusal(path)[:2] == ("audio_not_recognised", 415)
+
+
+def test_a_file_that_fails_midway_is_one_clear_line(wav):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() > 100_000:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    recording = wav(np.zeros((16_000 * 10, 1), np.int16))
+    with pytest.raises(InputError) as caught:
+        decode(Failing(recording))
+    assert caught.value.code == "audio_unreadable"
+
+
+def test_sources_are_closed_when_decoding_fails():
+    closed = []
+
+    class Recording(io.BytesIO):
+        def __exit__(self, *args):
+            closed.append(True)
+            return super().__exit__(*args)
+
+    with pytest.raises(InputError):
+        decode(Source("x", lambda: Recording(b"not audio")))
+    assert closed == [True]
+
+
+MEMORY = """
+import re, sys
+from pathlib import Path
+from diarist.audio.decode import decode
+
+def peak():  # not ru_maxrss, which remembers the process that started this one
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 2**10
+
+decode(Path(sys.argv[1]))
+before = peak()
+audio = decode(Path(sys.argv[2]))
+print(audio.samples.nbytes / 2**20, peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere growing in place is up to the allocator")
+def test_memory_is_the_samples_and_a_small_constant(tmp_path, wav):
+    short, long = tmp_path / "short.wav", tmp_path / "long.wav"
+    short.write_bytes(wav(np.zeros((1600, 1), np.int16)))
+    long.write_bytes(wav(np.zeros((16_000 * 60 * 40, 1), np.int16)))
+    command = [sys.executable, "-c", MEMORY, str(short), str(long)]
+    samples, growth = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert growth < samples * 1.07 + 16

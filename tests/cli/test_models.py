@@ -1,0 +1,164 @@
+"""``diarist models``: what it prints, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from diarist.cli.models import app
+from diarist.model.errors import InputError, WeightsError
+from diarist.weights.catalog import CATALOG, find
+
+run = CliRunner().invoke
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty machine: no caches, and no network."""
+    for name in ("MODEL_DIR", "DIARIST_MODEL_DIR", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DIARIST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DIARIST_IMAGE_DIR", str(tmp_path / "image"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("DIARIST_OFFLINE", "1")
+    return tmp_path / "cache" / "models"
+
+
+def put(cache: Path, name: str) -> Path:
+    """Files of the right sizes, filled with zeros."""
+    for file in find(name).files:
+        (cache / name).mkdir(parents=True, exist_ok=True)
+        with (cache / name / file.path).open("wb") as writer:
+            writer.truncate(file.size or 1)
+    return cache / name
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "diarist", "models", *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+class TestList:
+    def test_json_has_all_that_scripts_need(self, cache: Path):
+        put(cache, "silero-vad")
+        models = {model["name"]: model for model in json.loads(run(app, ["list", "--json"]).stdout)}
+        assert list(models) == list(CATALOG)
+        assert models["silero-vad"] == {
+            "name": "silero-vad",
+            "task": "vad",
+            "engine": "diarist",
+            "licence": "MIT",
+            "attribution": find("silero-vad").attribution,
+            "size": 1_289_603,
+            "embedded": True,
+            "large": False,
+            "present": True,
+            "path": str(cache / "silero-vad"),
+            "place": "cache",
+            "revision": find("silero-vad").revision,
+        }
+        absent = models["community-1"]
+        assert (absent["present"], absent["path"], absent["place"], absent["size"]) == (False, None, None, None)
+
+    def test_piped_it_is_one_line_per_model(self, cache: Path):
+        put(cache, "silero-vad")
+        lines = [line.split("\t") for line in run(app, ["list"]).stdout.splitlines()]
+        assert {len(line) for line in lines} == {6}
+        assert ["silero-vad", "vad", "diarist", "MIT", "1289603", "cache"] in lines
+        assert [line[0] for line in lines] == list(CATALOG)
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+    def test_on_a_terminal_it_is_a_table(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+        import pty
+
+        put(cache, "silero-vad")
+        monkeypatch.setenv("COLUMNS", "120")
+        monkeypatch.setenv("TERM", "xterm")
+        leader, follower = pty.openpty()
+        with subprocess.Popen([sys.executable, "-m", "diarist", "models", "list"], stdout=follower):
+            os.close(follower)
+            output = b""
+            try:
+                while chunk := os.read(leader, 65536):
+                    output += chunk
+            except OSError:  # how Linux says that the other end is closed
+                pass
+        os.close(leader)
+        text = output.decode()
+        assert "model" in text
+        assert "✓" in text
+        assert "1.3 MB" in text
+        assert "diarist models pull NAME" in text
+
+
+class TestPath:
+    def test_prints_the_folder(self, cache: Path):
+        folder = put(cache, "silero-vad")
+        assert run(app, ["path", "silero-vad"]).stdout == f"{folder}\n"
+
+    def test_a_missing_model_exits_with_3_and_says_how_to_get_it(self):
+        result = command("path", "silero-vad")
+        assert result.returncode == 3
+        assert result.stdout == ""
+        assert "diarist models pull silero-vad" in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_an_unknown_model_exits_with_2(self):
+        result = command("path", "silero-bad")
+        assert result.returncode == 2
+        assert "Did you mean silero-vad" in result.stderr
+
+
+class TestPull:
+    def test_what_is_here_is_only_named(self, cache: Path):
+        folder = put(cache, "silero-vad")
+        assert run(app, ["pull", "silero-vad"]).stdout == f"{folder}\n"
+
+    def test_a_wrong_name_is_refused_before_anything_is_fetched(self, cache: Path):
+        result = run(app, ["pull", "silero-vad", "no-such-model"])
+        assert isinstance(result.exception, InputError)
+
+    def test_offline_exits_with_3(self):
+        result = command("pull", "silero-vad")
+        assert result.returncode == 3
+        assert "offline mode is on" in result.stderr
+
+    @pytest.mark.models
+    def test_the_real_thing(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("DIARIST_OFFLINE")
+        result = command("pull", "sample-telephone")
+        assert (result.returncode, result.stdout) == (0, f"{cache / 'sample-telephone'}\n")
+        assert result.stderr == ""  # no progress where there is no terminal
+        assert command("verify").stdout == "sample-telephone\tok\t2 good\n"
+        with (cache / "sample-telephone" / "sample.wav").open("r+b") as writer:
+            writer.write(b"X")
+        damaged = command("verify", "sample-telephone")
+        assert damaged.returncode == 3
+        assert "diarist models pull --force sample-telephone" in damaged.stderr
+        assert command("pull", "--force", "sample-telephone").returncode == 0
+        assert command("verify", "sample-telephone").returncode == 0
+
+
+class TestVerify:
+    def test_damage_is_named(self, cache: Path):
+        put(cache, "silero-vad")
+        result = run(app, ["verify"])
+        assert result.stdout == "silero-vad\tdamaged\tdamaged: silero_vad_16k_op15.onnx\n"
+        assert isinstance(result.exception, WeightsError)
+        assert result.exception.code == "weights_damaged"
+
+    def test_files_outside_our_caches_are_the_users_to_replace(self, tmp_path: Path, cache: Path):
+        folder = put(tmp_path / "image", "silero-vad")
+        result = run(app, ["verify", "silero-vad"])
+        assert isinstance(result.exception, WeightsError)
+        assert str(folder) in result.exception.hint
+        assert "--force" not in result.exception.hint
+
+    def test_nothing_here_is_nothing_wrong(self):
+        result = run(app, ["verify"])
+        assert (result.exit_code, result.stdout) == (0, "")

@@ -1,0 +1,172 @@
+"""The main job, as users run it: real speech, real models, a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.models
+
+
+def wav(path, samples, rate=16_000):
+    import wave
+
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def transcript(diarist, call):
+    """The call's transcript as JSON."""
+    done = diarist("transcribe", call, "-f", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_call_gives_two_speakers_who_say_what_they_said(transcript):
+    assert transcript["speakers"] == ["SPEAKER_00", "SPEAKER_01"]
+    text = " ".join(segment["text"] for segment in transcript["segments"]).lower()
+    assert "hello" in text
+    assert {word["speaker"] for segment in transcript["segments"] for word in segment["words"]} == {
+        "SPEAKER_00",
+        "SPEAKER_01",
+    }
+
+
+def test_the_document_has_the_shape_that_scripts_rely_on(transcript):
+    assert list(transcript) == [
+        "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings",
+    ]  # fmt: skip
+    assert transcript["schema"] == "diarist.transcript/1"
+    assert transcript["duration"] == pytest.approx(30.0, abs=0.01)
+    assert {"start", "end", "speaker", "text", "words"} == transcript["segments"][0].keys()
+    assert {"start", "end", "text", "speaker", "confidence"} <= transcript["segments"][0]["words"][0].keys()
+    assert {"start", "end", "speaker"} <= transcript["turns"][0].keys()
+    assert {model["task"] for model in transcript["models"]} == {"transcription", "diarization"}
+
+
+def test_words_are_in_order_and_inside_the_recording(transcript):
+    words = [word for segment in transcript["segments"] for word in segment["words"]]
+    assert all(0 <= word["start"] < word["end"] <= transcript["duration"] for word in words)
+    assert [word["start"] for word in words] == sorted(word["start"] for word in words)
+
+
+def test_printing_keeps_progress_off_standard_output(diarist, call):
+    done = diarist("transcribe", call, "--no-diarize", "-q")
+    assert done.returncode == 0
+    assert done.stdout.startswith("[0:00:0")
+    assert "SPEAKER" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_progress_as_json_lines(diarist, call):
+    done = diarist("transcribe", call, "--json-progress", "-f", "rttm")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    stages = {line["stage"] for line in lines if "stage" in line}
+    assert {"decode", "transcription", "diarization"} <= stages
+    assert all(0 <= line["done"] <= 1 for line in lines if "done" in line)
+
+
+def test_standard_input_is_a_recording_too(diarist, call):
+    with call.open("rb") as file:
+        done = diarist("transcribe", "-", "--no-diarize", "-f", "srt", stdin=file)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1\n00:00:0")
+
+
+def test_a_batch_goes_on_past_a_bad_file_and_says_so(diarist, call, tmp_path):
+    (tmp_path / "bad.mp3").write_text("this is not sound")
+    (tmp_path / "call.wav").symlink_to(call)
+    done = diarist("transcribe", tmp_path, "-o", tmp_path / "out", "-f", "txt", "-f", "rttm")
+    assert done.returncode == 1
+    assert "1 of 2 recordings transcribed; failed: bad.mp3." in done.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == ["call.rttm", "call.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "code"),
+    [
+        ("missing.wav", lambda path: None, 2),
+        ("empty.wav", lambda path: path.touch(), 2),
+        ("notes.mp3", lambda path: path.write_text("Dear diary, today I renamed a file."), 2),
+        ("folder.wav", lambda path: (path.mkdir(), (path / "x.txt").touch()), 2),
+    ],
+)
+def test_bad_input_gets_one_line_that_names_the_file(diarist, tmp_path, name, make, code):
+    make(tmp_path / name)
+    done = diarist("transcribe", tmp_path / name)
+    assert done.returncode == code
+    assert done.stdout == ""
+    error = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(error) == 1
+    assert name in error[0]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param(np.zeros(16_000 * 10), id="silence"),
+        pytest.param(np.sin(2 * np.pi * 440 * np.arange(16_000 * 10) / 16_000) * 0.3, id="a tone"),
+        pytest.param(np.random.default_rng(0).normal(0, 0.1, 16_000 * 10), id="noise"),
+        pytest.param(np.zeros(1), id="one sample"),
+        pytest.param(
+            sum(np.sin(2 * np.pi * f * np.arange(16_000 * 12) / 16_000) for f in (261.6, 329.6, 392.0))
+            * (0.1 + 0.1 * np.sign(np.sin(2 * np.pi * 2 * np.arange(16_000 * 12) / 16_000))),
+            id="chords",
+        ),
+    ],
+)
+def test_what_is_not_speech_gives_no_words(diarist, tmp_path, samples):
+    done = diarist("transcribe", wav(tmp_path / "quiet.wav", samples), "-f", "json")
+    assert done.returncode == 0, done.stderr
+    transcript = json.loads(done.stdout)
+    assert (transcript["segments"], transcript["speakers"]) == ([], [])
+
+
+def test_a_full_disk_is_told_in_one_line(diarist, call):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "diarist", "transcribe", str(call), "--no-diarize", "-q"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Cannot write the transcript: No space left on device.")
+
+
+def test_ctrl_c_stops_cleanly_and_keeps_finished_files(call, tmp_path):
+    for name in ("a.wav", "b.wav", "c.wav", "d.wav"):
+        (tmp_path / name).symlink_to(call)
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diarist", "transcribe", str(tmp_path), "-o", str(out)],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while not (out / "a.txt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "error: Cancelled." in errors
+    assert "Traceback" not in errors
+    assert "a.txt" in os.listdir(out)
+    assert len(os.listdir(out)) < 4
+    assert all(name.endswith(".txt") and not name.startswith(".") for name in os.listdir(out))
+
+
+def test_wrong_usage_is_told_before_any_work(diarist):
+    assert diarist("transcribe", "a.wav", "-f", "pdf").returncode == 2
+    assert diarist("transcribe", "a.wav", "--speakers", "2", "--max-speakers", "3").returncode == 2
+    assert diarist("transcribe", "a.wav", "--speakers", "0").returncode == 2
+    assert diarist("transcribe", "a.wav", "--device", "tpu").returncode == 2
+    assert diarist("transcribe").returncode == 2

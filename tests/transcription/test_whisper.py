@@ -1,0 +1,214 @@
+"""Whisper on real speech, and on everything that is not."""
+
+import itertools
+import re
+import shutil
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.model.errors import Cancelled, InputError, WeightsError
+from diarist.model.options import Options
+from diarist.transcription.voice import voice_probability, voice_regions
+from diarist.transcription.whisper import heard, load_whisper
+from diarist.weights.fetch import ensure
+
+from .conftest import sixteen_bit, sounds
+
+pytestmark = pytest.mark.models
+
+TWO_CITIES = (
+    "it was the best of times it was the worst of times it was the age of wisdom it was the age of foolishness it was "
+    "the epoch of belief it was the epoch of incredulity it was the season of light it was the season of darkness it "
+    "was the spring of hope it was the winter of despair we had everything before us we had nothing before us we were "
+    "all going direct to heaven we were all going direct the other way in short the period was so far like the present "
+    "period that some of its noisiest authorities insisted on its being received for good or for evil in the "
+    "superlative degree of comparison only"
+)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return load_whisper("whisper-tiny.en")
+
+
+@pytest.fixture(scope="module")
+def base():
+    return load_whisper("whisper-base")
+
+
+def plain(words):
+    return [re.sub(r"[^\w']", "", w.text).lower() for w in words]
+
+
+def test_a_reading_longer_than_a_window_comes_out_word_for_word(tiny, reading):
+    found = tiny.transcribe(reading)
+    assert " ".join(plain(found.words)) == TWO_CITIES
+    assert found.language == "en"
+    assert found.duration == reading.duration
+    assert found.words[5].text in ("times,", "times.")
+    assert "voice_detection" in found.timings
+
+
+def test_words_follow_each_other_inside_the_recording(tiny, call):
+    found = tiny.transcribe(call)
+    assert len(found.words) > 60
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found.words))
+    assert all(0 <= w.start < w.end <= call.duration for w in found.words)
+    assert all(w.text == w.text.strip() and w.text for w in found.words)
+    assert all(0 < w.confidence <= 1 for w in found.words)
+    assert len({w.confidence for w in found.words}) > 30
+
+
+def test_words_lie_where_the_voice_is(tiny, call):
+    regions = voice_regions(voice_probability(call.samples))
+    assert all(any(r.intersection(w) > 0 for r in regions) for w in tiny.transcribe(call).words)
+
+
+def test_the_same_recording_gives_the_same_words(tiny, call):
+    first, second = tiny.transcribe(call), tiny.transcribe(call)
+    assert first.words == second.words
+
+
+def test_silence_before_the_speech_moves_all_words_by_its_length(tiny, reading):
+    silence = np.zeros(40 * SAMPLE_RATE, np.float32)
+    alone = tiny.transcribe(reading).words
+    late = tiny.transcribe(Audio(np.concatenate([silence, reading.samples]))).words
+    assert plain(late) == plain(alone)
+    assert np.allclose([w.start - 40 for w in late], [w.start for w in alone], atol=0.3)
+
+
+@pytest.mark.parametrize("name", ["whisper-tiny.en", "whisper-base"])
+def test_what_is_not_speech_gives_no_words(name, request):
+    engine = request.getfixturevalue("tiny" if name == "whisper-tiny.en" else "base")
+    said = {sound: [w.text for w in engine.transcribe(audio).words] for sound, audio in sounds().items()}
+    assert said == {sound: [] for sound in said}
+
+
+@pytest.mark.parametrize("seconds", [0, 1 / SAMPLE_RATE, 0.01, 0.4])
+def test_next_to_nothing_gives_no_words(tiny, seconds):
+    audio = sixteen_bit(np.full(round(seconds * SAMPLE_RATE), 0.1))
+    assert tiny.transcribe(audio).words == ()
+
+
+def segment(text, *, start=0.0, compression_ratio=1.5):
+    words = [
+        SimpleNamespace(start=start + 0.2 * i, end=start + 0.2 * i + 0.2, word=f" {w}", probability=0.9)
+        for i, w in enumerate(text.split())
+    ]
+    return SimpleNamespace(start=start, end=words[-1].end, text=text, words=words, compression_ratio=compression_ratio)
+
+
+class TestWhatIsHeard:
+    voiced = np.full(100, 0.9, np.float32)
+    faint = np.full(100, 0.3, np.float32)
+
+    def test_speech_is_kept_with_its_offset(self):
+        (word,) = heard([segment("Hello.")], 1.0, self.voiced, voice_regions(self.voiced))
+        assert (word.start, word.end, word.text) == (1.0, 1.2, "Hello.")
+
+    def test_a_passage_that_repeats_itself_is_dropped(self):
+        assert not heard([segment("no " * 9, compression_ratio=2.5)], 0, self.voiced, voice_regions(self.voiced))
+
+    def test_a_phantom_is_dropped_only_where_there_is_hardly_a_voice(self):
+        phantom = [segment("Thank you.")]
+        assert len(heard(phantom, 0, self.voiced, voice_regions(self.voiced))) == 2
+        assert heard(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+
+    def test_a_word_far_from_any_voice_is_dropped(self):
+        assert not heard([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))
+
+
+def test_a_window_that_loops_is_decoded_again_without_repeats(tiny, reading):
+    looped = Audio(np.tile(reading.samples[int(1.1 * SAMPLE_RATE) : int(2.9 * SAMPLE_RATE)], 12))
+    words = plain(tiny.transcribe(looped).words)
+    assert len(words) <= 12 * 6 + 6
+
+
+def test_an_english_model_refuses_other_languages_and_names_one_that_can(tiny, call):
+    with pytest.raises(InputError, match="English only") as caught:
+        tiny.transcribe(call, Options(language="de"))
+    assert "whisper-base" in caught.value.hint
+    assert tiny.transcribe(call, Options(language="en")).language == "en"
+
+
+def test_a_multilingual_model_detects_or_obeys_and_refuses_what_it_does_not_know(base, reading):
+    start = Audio(reading.samples[: 8 * SAMPLE_RATE])
+    assert base.transcribe(start).language == "en"
+    assert base.transcribe(start, Options(language="de")).language == "de"
+    with pytest.raises(InputError, match="does not know the language 'qqq'"):
+        base.transcribe(start, Options(language="qqq"))
+
+
+def test_silence_has_no_language(base):
+    assert base.transcribe(Audio(np.zeros(SAMPLE_RATE, np.float32))).language is None
+
+
+def test_progress_only_grows_and_ends_at_one(tiny, reading):
+    seen = []
+    tiny.transcribe(reading, progress=lambda stage, done: seen.append((stage, done)))
+    assert {stage for stage, _ in seen} == {"transcription"}
+    fractions = [done for _, done in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0
+    assert fractions[-1] == 1
+    assert len(fractions) >= 4
+
+
+def test_raising_from_progress_stops_the_work(tiny, reading):
+    calls = []
+
+    def stop(stage, done):
+        calls.append(done)
+        if done > 0.1:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        tiny.transcribe(reading, progress=stop)
+    assert calls[-1] < 0.9  # the second window was never decoded
+
+
+def test_one_thread_means_one_thread(call):
+    engine = load_whisper("whisper-tiny.en", threads=1)
+    wall, cpu = time.perf_counter(), time.process_time()
+    engine.transcribe(call)
+    assert time.process_time() - cpu <= 1.1 * (time.perf_counter() - wall)
+
+
+def test_a_model_is_named_with_its_revision_and_engine(tiny):
+    assert tiny.model.name == "whisper-tiny.en"
+    assert tiny.model.revision
+    assert tiny.model.engine.startswith("faster-whisper 1.")
+
+
+def test_any_folder_in_the_layout_works(call, tiny, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(ensure("whisper-tiny.en"), folder)
+    engine = load_whisper(str(folder))
+    assert engine.model.name == "mine"
+    assert engine.model.revision is None
+    assert engine.transcribe(call).words == tiny.transcribe(call).words
+
+
+def test_an_incomplete_folder_is_refused_by_the_name_of_what_it_lacks(tmp_path):
+    shutil.copytree(ensure("whisper-tiny.en"), tmp_path / "m")
+    (tmp_path / "m" / "tokenizer.json").unlink()
+    with pytest.raises(WeightsError, match=r"lacks tokenizer\.json"):
+        load_whisper(str(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("victim", ["model.bin", "tokenizer.json", "config.json"])
+def test_a_damaged_folder_is_refused_before_it_runs(tmp_path, victim):
+    shutil.copytree(ensure("whisper-tiny.en"), tmp_path / "m")
+    damaged = tmp_path / "m" / victim
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+    with pytest.raises(WeightsError, match="cannot be loaded as a Whisper model"):
+        load_whisper(str(tmp_path / "m"))
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(InputError, match="no device 'tpu'"):
+        load_whisper("whisper-tiny.en", device="tpu")
