@@ -220,7 +220,9 @@ def main() -> None:
     parser.add_argument("--systems", nargs="*", default=["exact", "default", "embedded"])
     parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=PYTHON")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--lengths", nargs="*", type=float, help="minutes; measures time and memory over length instead")
+    parser.add_argument(
+        "--lengths", nargs="*", type=float, help="minutes; measures time and memory over length instead"
+    )
     parser.add_argument("--plot", type=Path, help="with --lengths: draw it there (needs matplotlib)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()

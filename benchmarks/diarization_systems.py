@@ -93,7 +93,9 @@ def sherpa(args: argparse.Namespace) -> Diarize:
 
     config = sherpa_onnx.OfflineSpeakerDiarizationConfig(
         segmentation=sherpa_onnx.OfflineSpeakerSegmentationModelConfig(
-            pyannote=sherpa_onnx.OfflineSpeakerSegmentationPyannoteModelConfig(model=str(args.sherpa / "segmentation.onnx")),
+            pyannote=sherpa_onnx.OfflineSpeakerSegmentationPyannoteModelConfig(
+                model=str(args.sherpa / "segmentation.onnx")
+            ),
             num_threads=args.threads,
         ),
         embedding=sherpa_onnx.SpeakerEmbeddingExtractorConfig(
@@ -147,7 +149,9 @@ def installed_mb(*roots: str) -> float:
             found = distribution(name)
         except PackageNotFoundError:
             continue
-        size += sum(path.stat().st_size for f in found.files or () if (path := Path(str(found.locate_file(f)))).is_file())
+        size += sum(
+            path.stat().st_size for f in found.files or () if (path := Path(str(found.locate_file(f)))).is_file()
+        )
         for line in found.requires or ():
             needed = Requirement(line)
             if needed.marker is None or needed.marker.evaluate({"extra": ""}):

@@ -81,6 +81,7 @@ class WindowedDiarizer:
         exact: embed each chunk on its own, as pyannote.audio does, rather than run the trunk once.
         threads: how many chunks or blocks are computed side by side. The result does not depend on it.
         step: seconds from one chunk to the next.
+        unclustered_after: see `diarist.diarization.reconstruct.reconstruct`.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class WindowedDiarizer:
         exact: bool = False,
         threads: int = 1,
         step: float = 1.0,
+        unclustered_after: float = 0.0,
     ) -> None:
         self._model = model
         self._segmenter = segmenter
@@ -100,6 +102,7 @@ class WindowedDiarizer:
         self._clustering = clustering
         self._exact = exact
         self._threads = threads
+        self._unclustered_after = unclustered_after
         self._step_samples = round(step * SAMPLE_RATE)
 
     @property
@@ -178,7 +181,10 @@ class WindowedDiarizer:
         bounds = Bounds(exact or options.min_speakers or 1, exact or options.max_speakers)
         clusters = self._clustering(embeddings, classes, bounds)
         speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
-        activity_of = reconstruct(grid, classes, activity, speakers, bounds.high, exact=self._exact)
+        activity_of = reconstruct(
+            grid, classes, activity, speakers, bounds.high,
+            exact=self._exact, unclustered_after=self._unclustered_after,
+        )  # fmt: skip
         return self._diarization(activity_of, clusters.centroids, duration, bounds)
 
     def _segment(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.diarization.layers import Layers, QuantizedLayers, Ranges
 from diarist.diarization.onnx_writer import Graph
 
 State = Mapping[str, NDArray[Any]]
@@ -96,17 +97,28 @@ def sinc_filters(state: State) -> Float:
     return _f32(filters[:, None])
 
 
-def resnet34(state: State) -> bytes:
-    """WeSpeaker's trunk: ``fbank (batch, num_frames, 80)`` to ``frames (batch, 2560, num_frames / 8)``."""
+def resnet34(state: State, ranges: Ranges | None = None, *, expose: bool = False) -> bytes:
+    """WeSpeaker's trunk: ``fbank (batch, num_frames, 80)`` to ``frames (batch, 2560, num_frames / 8)``.
+
+    Args:
+        state: the checkpoint's tensors.
+        ranges: of each activation, to compute in 8-bit integers; None computes in floating point.
+        expose: make the activations outputs, to measure their ranges.
+    """
     g = Graph("resnet34")
     x = g.op("Transpose", g.input("fbank", ["batch", "num_frames", 80]), perm=[0, 2, 1])
-    x = g.op("Unsqueeze", x, g.constant([1]))
-    x = g.op("Relu", _conv_bn(g, x, state, "resnet.conv1", "resnet.bn1"))
+    net: Layers
+    if ranges:
+        net = quantized = QuantizedLayers(g, ranges)
+        x = _first_layer(quantized, x, state)
+    else:
+        net = Layers(g, expose=expose)
+        x = _conv_bn(net, g.op("Unsqueeze", x, g.constant([1])), state, "resnet.conv1", "resnet.bn1", relu=True)
     for stage, stride in ((1, 1), (2, 2), (3, 2), (4, 2)):
         block = 0
         while f"resnet.layer{stage}.{block}.conv1.weight" in state:
             step = stride if block == 0 else 1
-            x = _residual(g, x, state, f"resnet.layer{stage}.{block}", (step, step))
+            x = _residual(net, x, state, f"resnet.layer{stage}.{block}", (step, step))
             block += 1
     g.output(g.op("Reshape", x, g.constant([0, 2560, -1])), "frames", ["batch", 2560, "num_pooled"])
     return g.serialize()
@@ -123,17 +135,19 @@ def campplus(state: State) -> bytes:
     context = g.input("context", ["num_pooled", "num_stretches"])
     stretch = g.input("stretch", ["num_pooled"], "int64")
     x = g.op("Transpose", g.input("fbank", ["batch", "num_frames", 80]), perm=[0, 2, 1])
-    x = g.op("Relu", _conv_bn(g, g.op("Unsqueeze", x, g.constant([1])), state, "head.conv1", "head.bn1"))
+    net = Layers(g)
+    x = _conv_bn(net, g.op("Unsqueeze", x, g.constant([1])), state, "head.conv1", "head.bn1", relu=True)
     for name, stride in (("1.0", 2), ("1.1", 1), ("2.0", 2), ("2.1", 1)):
-        x = _residual(g, x, state, f"head.layer{name}", (stride, 1))
-    x = g.op("Relu", _conv_bn(g, x, state, "head.conv2", "head.bn2", strides=(2, 1)))
+        x = _residual(net, x, state, f"head.layer{name}", (stride, 1))
+    x = _conv_bn(net, x, state, "head.conv2", "head.bn2", relu=True, strides=(2, 1))
     x = g.op("Reshape", x, g.constant([0, 320, -1]))
-    x = g.op("Relu", _conv_bn(g, x, state, "xvector.tdnn.linear", "xvector.tdnn.nonlinear.batchnorm", strides=(2,)))
+    norm = "xvector.tdnn.nonlinear.batchnorm"
+    x = _conv_bn(net, x, state, "xvector.tdnn.linear", norm, relu=True, strides=(2,))
     for block, dilation in ((1, 1), (2, 2), (3, 2)):
         layer = 1
         while f"xvector.block{block}.tdnnd{layer}.linear1.weight" in state:
             name = f"xvector.block{block}.tdnnd{layer}"
-            x = g.op("Concat", x, _cam_layer(g, x, state, name, dilation, context, stretch), axis=1)
+            x = g.op("Concat", x, _cam_layer(net, x, state, name, dilation, context, stretch), axis=1)
             layer += 1
         x = g.op("Relu", _batch_norm(g, x, state, f"xvector.transit{block}.nonlinear.batchnorm"))
         x = g.op("Conv", x, _constant(g, state, f"xvector.transit{block}.linear.weight"), kernel_shape=[1])
@@ -210,17 +224,39 @@ def _onnx_gates(rows: NDArray[Any]) -> Float:
     return np.concatenate([i, o, f, c])
 
 
-def _residual(g: Graph, x: str, state: State, name: str, strides: tuple[int, int]) -> str:
-    y = g.op("Relu", _conv_bn(g, x, state, f"{name}.conv1", f"{name}.bn1", strides=strides))
-    y = _conv_bn(g, y, state, f"{name}.conv2", f"{name}.bn2")
+def _first_layer(net: QuantizedLayers, x: str, state: State) -> str:
+    """ResNet34's first convolution in floating point, since the microphone decides the range of what it reads.
+
+    Written as a matrix product that puts channels last, where the integer convolutions that follow want them: half the
+    time of the trunk would otherwise go into this layer and the reordering after it.
+    """
+    g = net.graph
+    scale, shift = _affine(state, "resnet.bn1")
+    weight = state["resnet.conv1.weight"][:, 0] * scale[:, None, None]  # (channels, bins, frames)
+    padded = g.op("Pad", x, g.constant([0, 1, 1, 0, 1, 1]))  # (batch, bins, frames)
+    shifted = []
+    for bin_ in range(3):
+        for frame in range(3):
+            ends = [2**62 if offset == 2 else offset - 2 for offset in (bin_, frame)]
+            part = g.op("Slice", padded, g.constant([bin_, frame]), g.constant(ends), g.constant([1, 2]))
+            shifted.append(g.op("Unsqueeze", part, g.constant([3])))
+    x = g.op("MatMul", g.op("Concat", *shifted, axis=3), g.constant(_f32(weight.reshape(len(weight), 9).T)))
+    x = g.op("Add", x, g.constant(_f32(shift)))
+    return net.finish(x, "resnet.conv1", relu=True, perm=(0, 3, 1, 2))
+
+
+def _residual(net: Layers, x: str, state: State, name: str, strides: tuple[int, int]) -> str:
+    y = _conv_bn(net, x, state, f"{name}.conv1", f"{name}.bn1", relu=True, strides=strides)
+    y = _conv_bn(net, y, state, f"{name}.conv2", f"{name}.bn2", relu=False)
     if f"{name}.shortcut.0.weight" in state:
-        x = _conv_bn(g, x, state, f"{name}.shortcut.0", f"{name}.shortcut.1", strides=strides)
-    return g.op("Relu", g.op("Add", y, x))
+        x = _conv_bn(net, x, state, f"{name}.shortcut.0", f"{name}.shortcut.1", relu=False, strides=strides)
+    return net.add(y, x, name)
 
 
-def _cam_layer(g: Graph, x: str, state: State, name: str, dilation: int, context: str, stretch: str) -> str:
+def _cam_layer(net: Layers, x: str, state: State, name: str, dilation: int, context: str, stretch: str) -> str:
+    g = net.graph
     x = g.op("Relu", _batch_norm(g, x, state, f"{name}.nonlinear1.batchnorm"))
-    x = g.op("Relu", _conv_bn(g, x, state, f"{name}.linear1", f"{name}.nonlinear2.batchnorm"))
+    x = _conv_bn(net, x, state, f"{name}.linear1", f"{name}.nonlinear2.batchnorm", relu=True)
     local = g.op(
         "Conv", x, _constant(g, state, f"{name}.cam_layer.linear_local.weight"),
         kernel_shape=[3], dilations=[dilation], pads=[dilation, dilation],
@@ -233,17 +269,17 @@ def _cam_layer(g: Graph, x: str, state: State, name: str, dilation: int, context
     return g.op("Mul", local, g.op("Gather", gate, stretch, axis=2))
 
 
-def _conv_bn(g: Graph, x: str, state: State, conv: str, norm: str, strides: tuple[int, ...] | None = None) -> str:
+def _conv_bn(
+    net: Layers, x: str, state: State, conv: str, norm: str, *, relu: bool, strides: tuple[int, ...] | None = None
+) -> str:
     """A convolution without bias, padded to keep its input's size, with the normalisation after it folded in."""
     weight = state[f"{conv}.weight"]
     scale, shift = _affine(state, norm)
     kernel = list(weight.shape[2:])
     pads = [k // 2 for k in kernel]
-    folded = _f32(weight * scale.reshape(-1, *[1] * (weight.ndim - 1)))
-    return g.op(
-        "Conv", x, g.constant(folded), g.constant(_f32(shift)),
-        kernel_shape=kernel, pads=pads + pads, strides=strides or [1] * len(kernel),
-    )  # fmt: skip
+    folded = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+    geometry = {"kernel_shape": kernel, "pads": pads + pads, "strides": strides or [1] * len(kernel)}
+    return net.conv(x, conv, folded, shift, relu=relu, **geometry)
 
 
 def _batch_norm(g: Graph, x: str, state: State, name: str) -> str:
