@@ -1,31 +1,39 @@
-"""Every format writes one known conversation as its golden file says, and another implementation can read it."""
+"""Every format writes one known conversation as its golden file says; `test_readers` has others read it."""
 
+import io
 import itertools
 import json
+import zipfile
 from pathlib import Path
 
-import pysubs2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from diarist.formats import FORMATS, render
 from diarist.model import codec
 from diarist.model.errors import InputError
-from diarist.model.timeline import Span
-from diarist.model.transcript import Transcript, Word
+from diarist.model.transcript import Segment, Transcript, Turn, Word
 
 GOLDEN = Path(__file__).parent.parent / "golden"
+EMPTY = Transcript(duration=0, language=None, speakers=(), segments=(), turns=(), models=())
 
 
 @pytest.fixture(scope="module")
-def conversation(request):
+def conversation():
     return codec.load(Transcript, json.loads((GOLDEN / "conversation.json").read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_writes_its_golden_file(name, conversation):
     written = render(conversation, name, name="conversation")
-    golden = GOLDEN / f"conversation.{FORMATS[name].extension}"
-    assert written == golden.read_text(encoding="utf-8")
+    golden = (GOLDEN / f"conversation.{FORMATS[name].extension}").read_bytes()
+    if isinstance(written, str):
+        assert written == golden.decode()
+    else:
+        # Compressors differ between machines; what they packed does not.
+        packed, wanted = zipfile.ZipFile(io.BytesIO(written)), zipfile.ZipFile(io.BytesIO(golden))
+        assert {e: packed.read(e) for e in packed.namelist()} == {e: wanted.read(e) for e in wanted.namelist()}
 
 
 def test_json_is_read_back_without_loss_and_has_the_promised_keys(conversation):
@@ -33,44 +41,25 @@ def test_json_is_read_back_without_loss_and_has_the_promised_keys(conversation):
     assert codec.load(Transcript, document) == conversation
     assert document.keys() == {
         "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings",
+        "place",
     }  # fmt: skip
     assert {"start", "end", "speaker", "text", "words"} <= document["segments"][0].keys()
     assert {"start", "end", "text", "speaker", "confidence"} <= document["segments"][0]["words"][0].keys()
 
 
-@pytest.mark.parametrize("name", ["srt", "vtt"])
-def test_pysubs2_reads_the_subtitles_with_the_same_times(name, conversation):
-    cues = pysubs2.SSAFile.from_string(render(conversation, name), format_=name)
-    assert [(cue.start, cue.end) for cue in cues] == [
-        (round(segment.start * 1000), round(segment.end * 1000)) for segment in conversation.segments
-    ]
-
-
-def test_a_vtt_file_begins_as_the_standard_says_and_escapes_markup(conversation):
-    vtt = render(conversation, "vtt")
-    assert vtt.startswith("WEBVTT\n\n")
-    assert "<v SPEAKER_00>" in vtt
-    assert "&lt;b&gt; &amp; {i}" in vtt
-    assert "<b>" not in vtt
-
-
-def test_rttm_holds_every_turn(conversation):
-    rows = [line.split() for line in render(conversation, "rttm", name="my call").splitlines()]
-    assert all(len(row) == 10 and row[:3] == ["SPEAKER", "my_call", "1"] for row in rows)
-    assert [(float(row[3]), float(row[4]), row[7]) for row in rows] == [
-        (turn.start, pytest.approx(turn.duration, abs=5e-4), turn.speaker) for turn in conversation.turns
-    ]
-
-
-def test_an_empty_transcript_has_every_format(conversation):
-    empty = Transcript(duration=0, language=None, speakers=(), segments=(), turns=(), models=())
+def test_the_same_transcript_gives_the_same_bytes(conversation):
     for name in FORMATS:
-        render(empty, name)
+        assert render(conversation, name) == render(conversation, name)
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(conversation):
     with pytest.raises(InputError, match="Choose from txt, json"):
         render(conversation, "mp3")
+
+
+def test_extensions_differ_so_that_no_format_overwrites_another():
+    extensions = [found.extension.lower() for found in FORMATS.values()]
+    assert len(set(extensions)) == len(extensions)
 
 
 def test_the_golden_conversation_has_what_formats_stumble_over(conversation):
@@ -81,4 +70,26 @@ def test_the_golden_conversation_has_what_formats_stumble_over(conversation):
     assert any(Word.gap(a, b) > 1 for a, b in itertools.pairwise(words))
     assert any(not word.text.isascii() for word in words)
     assert conversation.duration > 3600
-    assert all(isinstance(word, Span) for word in words)
+
+
+NASTY = st.sampled_from(
+    ["a", "</script><script>x", "=1+1", "-->", "\x00\x08", '"""', "🎉", "漢字", "|", "- b", "\u202e", "x" * 99]
+)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(NASTY, st.integers(0, 9000), st.integers(0, 4000), st.sampled_from([None, "A b", "<C>&"]))),
+    NASTY | st.just("\udcff"),
+)
+def test_no_transcript_breaks_a_format(name, parts, title):
+    segments = tuple(
+        Segment(s / 1000, (s + d) / 1000, who, text, (Word(s / 1000, (s + d) / 1000, text, None, who),))
+        for text, s, d, who in sorted(parts, key=lambda part: part[1])
+    )
+    speakers = tuple(dict.fromkeys(s.speaker for s in segments if s.speaker))
+    turns = tuple(Turn(s.start, s.end, s.speaker) for s in segments if s.speaker)
+    transcript = Transcript(duration=13, language="en", speakers=speakers, segments=segments, turns=turns, models=())
+    for content in (render(transcript, name, name=title), render(EMPTY, name, name=title)):
+        assert isinstance(content, bytes) or content.encode() is not None

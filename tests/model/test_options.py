@@ -15,6 +15,13 @@ from diarist.model.options import Options
         ({"num_speakers": 2, "max_speakers": 3}, "cannot be combined"),
         ({"min_speakers": 4, "max_speakers": 3}, "min_speakers (4) is more than max_speakers (3)"),
         ({"diarize": False, "num_speakers": 2}, "without diarization"),
+        ({"task": "summarise"}, "no task 'summarise'"),
+        ({"temperature": 1.5}, "temperature must be from 0 to 1"),
+        ({"temperature": float("nan")}, "temperature must be from 0 to 1"),
+        ({"hotwords": ("",)}, "from 1 to 80 printable"),
+        ({"hotwords": ("x" * 81,)}, "from 1 to 80 printable"),
+        ({"hotwords": ("a\nb",)}, "from 1 to 80 printable"),
+        ({"hotwords": ("x",) * 201}, "At most 200 hotwords"),
     ],
 )
 def test_bad_options_say_why(options, says):

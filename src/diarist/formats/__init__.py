@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from diarist.formats import research, subtitles, text
+from diarist.formats import documents, openai, page, research, subtitles, tables, text
 from diarist.model.errors import InputError
 from diarist.model.transcript import Transcript
 
@@ -31,9 +31,23 @@ class Format(NamedTuple):
 FORMATS: Final[Mapping[str, Format]] = {
     "txt": Format("txt", text.txt, "plain text to read, with times and speakers"),
     "json": Format("json", text.json, "all that is known, as one JSON document"),
+    "md": Format("md", text.md, "Markdown"),
+    "html": Format("html", page.html, "a page to read and to play the recording"),
+    "docx": Format("docx", documents.docx, "Word document"),
     "srt": Format("srt", subtitles.srt, "SubRip subtitles"),
     "vtt": Format("vtt", subtitles.vtt, "WebVTT subtitles with voices"),
+    "csv": Format("csv", tables.csv, "a row per segment, comma-separated"),
+    "tsv": Format("tsv", tables.tsv, "a row per segment, tab-separated"),
+    "openai_json": Format("openai.json", openai.openai_json, "OpenAI's json response"),
+    "verbose_json": Format("verbose.json", openai.verbose_json, "OpenAI's verbose_json response"),
+    "diarized_json": Format("diarized.json", openai.diarized_json, "OpenAI's diarized_json response"),
     "rttm": Format("rttm", research.rttm, "speaker turns, NIST RTTM"),
+    "ctm": Format("ctm", research.ctm, "timed words, NIST CTM"),
+    "stm": Format("stm", research.stm, "segments, NIST STM"),
+    "seglst": Format("seglst.json", research.seglst, "segments for MeetEval"),
+    "textgrid": Format("TextGrid", research.textgrid, "tiers for Praat"),
+    "eaf": Format("eaf", research.eaf, "tiers for ELAN"),
+    "audacity": Format("audacity.txt", research.audacity, "a label track for Audacity"),
 }
 
 
@@ -54,4 +68,5 @@ def render(transcript: Transcript, format_name: str, *, name: str = "recording")
     found = FORMATS.get(format_name)
     if found is None:
         raise InputError("unknown_format", f"No format {format_name!r}.", f"Choose from {', '.join(FORMATS)}.")
-    return found.render(transcript, name)
+    # A file name may hold bytes that are no text.
+    return found.render(transcript, text.printable(name))

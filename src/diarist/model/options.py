@@ -9,6 +9,8 @@ from typing import Literal
 from diarist.model.errors import InputError
 
 MAX_SPEAKERS = 64
+MAX_HOTWORDS = 200
+MAX_HOTWORD_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,11 @@ class Options:
         max_speakers: at most this many.
         on_diarization_failure: whether a failed diarization gives words without speakers and a warning, or an error.
 
+        hotwords: words and phrases that are likely to be said, spelled as they should appear.
+        task: ``"transcribe"`` writes the language that is spoken; ``"translate"`` writes English.
+        temperature: how much chance plays in decoding, 0 to 1; None and 0 mean none, so that the same recording gives
+            the same words.
+
     Raises:
         InputError: a value is out of range, or the speaker counts contradict each other.
     """
@@ -33,6 +40,9 @@ class Options:
     min_speakers: int | None = None
     max_speakers: int | None = None
     on_diarization_failure: Literal["warn", "fail"] = "warn"
+    hotwords: tuple[str, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.language is not None and not re.fullmatch(r"[a-z]{2,3}", self.language):
@@ -51,3 +61,19 @@ class Options:
             )
         if not self.diarize and (self.num_speakers or self.min_speakers or self.max_speakers):
             raise InputError("bad_speakers", "Speaker counts make no sense without diarization.")
+        if self.task not in ("transcribe", "translate"):
+            raise InputError("bad_task", f"There is no task {self.task!r}.", "Choose 'transcribe' or 'translate'.")
+        if self.temperature is not None and not 0 <= self.temperature <= 1:
+            raise InputError("bad_temperature", f"temperature must be from 0 to 1, not {self.temperature}.")
+        self._check_hotwords()
+
+    def _check_hotwords(self) -> None:
+        if len(self.hotwords) > MAX_HOTWORDS:
+            raise InputError("bad_hotwords", f"At most {MAX_HOTWORDS} hotwords are taken, not {len(self.hotwords)}.")
+        for phrase in self.hotwords:
+            if not phrase.strip() or len(phrase) > MAX_HOTWORD_LENGTH or not phrase.isprintable():
+                raise InputError(
+                    "bad_hotwords",
+                    f"A hotword is from 1 to {MAX_HOTWORD_LENGTH} printable characters.",
+                    "Give words and short phrases, each by itself.",
+                )

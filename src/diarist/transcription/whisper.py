@@ -25,11 +25,12 @@ from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
-from diarist.model.timeline import Span, total
+from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.base import Transcriber
+from diarist.transcription.cores import cores
 from diarist.transcription.voice import FRAME_SECONDS, voice_probability, voice_regions
-from diarist.transcription.windows import plan
+from diarist.transcription.windows import Window, plan, recognise_windows
 from diarist.transcription.words import in_order
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def load_whisper(
         folder = ensure(name, progress=progress)
         located = locate(name)
         info = ModelInfo("transcription", name, located.revision if located else None, _engine())
-    return Whisper(_open(folder, device, threads or _cores()), info)
+    return Whisper(_open(folder, device, threads or cores()), info)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,14 +119,11 @@ class Whisper:
         windows = plan(probability, audio.duration)
         found_voice = time.perf_counter()
         language = options.language or self._language(audio, windows)
-        words: list[Word] = []
-        voiced = total(windows)
-        done = 0.0
-        for window in windows:
-            segments = self._decode(audio, window, language)
-            words += heard(segments, window.start, probability, regions)
-            done += window.duration
-            progress(_STAGE, 0.1 + 0.9 * done / voiced)
+        words = recognise_windows(
+            windows,
+            lambda spans: [heard(self._decode(audio, s, language), s.start, probability, regions) for s in spans],
+            report=lambda done: progress(_STAGE, 0.1 + 0.9 * done),
+        )
         progress(_STAGE, 1.0)
         return Transcription(
             words=in_order(words, audio.duration),
@@ -154,13 +152,13 @@ class Whisper:
             "Leave the language out to have it detected.",
         )
 
-    def _language(self, audio: Audio, windows: Sequence[Span]) -> str | None:
+    def _language(self, audio: Audio, windows: Sequence[Window]) -> str | None:
         """The language of the first minutes of voice; None where there is none to tell it by."""
         if not self.network.model.is_multilingual:
             return "en"
         if not windows:
             return None
-        voice = np.concatenate([_cut(audio, window) for window in windows[:LANGUAGE_WINDOWS]])
+        voice = np.concatenate([_cut(audio, window.heard) for window in windows[:LANGUAGE_WINDOWS]])
         with _engine_errors(self.model.name):
             language, _, _ = self.network.detect_language(voice, language_detection_segments=LANGUAGE_WINDOWS)
         return str(language)
@@ -246,6 +244,9 @@ def _open(folder: Path, device: str, threads: int) -> WhisperModel:
             f"{folder} is not a faster-whisper model: it lacks {', '.join(missing)}.",
             "Give a folder with model.bin, config.json, tokenizer.json and the vocabulary.",
         )
+    # CTranslate2's OpenMP reads this when it is loaded. Its threads spin while they wait, by default, and so take the
+    # cores from diarization beside them: ten times the CPU time, and ten times the wait, on a busy 2-core machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import ctranslate2
     from faster_whisper import WhisperModel
 
@@ -285,8 +286,3 @@ def _first_line(error: Exception) -> str:
 
 def _engine() -> str:
     return f"faster-whisper {version('faster-whisper')}"
-
-
-def _cores() -> int:
-    """CPUs this process may use; containers and batch systems restrict them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,61 +1,234 @@
-"""Long audio in windows: where to cut."""
+"""Long audio in windows: where to cut, and how to join what was recognised, with no word lost, doubled or reordered.
+
+Works with any engine that recognises the words of one stretch of a recording. Memory does not grow with the recording:
+windows are cut, decoded and joined one batch at a time.
+"""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.model.errors import EngineError
 from diarist.model.timeline import Span
+from diarist.model.transcript import Word
 from diarist.transcription.voice import FRAME_SECONDS, voice_regions
 
 MAX_SECONDS: Final = 30.0
 """Whisper sees 30 s; Parakeet's attention costs more, in time and memory, beyond it."""
 
+OVERLAP: Final = 2.0
+"""Seconds that both windows hear on each side of a cut through running speech: a few words to join them by."""
 
-def plan(probability: NDArray[np.float32], duration: float, max_seconds: float = MAX_SECONDS) -> tuple[Span, ...]:
+SAME_WORD: Final = 0.6  # seconds by which two windows may disagree on when a word was said
+_RETRY_VOICE: Final = 1.0  # seconds of voice without a word that are worth a second try
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One stretch of a recording to be decoded.
+
+    Attributes:
+        core: the stretch whose words are this window's own; cores are disjoint.
+        heard: what is decoded: the core with context on both sides, which neighbours may hear too.
+    """
+
+    core: Span
+    heard: Span
+
+
+class OutOfMemory(Exception):
+    """An engine had no memory for a batch; a smaller one may do."""
+
+
+Recognise = Callable[[Sequence[Span]], Sequence[Sequence[Word]]]
+"""Recognises the words in each of some stretches, with their times in the recording. May raise `OutOfMemory`."""
+
+
+def plan(
+    probability: NDArray[np.float32], duration: float, max_seconds: float = MAX_SECONDS, context: float = 0.0
+) -> tuple[Window, ...]:
     """Cut a recording into windows that hold all its voice.
 
     A window ends in the longest pause of its last fifth, or else of its second half; where voice goes on without a
-    pause, at the frame least likely to be voice. (Full windows matter: cutting anywhere in the second half costs
-    Whisper tiny 2 points of word error.) Long silence lies in no window.
+    pause, at the frame least likely to be voice, and there both sides hear `OVERLAP` seconds beyond the cut. (Full
+    windows matter: cutting anywhere in the second half costs Whisper tiny 2 points of word error.) Long silence lies in
+    no window.
 
     Args:
         probability: ``(num_frames,)`` from `voice_probability`.
         duration: length of the recording in seconds.
-        max_seconds: no window is longer.
+        max_seconds: no window hears more.
+        context: seconds that every window hears beyond its core on each side.
 
     Returns:
-        Disjoint windows in order; none where there is no voice.
+        Windows in order; none where there is no voice.
     """
-    windows: list[Span] = []
+    windows: list[Window] = []
     pending = list(voice_regions(probability))[::-1]
+    before = context
     while pending:
         start = pending[-1].start
+        left = max(0.0, start - before)
+        limit = left + max_seconds - context
         taken: list[Span] = []
-        while pending and pending[-1].end - start <= max_seconds:
+        while pending and pending[-1].end <= limit:
             taken.append(pending.pop())
-        if pending and pending[-1].start < start + max_seconds:
+        after = context
+        if pending and pending[-1].start < limit:
             following = pending[-1].start
-            half, late = start + 0.5 * max_seconds, start + 0.8 * max_seconds
+            half, late = left + 0.5 * max_seconds, left + 0.8 * max_seconds
             cut = _pause(taken, late, following) or _pause(taken, half, following)
             if cut is None:
-                at = _quietest(probability, half, start + max_seconds)
+                after = max(context, OVERLAP)
+                at = _quietest(probability, half, left + max_seconds - after)
                 rest = pending.pop()
                 taken.append(Span(rest.start, at))
                 pending.append(Span(at, rest.end))
             else:
                 while taken[-1].start >= cut:
                     pending.append(taken.pop())
-        windows.append(Span(start, min(taken[-1].end, duration)))
+        end = min(taken[-1].end, duration)
+        windows.append(Window(Span(start, end), Span(left, min(end + after, duration))))
+        before = after
     return tuple(windows)
 
 
+def recognise_windows(
+    windows: Sequence[Window],
+    recognise: Recognise,
+    *,
+    batch: int = 1,
+    probability: NDArray[np.float32] | None = None,
+    report: Callable[[float], None] = lambda _: None,
+) -> list[Word]:
+    """Recognise all windows and join them.
+
+    A batch that does not fit into memory is halved, and stays so. A window with voice but without words is decoded once
+    more, with a second more on each side.
+
+    Args:
+        windows: from `plan`.
+        recognise: the engine.
+        batch: how many windows at a time.
+        probability: of voice, per frame, to tell which windows without words are worth a second try; None: none is.
+        report: told how much is done (0 to 1) after each batch; may raise to stop.
+
+    Raises:
+        EngineError: not even one window fits into memory.
+    """
+    joined: list[Word] = []
+    last: Window | None = None
+    for window, words in _decoded(windows, recognise, batch, report):
+        if not words and probability is not None and _voiced(probability, window.core) >= _RETRY_VOICE:
+            wider = Span(max(0.0, window.heard.start - 1), window.heard.end + 1)
+            again = recognise([wider])[0]
+            words = [word for word in again if word.intersection(window.core) > 0]
+        if last is not None and window.heard.start < last.heard.end:
+            cut = (last.core.end + window.core.start) / 2
+            joined = join(joined, words, Span(window.heard.start, last.heard.end), cut)
+        else:
+            joined += words
+        last = window
+    return joined
+
+
+def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) -> list[Word]:
+    """Join the words of two windows that both heard ``overlap``.
+
+    Where they agree on a word in the overlap, the earlier window's words run up to the agreed word nearest the cut, and
+    the later window's from there. Where they agree on none, each keeps the words on its side of the cut, and of two
+    words for the same sound the surer stays.
+
+    Args:
+        earlier: all words up to and including the earlier window.
+        later: the later window's words.
+        overlap: what both heard.
+        cut: where the later window's own stretch begins.
+    """
+    first = next((i for i, word in enumerate(earlier) if word.end > overlap.start), len(earlier))
+    head, tail = earlier[:first], earlier[first:]
+    stop = next((i for i, word in enumerate(later) if word.start >= overlap.end), len(later))
+    agreed = [
+        (abs((a.midpoint + b.midpoint) / 2 - cut), i, j)
+        for i, a, j, b in _matches(tail, later[:stop])
+        if abs(a.midpoint - b.midpoint) <= SAME_WORD
+    ]
+    if agreed:
+        _, i, j = min(agreed)
+        return [*head, *tail[: i + 1], *later[j + 1 :]]
+    left = [word for word in tail if word.midpoint < cut]
+    right = [word for word in later if word.midpoint >= cut]
+    if left and right and _same_sound(left[-1], right[0]):
+        if _surer(left[-1], right[0]) is left[-1]:
+            right = right[1:]
+        else:
+            left = left[:-1]
+    else:
+        # A word that each window puts on the other's side would be lost.
+        strays = [word for word in tail if word.midpoint >= cut][:1] + [w for w in later if w.midpoint < cut][-1:]
+        kept = [*left[-1:], *right[:1]]
+        if len(strays) == 2 and _same_sound(*strays) and not any(_same_sound(strays[0], word) for word in kept):
+            left = [*left, _surer(*strays)]
+    return [*head, *left, *right]
+
+
+def _decoded(
+    windows: Sequence[Window], recognise: Recognise, batch: int, report: Callable[[float], None]
+) -> Iterator[tuple[Window, list[Word]]]:
+    at = 0
+    while at < len(windows):
+        some = windows[at : at + batch]
+        try:
+            found = recognise([window.heard for window in some])
+        except OutOfMemory as error:
+            if len(some) == 1:
+                raise EngineError(
+                    "out_of_memory",
+                    "There is not enough memory for one window.",
+                    "Free some, or choose a smaller model or the device 'cpu'.",
+                ) from error
+            batch = len(some) // 2
+            continue
+        at += len(some)
+        report(at / len(windows))
+        yield from ((window, list(words)) for window, words in zip(some, found, strict=True))
+
+
+def _matches(a: Sequence[Word], b: Sequence[Word]) -> Iterator[tuple[int, Word, int, Word]]:
+    matcher = difflib.SequenceMatcher(None, _plain(a), _plain(b), autojunk=False)
+    for i, j, size in matcher.get_matching_blocks():
+        for k in range(size):
+            yield i + k, a[i + k], j + k, b[j + k]
+
+
+def _plain(words: Iterable[Word]) -> list[str]:
+    return ["".join(filter(str.isalnum, word.text)).lower() or word.text for word in words]
+
+
+def _same_sound(a: Word, b: Word) -> bool:
+    return a.intersection(b) > 0.5 * min(a.duration, b.duration)
+
+
+def _surer(a: Word, b: Word) -> Word:
+    return a if (a.confidence or 0) >= (b.confidence or 0) else b
+
+
+def _voiced(probability: NDArray[np.float32], span: Span) -> float:
+    """Seconds of a span that are likely voice."""
+    frames = probability[int(span.start / FRAME_SECONDS) : int(span.end / FRAME_SECONDS) + 1]
+    return float((frames >= 0.5).sum() * FRAME_SECONDS)
+
+
 def _pause(taken: list[Span], earliest: float, following: float) -> float | None:
-    """The end of the region before the longest pause that begins after ``earliest``; None where there is none."""
+    """The end of the region before the longest pause that ends after ``earliest``; None where there is none."""
     starts = [*(span.start for span in taken), following][1:]
-    pauses = [(later - span.end, span.end) for span, later in zip(taken, starts, strict=True) if span.end >= earliest]
+    pauses = [(later - span.end, span.end) for span, later in zip(taken, starts, strict=True) if later >= earliest]
     return max(pauses)[1] if pauses else None
 
 

@@ -1,0 +1,58 @@
+"""Documents: Word."""
+
+from __future__ import annotations
+
+import io
+
+from diarist.formats.text import clock, conversation, printable
+from diarist.model.errors import EngineError
+from diarist.model.transcript import Transcript
+
+
+def docx(transcript: Transcript, name: str) -> bytes:
+    """Write a Word document: a title, then one paragraph per turn of talk under its speaker and time.
+
+    Raises:
+        EngineError: python-docx is not installed.
+    """
+    try:
+        from docx import Document
+        from docx.shared import Pt, RGBColor
+    except ImportError as error:
+        raise EngineError(
+            "docx_missing", "Word documents need python-docx.", "Install it with: pip install 'diarist[docx]'"
+        ) from error
+
+    document = Document()
+    document.core_properties.title = printable(name)
+    document.core_properties.author = ""
+    document.core_properties.comments = ""
+    document.add_heading(printable(name), level=1)
+    for talk in conversation(transcript):
+        heading = document.add_paragraph()
+        heading.paragraph_format.keep_with_next = True
+        heading.paragraph_format.space_after = Pt(0)
+        if talk[0].speaker:
+            heading.add_run(printable(talk[0].speaker)).bold = True
+            heading.add_run("  ")
+        time = heading.add_run(clock(talk[0].start))
+        time.font.color.rgb = RGBColor(0x70, 0x70, 0x70)
+        document.add_paragraph(printable(" ".join(segment.text for segment in talk)))
+    written = io.BytesIO()
+    document.save(written)
+    return _without_dates(written)
+
+
+def _without_dates(archive: io.BytesIO) -> bytes:
+    """Pack again with the zip format's first date, so that one transcript always gives the same bytes."""
+    import zipfile
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(packed, "w") as target:
+        for entry in source.infolist():
+            target.writestr(
+                zipfile.ZipInfo(entry.filename, (1980, 1, 1, 0, 0, 0)),
+                source.read(entry.filename),
+                zipfile.ZIP_DEFLATED,
+            )
+    return packed.getvalue()

@@ -1,0 +1,357 @@
+"""NVIDIA Parakeet-TDT: the engine, whatever runs its network.
+
+Long audio goes through `diarist.transcription.windows`, features and decoding are the same for every backend, and a
+backend (ONNX Runtime on CPU, torch on GPU) only turns features into encoder frames and scores.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.model.errors import DiaristError, InputError, WeightsError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.timeline import Span
+from diarist.model.transcript import ModelInfo, Transcription, Word
+from diarist.transcription import tdt
+from diarist.transcription.checkpoints import checkpoint_file
+from diarist.transcription.cores import cores
+from diarist.transcription.features import HOP, batch, num_frames
+from diarist.transcription.hotwords import Biases
+from diarist.transcription.vocabulary import Vocabulary
+from diarist.transcription.voice import voice_probability
+from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
+from diarist.transcription.words import in_order
+
+SUBSAMPLING: Final = 8
+FRAME_SECONDS: Final = SUBSAMPLING * HOP / SAMPLE_RATE  # 80 ms
+CONTEXT_SECONDS: Final = 1.0
+"""What a window hears beyond its cuts; the convolutions and attention at its edges then see real sound."""
+
+LANGUAGES_V3: Final = frozenset(
+    {
+        *("bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "hr", "hu", "it"),
+        *("lt", "lv", "mt", "nl", "pl", "pt", "ro", "ru", "sk", "sl", "sv", "uk"),
+    }
+)
+"""The 25 languages of v3, from its model card."""
+
+_STAGE: Final = "transcription"
+P = TypeVar("P")
+
+
+class Backend(tdt.Network[P], Protocol[P]):
+    """Runs the network."""
+
+    @property
+    def bands(self) -> int:
+        """Number of mel bands it takes."""
+
+    @property
+    def batch(self) -> int:
+        """How many windows it likes at a time."""
+
+    @property
+    def engine(self) -> str:
+        """The software, with its version."""
+
+    def encode(self, features: NDArray[np.float32], lengths: NDArray[np.int64]) -> tuple[object, NDArray[np.int64]]:
+        """Encode windows.
+
+        Args:
+            features: ``(windows, bands, frames)``, padded with zeros.
+            lengths: ``(windows,)`` frames that count.
+
+        Returns:
+            The encoder's output in the backend's own terms, and ``(windows,)`` its frames that count.
+
+        Raises:
+            OutOfMemory: a smaller batch may do.
+            EngineError: it failed.
+        """
+
+
+class Parakeet:
+    """A loaded Parakeet model. Safe to use from several threads.
+
+    Args:
+        load: loads the backend; called again when needed after `unload`.
+        vocabulary: the model's pieces.
+        name: the model's name.
+        revision: what pins its weights.
+        idle_seconds: unload the weights when unused for so long; None: never.
+
+    Raises:
+        WeightsError: the weights cannot be loaded, or do not fit the vocabulary.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Backend[Any]],
+        vocabulary: Vocabulary,
+        name: str,
+        revision: str | None = None,
+        idle_seconds: float | None = None,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.languages = LANGUAGES_V3 if vocabulary.multilingual else frozenset({"en"})
+        self._load = load
+        self._idle_seconds = idle_seconds
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._backend: Backend[Any] | None = None
+        self._users = 0
+        with self._ready() as backend:
+            self.model = ModelInfo("transcription", name, revision, backend.engine)
+
+    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
+        """See `diarist.transcription.base.Transcriber.transcribe`."""
+        self._refuse(options)
+        began = time.perf_counter()
+        progress(_STAGE, 0.0)
+        probability = voice_probability(audio.samples, lambda done: progress(_STAGE, 0.05 * done))
+        windows = plan(probability, audio.duration, MAX_SECONDS, CONTEXT_SECONDS)
+        found_voice = time.perf_counter()
+        with self._ready() as backend:
+            words = recognise_windows(
+                windows,
+                lambda spans: self.recognise(backend, [_cut(audio, span) for span in spans], spans, options),
+                batch=backend.batch,
+                probability=probability,
+                report=lambda done: progress(_STAGE, 0.05 + 0.95 * done),
+            )
+        progress(_STAGE, 1.0)
+        return Transcription(
+            words=in_order(words, audio.duration),
+            language=options.language or (None if self.vocabulary.multilingual else "en"),
+            duration=audio.duration,
+            model=self.model,
+            timings={
+                "voice_detection": round(found_voice - began, 3),
+                "recognition": round(time.perf_counter() - found_voice, 3),
+            },
+        )
+
+    def recognise(
+        self,
+        backend: Backend[Any],
+        windows: Sequence[NDArray[np.float32]],
+        spans: Sequence[Span],
+        options: Options = Options(),
+    ) -> list[list[Word]]:
+        """Recognise the words of a batch of windows.
+
+        Args:
+            backend: what runs the network.
+            windows: samples of each.
+            spans: where each lies in the recording.
+            options: ``hotwords`` and ``language`` change what is favoured.
+
+        Returns:
+            The words of each window, with times in the recording.
+        """
+        long_enough = [window if num_frames(len(window)) >= SUBSAMPLING else _padded(window) for window in windows]
+        encoded, lengths = backend.encode(*batch(long_enough, backend.bands))
+        bias = Biases.of(self.vocabulary, options, len(windows)) if self._biased(options) else None
+        tokens = tdt.decode(backend, encoded, lengths, bias)
+        return [
+            [
+                Word(span.start + word.start, span.start + word.end, word.text, word.confidence)
+                for word in self.vocabulary.words(each, FRAME_SECONDS)
+            ]
+            for span, each in zip(spans, tokens, strict=True)
+        ]
+
+    def unload(self) -> None:
+        """Free the weights' memory once nothing uses them. They are loaded again when next needed."""
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
+            self._backend = None
+        gc.collect()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        return self._backend is not None
+
+    @contextmanager
+    def _ready(self) -> Iterator[Backend[Any]]:
+        """The backend, loaded if it is not, and kept while in use."""
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
+            if self._backend is None:
+                self._backend = self._load()
+                _check(self._backend, self.vocabulary)
+            backend = self._backend
+            self._users += 1
+        try:
+            yield backend
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._idle_seconds is not None and self._users == 0:
+                    self._timer = threading.Timer(self._idle_seconds, self.unload)
+                    self._timer.daemon = True
+                    self._timer.start()
+
+    def _refuse(self, options: Options) -> None:
+        name = self.model.name
+        if options.task == "translate":
+            raise InputError(
+                "no_translation", f"{name} cannot translate.", "Choose a multilingual Whisper: --model whisper-base."
+            )
+        if options.temperature:
+            raise InputError("no_temperature", f"{name} decodes without chance.", "Leave the temperature out.")
+        if options.language and options.language not in self.languages:
+            knows = "English only" if self.languages == {"en"} else f"{len(self.languages)} languages"
+            raise InputError(
+                "bad_language",
+                f"{name} knows {knows}, not {options.language!r}.",
+                "Choose parakeet-tdt-0.6b-v3 for 25 European languages, or whisper-base for 99."
+                if options.language in LANGUAGES_V3
+                else "Choose whisper-base, which knows 99 languages.",
+            )
+
+    def _biased(self, options: Options) -> bool:
+        return bool(options.hotwords or (options.language and self.vocabulary.multilingual))
+
+
+def load_parakeet(
+    name: str = "parakeet-tdt-0.6b-v2",
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = ignore,
+    idle_seconds: float | None = None,
+) -> Parakeet:
+    """Load a Parakeet-TDT model; its weights are fetched if they are not on this machine.
+
+    Args:
+        name: ``"parakeet-tdt-0.6b-v2"`` or ``-v3`` (on the CPU this means the ONNX conversion, on a GPU the
+            checkpoint), one of the catalog's more exact names, a folder, or a ``.nemo`` file.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        threads: CPU threads; as many as this process may use if not given.
+        progress: told about downloads.
+        idle_seconds: unload the weights when unused for so long; None: never.
+
+    Raises:
+        InputError: no such model or device.
+        WeightsError: the weights are missing, damaged, or do not fit each other.
+        EngineError: a checkpoint was asked for, and torch is not installed.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
+    threads = threads or cores()
+    path = Path(name).expanduser()
+    revision = None
+    if not path.exists():
+        from diarist.weights.catalog import find
+        from diarist.weights.fetch import ensure
+        from diarist.weights.locate import locate
+
+        entry = find(name)
+        name = entry.name.removesuffix("-onnx")
+        wanted = entry.name if entry.engine != "parakeet" or _cuda(device) else f"{entry.name}-onnx"
+        path = ensure(wanted, progress=progress)
+        located = locate(wanted)
+        revision = located.revision if located else None
+    else:
+        name = path.resolve().name.removesuffix(".nemo")
+    checkpoint = path if path.is_file() else None
+    if checkpoint is None and not any(path.glob("encoder-model*.onnx")):
+        checkpoint = checkpoint_file(path)
+    if checkpoint is not None:
+        return _torch_engine(checkpoint, name, revision, device, threads, idle_seconds)
+    return _onnx_engine(path, name, revision, device, threads, idle_seconds)
+
+
+def _onnx_engine(
+    folder: Path, name: str, revision: str | None, device: str, threads: int, idle_seconds: float | None
+) -> Parakeet:
+    from diarist.transcription.parakeet_onnx import OnnxBackend
+
+    if device == "cuda":
+        raise InputError(
+            "bad_device", f"{name} is a conversion for the CPU.", "Use the device 'cpu', or the model without -onnx."
+        )
+    vocabulary = Vocabulary.read(folder / "vocab.txt")
+    return Parakeet(lambda: OnnxBackend(folder, vocabulary.blank, threads), vocabulary, name, revision, idle_seconds)
+
+
+def _torch_engine(
+    path: Path, name: str, revision: str | None, device: str, threads: int, idle_seconds: float | None
+) -> Parakeet:
+    from diarist.transcription.checkpoints import read
+    from diarist.transcription.parakeet_torch import TorchBackend
+
+    where = "cuda" if _cuda(device) else "cpu"
+    vocabulary = read(path).vocabulary
+    return Parakeet(lambda: TorchBackend(read(path), where, threads), vocabulary, name, revision, idle_seconds)
+
+
+def _cuda(device: str) -> bool:
+    """Whether to use CUDA.
+
+    Raises:
+        InputError: it was asked for, and there is none.
+    """
+    if device == "cpu":
+        return False
+    try:
+        import torch
+
+        found = bool(torch.cuda.is_available())
+    except ImportError:
+        found = False
+    if device == "cuda" and not found:
+        raise InputError(
+            "no_cuda",
+            "There is no CUDA device that torch can use.",
+            "Use the device 'cpu', or: pip install 'diarist[gpu]'",
+        )
+    return found
+
+
+def _check(backend: Backend[Any], vocabulary: Vocabulary) -> None:
+    """Run the network once on a second of silence: it warms up, and weights that do not fit show here.
+
+    Raises:
+        WeightsError: vocabulary, encoder and decoder are not of one model.
+    """
+    try:
+        encoded, lengths = backend.encode(*batch([np.zeros(SAMPLE_RATE, np.float32)], backend.bands))
+        scores = backend.joint(np.zeros(1, np.int64), backend.begin(encoded, len(lengths)))
+    except DiaristError as error:
+        raise WeightsError(
+            "weights_mismatch", f"The model's parts do not fit each other: {error.message}", "Fetch the model again."
+        ) from error
+    width = vocabulary.blank + 1 + len(backend.durations)
+    if backend.blank != vocabulary.blank or scores.shape[1] != width or len(backend.durations) < 2:
+        raise WeightsError(
+            "bad_vocabulary",
+            f"The vocabulary has {vocabulary.blank} pieces, but the network scores {scores.shape[1]} outputs.",
+            "Use the vocabulary that came with the weights.",
+        )
+
+
+def _padded(window: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lengthen a window to what gives one encoder frame."""
+    return np.pad(window, (0, SUBSAMPLING * HOP - len(window)))
+
+
+def _cut(audio: Audio, span: Span) -> NDArray[np.float32]:
+    return audio.samples[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]

@@ -1,0 +1,129 @@
+"""Subtitles can be read: the rules hold, and the checker sees where they do not."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diarist.attribution import segment
+from diarist.formats.cues import BROADCAST, Cue, Line, Rules, check, lay_out, wrap
+from diarist.model.transcript import Transcript, Word
+
+
+def transcript(words):
+    segments = segment(words)
+    speakers = tuple(dict.fromkeys(word.speaker for word in words if word.speaker))
+    return Transcript(duration=600, language="en", speakers=speakers, segments=segments, turns=(), models=())
+
+
+def speech(text, start=0.0, speaker="SPEAKER_00", pace=0.35):
+    """Make words at an even pace (seconds a word), with a breath after each sentence."""
+    words, time = [], start
+    for word in text.split():
+        words.append(Word(time, time + pace - 0.05, word, None, speaker))
+        time += pace + (0.4 if word[-1] in ".?!" else 0)
+    return words
+
+
+MONOLOGUE = (
+    "I have been thinking about this for a long time, and I believe that we should go ahead. "
+    "There are three reasons for that. The first one is that nobody else has tried it, which means that we would learn "
+    "something new whatever happens. The second is money. The third, and this matters most to me, is that it is fun."
+)
+
+
+def test_a_monologue_keeps_every_rule_and_every_word():
+    words = speech(MONOLOGUE)
+    cues = lay_out(transcript(words))
+    assert check(cues) == []
+    assert " ".join(cue.text for cue in cues).split() == [word.text for word in words]
+
+
+def test_cues_are_cut_at_sentences_and_clauses():
+    ends = [cue.text.split()[-1][-1] for cue in lay_out(transcript(speech(MONOLOGUE)))]
+    assert sum(end in ".,?!" for end in ends) >= len(ends) - 1
+
+
+def test_a_new_speaker_has_a_new_cue_with_a_label():
+    words = [*speech("Good morning to all of you here.", 0), *speech("Good morning to you too.", 4, "SPEAKER_01")]
+    cues = lay_out(transcript(words), labels=True)
+    assert cues[0].text.replace("\n", " ") == "SPEAKER_00: Good morning to all of you here."
+    assert cues[1].text == "SPEAKER_01: Good morning to you too."
+    assert all(len({line.speaker for line in cue.lines}) == 1 for cue in cues)
+
+
+def test_quick_short_exchanges_become_a_dialogue_with_dashes():
+    words = [Word(0, 0.2, "Ready?", None, "A"), Word(0.3, 0.5, "Yes.", None, "B"), *speech("Let us go.", 5, "A")]
+    cues = lay_out(transcript(words))
+    assert [cue.text for cue in cues] == ["- Ready?\n- Yes.", "Let us go."]
+    assert check(cues) == []
+
+
+def test_no_cue_spans_a_pause():
+    words = [*speech("One thing."), *speech("and another", 10)]
+    assert [cue.text for cue in lay_out(transcript(words))] == ["One thing.", "and another"]
+
+
+def test_a_fast_talker_is_given_the_pause_that_follows():
+    words = speech("extraordinarily complicated considerations notwithstanding", pace=0.3)
+    (cue,) = lay_out(transcript(words))
+    assert cue.end > words[-1].end
+    assert check([cue]) == []
+
+
+def test_lines_break_before_a_conjunction_and_hold_their_width():
+    assert wrap("We went all the way to the old harbour and then we came back.") == [
+        "We went all the way to the old harbour",
+        "and then we came back.",
+    ]
+    assert wrap("short") == ["short"]
+    assert max(map(len, wrap("x" * 100))) <= BROADCAST.max_width
+    assert wrap("Hello there", label="SPEAKER_00: ") == ["SPEAKER_00: Hello there"]
+
+
+@pytest.mark.parametrize(
+    ("cue", "complaint"),
+    [
+        (Cue(0, 3, (Line(None, "x" * 43),)), "a line of 43 characters"),
+        (Cue(0, 3, tuple(Line(None, "x") for _ in range(3))), "3 lines"),
+        (Cue(0, 0.5, (Line(None, "x"),)), "only 0.500 s"),
+        (Cue(0, 8, (Line(None, "x"),)), "8.000 s"),
+        (Cue(0, 1, (Line(None, "x" * 30),)), "30.0 characters a second"),
+        (Cue(0, 3, (Line("A", "x"), Line("B", "y"))), "without dashes"),
+    ],
+)
+def test_the_checker_sees_each_broken_rule(cue, complaint):
+    (found,) = check([cue])
+    assert complaint in found
+    assert found.startswith("cue 1: ")
+
+
+def test_the_checker_sees_cues_too_close():
+    cues = [Cue(0, 2, (Line(None, "a"),)), Cue(2.01, 4, (Line(None, "b"),))]
+    assert check(cues) == ["cue 2: 0.010 s after the one before"]
+    assert check(cues, replace(Rules(), min_gap=0.01)) == []
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.integers(0, 900),
+        st.integers(20, 800),
+        st.sampled_from(["a", "and", "ten.", "considerably,", "x" * 50]),
+        st.sampled_from("AB"),
+    ),
+    max_size=60,
+)
+
+
+@given(WORDS)
+def test_any_speech_keeps_all_rules_but_reading_speed_and_loses_no_word(parts):
+    words, time = [], 0.0
+    for gap, length, text, speaker in parts:
+        time += gap / 1000
+        words.append(Word(time, time + length / 1000, text, None, speaker))
+        time += length / 1000
+    cues = lay_out(transcript(words))
+    assert [found for found in check(cues) if "characters a second" not in found] == []
+    shown = "".join(line.text.removeprefix("- ") for cue in cues for line in cue.lines).replace(" ", "")
+    assert sorted(shown) == sorted("".join(word.text for word in words))
