@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from diarist.model.errors import EndpointError, InputError
 from diarist.runpod import deploy as deploying
 from diarist.runpod.api import RunpodApi, find, model_reference, save_input
-from diarist.runpod.deploy import ROLES, Settings, by_hand, changes, deploy, destroy, dry_run, endpoint_body
+from diarist.runpod.deploy import changes, deploy, destroy, dry_run, endpoint_body
+from diarist.runpod.deployment import ROLES, Settings, by_hand
 
 MODEL = "nvidia/parakeet-tdt-0.6b-v2"
 

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from diarist.model.errors import EndpointError
-from diarist.runpod.deploy import Settings, deploy
+from diarist.runpod.deploy import deploy
+from diarist.runpod.deployment import Settings
 from diarist.runpod.diagnose import crash_reason, diagnose, diagnose_deployment, gather
 from diarist.runpod.state import write_endpoint, write_settings
 
