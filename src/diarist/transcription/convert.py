@@ -12,12 +12,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diarist.model.errors import EngineError, InputError, WeightsError
+from diarist.model.errors import EngineError, InputError
 from diarist.transcription import tdt
 from diarist.transcription.checkpoints import checkpoint_file, read
 from diarist.transcription.features import batch
@@ -72,7 +72,7 @@ def convert(
         EngineError: the extra ``convert`` is not installed.
     """
     try:
-        import onnx  # noqa: F401
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise EngineError(

@@ -282,12 +282,13 @@ def load_parakeet(
 def _onnx_engine(
     folder: Path, name: str, revision: str | None, device: str, threads: int, idle_seconds: float | None
 ) -> Parakeet:
-    from diarist.transcription.parakeet_onnx import OnnxBackend
+    from diarist.transcription.parakeet_onnx import OnnxBackend, quantisation
 
     if device == "cuda":
         raise InputError(
             "bad_device", f"{name} is a conversion for the CPU.", "Use the device 'cpu', or the model without -onnx."
         )
+    quantisation(folder)  # complains of a folder without graphs
     vocabulary = Vocabulary.read(folder / "vocab.txt")
     return Parakeet(lambda: OnnxBackend(folder, vocabulary.blank, threads), vocabulary, name, revision, idle_seconds)
 

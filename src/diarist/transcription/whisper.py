@@ -122,6 +122,7 @@ class Whisper:
         words = recognise_windows(
             windows,
             lambda spans: [heard(self._decode(audio, s, language), s.start, probability, regions) for s in spans],
+            probability=probability,
             report=lambda done: progress(_STAGE, 0.1 + 0.9 * done),
         )
         progress(_STAGE, 1.0)

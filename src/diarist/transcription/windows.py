@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.model.errors import EngineError
-from diarist.model.timeline import Span
+from diarist.model.timeline import Span, gaps
 from diarist.model.transcript import Word
 from diarist.transcription.voice import FRAME_SECONDS, voice_regions
 
@@ -26,7 +26,8 @@ OVERLAP: Final = 2.0
 """Seconds that both windows hear on each side of a cut through running speech: a few words to join them by."""
 
 SAME_WORD: Final = 0.6  # seconds by which two windows may disagree on when a word was said
-_RETRY_VOICE: Final = 1.0  # seconds of voice without a word that are worth a second try
+HOLE_SECONDS: Final = 1.5  # of voice without a word are worth a second try
+HOLE_EDGE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,14 @@ def recognise_windows(
 ) -> list[Word]:
     """Recognise all windows and join them.
 
-    A batch that does not fit into memory is halved, and stays so. A window with voice but without words is decoded once
-    more, with a second more on each side.
+    A batch that does not fit into memory is halved, and stays so. Where there is voice but no word, that stretch is
+    decoded once more by itself: recognisers skip clauses, above all after a change of speaker.
 
     Args:
         windows: from `plan`.
         recognise: the engine.
         batch: how many windows at a time.
-        probability: of voice, per frame, to tell which windows without words are worth a second try; None: none is.
+        probability: of voice, per frame, to tell where words were missed; None: do not look for them.
         report: told how much is done (0 to 1) after each batch; may raise to stop.
 
     Raises:
@@ -125,10 +126,8 @@ def recognise_windows(
     joined: list[Word] = []
     last: Window | None = None
     for window, words in _decoded(windows, recognise, batch, report):
-        if not words and probability is not None and _voiced(probability, window.core) >= _RETRY_VOICE:
-            wider = Span(max(0.0, window.heard.start - 1), window.heard.end + 1)
-            again = recognise([wider])[0]
-            words = [word for word in again if word.intersection(window.core) > 0]
+        if probability is not None:
+            words = _filled(words, window, probability, recognise)
         if last is not None and window.heard.start < last.heard.end:
             cut = (last.core.end + window.core.start) / 2
             joined = join(joined, words, Span(window.heard.start, last.heard.end), cut)
@@ -136,6 +135,28 @@ def recognise_windows(
             joined += words
         last = window
     return joined
+
+
+def holes(words: Sequence[Word], within: Span, probability: NDArray[np.float32]) -> tuple[Span, ...]:
+    """Stretches with voice but no words, long enough that words were probably missed.
+
+    Args:
+        words: what was recognised.
+        within: the stretch that is looked at.
+        probability: of voice, per frame of the recording.
+    """
+    covered = [Span(max(0.0, word.start - HOLE_EDGE), word.end + HOLE_EDGE) for word in words]
+    return tuple(gap for gap in gaps(covered, within) if _voiced(probability, gap) >= HOLE_SECONDS)
+
+
+def _filled(words: list[Word], window: Window, probability: NDArray[np.float32], recognise: Recognise) -> list[Word]:
+    """Decode the holes of a window once more, each by itself, and put in what is found there."""
+    for hole in holes(words, window.core, probability):
+        heard = Span(max(0.0, hole.start - HOLE_EDGE), hole.end + HOLE_EDGE)
+        found = [word for word in recognise([heard])[0] if hole.start <= word.midpoint < hole.end]
+        before = [word for word in words if word.midpoint < hole.start]
+        words = [*before, *found, *words[len(before) :]]
+    return words
 
 
 def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) -> list[Word]:
