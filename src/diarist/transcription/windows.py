@@ -6,7 +6,6 @@ windows are cut, decoded and joined one batch at a time.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -145,8 +144,12 @@ def holes(words: Sequence[Word], within: Span, probability: NDArray[np.float32])
         within: the stretch that is looked at.
         probability: of voice, per frame of the recording.
     """
-    covered = [Span(max(0.0, word.start - HOLE_EDGE), word.end + HOLE_EDGE) for word in words]
-    return tuple(gap for gap in gaps(covered, within) if _voiced(probability, gap) >= HOLE_SECONDS)
+    return tuple(
+        gap
+        for gap in gaps(words, within)
+        if gap.duration > 2 * HOLE_EDGE
+        and _voiced(probability, Span(gap.start + HOLE_EDGE, gap.end - HOLE_EDGE)) >= HOLE_SECONDS
+    )
 
 
 def _filled(words: list[Word], window: Window, probability: NDArray[np.float32], recognise: Recognise) -> list[Word]:
@@ -175,11 +178,7 @@ def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) 
     first = next((i for i, word in enumerate(earlier) if word.end > overlap.start), len(earlier))
     head, tail = earlier[:first], earlier[first:]
     stop = next((i for i, word in enumerate(later) if word.start >= overlap.end), len(later))
-    agreed = [
-        (abs((a.midpoint + b.midpoint) / 2 - cut), i, j)
-        for i, a, j, b in _matches(tail, later[:stop])
-        if abs(a.midpoint - b.midpoint) <= SAME_WORD
-    ]
+    agreed = [(abs((tail[i].midpoint + later[j].midpoint) / 2 - cut), i, j) for i, j in _matches(tail, later[:stop])]
     if agreed:
         _, i, j = min(agreed)
         return [*head, *tail[: i + 1], *later[j + 1 :]]
@@ -221,11 +220,30 @@ def _decoded(
         yield from ((window, list(words)) for window, words in zip(some, found, strict=True))
 
 
-def _matches(a: Sequence[Word], b: Sequence[Word]) -> Iterator[tuple[int, Word, int, Word]]:
-    matcher = difflib.SequenceMatcher(None, _plain(a), _plain(b), autojunk=False)
-    for i, j, size in matcher.get_matching_blocks():
-        for k in range(size):
-            yield i + k, a[i + k], j + k, b[j + k]
+def _matches(a: Sequence[Word], b: Sequence[Word]) -> list[tuple[int, int]]:
+    """The best in-order pairing of equal words said at about the same time.
+
+    difflib was rejected: it knows no times, and so pairs the wrong ones of words that are said several times.
+    """
+    texts_a, texts_b = _plain(a), _plain(b)
+    best = np.zeros((len(a) + 1, len(b) + 1))
+    gain = np.zeros((len(a), len(b)))
+    for i in reversed(range(len(a))):
+        for j in reversed(range(len(b))):
+            apart = abs(a[i].midpoint - b[j].midpoint)
+            if texts_a[i] == texts_b[j] and apart <= SAME_WORD:
+                gain[i, j] = 1 + (1 - apart / SAME_WORD)
+            best[i, j] = max(best[i + 1, j], best[i, j + 1], gain[i, j] + best[i + 1, j + 1] if gain[i, j] else 0)
+    pairs, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        if gain[i, j] and best[i, j] == gain[i, j] + best[i + 1, j + 1]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i, j] == best[i + 1, j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
 
 
 def _plain(words: Iterable[Word]) -> list[str]:
