@@ -212,3 +212,15 @@ def test_a_damaged_folder_is_refused_before_it_runs(tmp_path, victim):
 def test_an_unknown_device_is_refused():
     with pytest.raises(InputError, match="no device 'tpu'"):
         load_whisper("whisper-tiny.en", device="tpu")
+
+
+def test_hotwords_are_spelled_as_given(tiny, reading):
+    passage = Audio(reading.samples[: 12 * SAMPLE_RATE])
+    assert "epok" in plain(tiny.transcribe(passage, Options(hotwords=("epok",))).words)
+
+
+def test_a_multilingual_model_translates_and_an_english_one_refuses_to(tiny, base, reading):
+    start = Audio(reading.samples[: 8 * SAMPLE_RATE])
+    with pytest.raises(InputError, match="cannot translate"):
+        tiny.transcribe(start, Options(task="translate"))
+    assert "best" in plain(base.transcribe(start, Options(task="translate", language="en")).words)

@@ -88,7 +88,7 @@ def convert(
             note("exporting the network")
             folder = Path(scratch) / "float32"
             export(checkpoint, folder)
-        if not all((folder / f"{part}.onnx").is_file() for part in (*PARTS,)):
+        if not all((folder / f"{part}.onnx").is_file() for part in PARTS):
             raise InputError(
                 "nothing_to_convert",
                 f"{source} holds neither a checkpoint nor a float32 conversion.",
@@ -168,14 +168,11 @@ def compare(before: Path, after: Path, sound: NDArray[np.float32] | None = None)
 def _edits(a: list[int], b: list[int]) -> int:
     """Levenshtein distance."""
     row = np.arange(len(b) + 1)
-    other = np.asarray(b)
+    offset = np.arange(len(b) + 1)
+    other = np.asarray(b, dtype=int)
     for index, one in enumerate(a, 1):
-        best = np.minimum(row[1:] + 1, row[:-1] + (other != one))
-        row[0], previous = index, row
-        row = np.concatenate([[index], best])
-        np.minimum.accumulate(row - np.arange(len(row)), out=row)
-        row += np.arange(len(row))
-        del previous
+        kept = np.concatenate([[index], np.minimum(row[1:] + 1, row[:-1] + (other != one))])
+        row = np.minimum.accumulate(kept - offset) + offset  # a token more costs one
     return int(row[-1])
 
 

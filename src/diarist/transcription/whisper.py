@@ -121,7 +121,9 @@ class Whisper:
         language = options.language or self._language(audio, windows)
         words = recognise_windows(
             windows,
-            lambda spans: [heard(self._decode(audio, s, language), s.start, probability, regions) for s in spans],
+            lambda spans: [
+                heard(self._decode(audio, s, language, options), s.start, probability, regions) for s in spans
+            ],
             probability=probability,
             report=lambda done: progress(_STAGE, 0.1 + 0.9 * done),
         )
@@ -139,6 +141,12 @@ class Whisper:
 
     def _refuse(self, options: Options) -> None:
         known = self.network.supported_languages
+        if options.task == "translate" and known == ["en"]:
+            raise InputError(
+                "no_translation",
+                f"{self.model.name} knows English only, so it cannot translate.",
+                "Choose a multilingual model: --model whisper-base.",
+            )
         if options.language is None or options.language in known:
             return
         if known == ["en"]:
@@ -164,21 +172,23 @@ class Whisper:
             language, _, _ = self.network.detect_language(voice, language_detection_segments=LANGUAGE_WINDOWS)
         return str(language)
 
-    def _decode(self, audio: Audio, window: Span, language: str | None) -> list[Segment]:
+    def _decode(self, audio: Audio, window: Span, language: str | None, options: Options = Options()) -> list[Segment]:
         """Decode one window, and once more without repeats if it looped."""
         samples = _cut(audio, window)
         with _engine_errors(self.model.name):
-            segments = self._run(samples, language)
+            segments = self._run(samples, language, options)
             if any(_looped(segment) for segment in segments):
-                segments = self._run(samples, language, no_repeat_ngram_size=NO_REPEAT)
+                segments = self._run(samples, language, options, no_repeat_ngram_size=NO_REPEAT)
         return segments
 
-    def _run(self, samples: NDArray[np.float32], language: str | None, **more: Any) -> list[Segment]:
+    def _run(self, samples: NDArray[np.float32], language: str | None, options: Options, **more: Any) -> list[Segment]:
         segments, _ = self.network.transcribe(
             samples,
             language=language,
+            task=options.task,
+            hotwords=", ".join(options.hotwords) or None,
             beam_size=BEAM,
-            temperature=0.0,
+            temperature=options.temperature or 0.0,
             no_speech_threshold=NO_SPEECH,
             log_prob_threshold=MIN_LOGPROB,
             condition_on_previous_text=False,
