@@ -92,6 +92,29 @@ def test_speaker_confidence_is_absent_where_the_diarizer_measured_none():
     assert attribute(said(Word(0, 1, "a")), spoken(*turns, scores=short)).words[0].speaker_confidence is None
 
 
+def one_by_one(text, start=0.0):
+    return [Word(start + n / 2, start + (n + 1) / 2, part) for n, part in enumerate(text.split())]
+
+
+@pytest.mark.parametrize("change", [0.6, 1.0, 1.5, 2.0, 2.4])
+def test_a_change_of_speaker_moves_to_a_sentence_end_within_two_words(change):
+    words = one_by_one("How are you? Fine thank you all. And you?")
+    result = attribute(said(*words), spoken(Turn(0, change, "x"), Turn(change, 5, "y")))
+    assert [word.text for word in result.words if word.speaker == "SPEAKER_00"] == ["How", "are", "you?"]
+
+
+def test_a_change_far_from_a_sentence_end_stays():
+    words = one_by_one("I would say that this is quite so. Yes")
+    result = attribute(said(*words), spoken(Turn(0, 2, "x"), Turn(2, 9, "y")))
+    assert [word.text for word in result.words if word.speaker == "SPEAKER_00"] == ["I", "would", "say", "that"]
+
+
+def test_a_short_answer_is_never_swallowed_by_the_sentences_around_it():
+    words = one_by_one("Is that so? yes Really. Good.")
+    turns = spoken(Turn(0, 1.5, "x"), Turn(1.5, 2, "y"), Turn(2, 4, "x"))
+    assert "SPEAKER_01" in labels(attribute(said(*words), turns))
+
+
 def test_segments_are_cut_at_speaker_changes_sentence_ends_and_pauses():
     turns = spoken(Turn(0, 10, "x"), Turn(10, 20, "y"))
     result = attribute(
@@ -134,7 +157,7 @@ def test_models_timings_and_warnings_of_both_legs_are_kept():
 
 MS = st.integers(0, 20_000)
 WORDS = st.lists(
-    st.tuples(MS, st.integers(0, 900), st.sampled_from(["a", "b.", "C?", "Dr."])).map(
+    st.tuples(MS, st.integers(0, 900), st.sampled_from(["a", "b", "Dr."])).map(
         lambda w: Word(w[0] / 1000, (w[0] + w[1]) / 1000, w[2])
     ),
     max_size=12,
@@ -162,7 +185,24 @@ def test_the_fast_search_agrees_with_looking_at_every_turn(words, turns):
             assert cover[name[labelled.speaker]] == pytest.approx(max(cover.values()))
 
 
-@given(WORDS, TURNS)
+PUNCTUATED = WORDS.flatmap(
+    lambda words: st.lists(st.sampled_from(["", ".", "?"]), min_size=len(words), max_size=len(words)).map(
+        lambda marks: [Word(w.start, w.end, w.text + mark) for w, mark in zip(words, marks, strict=True)]
+    )
+)
+
+
+@given(PUNCTUATED, TURNS)
+def test_sentence_ends_change_no_order_of_speakers(words, turns):
+    plain = [Word(word.start, word.end, "a") for word in words]
+    orders = [
+        [speaker for speaker, _ in itertools.groupby(labels(attribute(said(*some), spoken(*turns))))]
+        for some in (plain, words)
+    ]
+    assert orders[0] == orders[1]
+
+
+@given(PUNCTUATED, TURNS)
 def test_no_word_is_lost_or_moved_and_segments_never_mix_speakers(words, turns):
     result = attribute(said(*words), spoken(*turns))
     assert [(w.start, w.end, w.text) for w in result.words] == [(w.start, w.end, w.text) for w in words]

@@ -9,8 +9,11 @@ from diarist.model.errors import InputError
 @pytest.mark.parametrize(
     ("language", "here", "takes"),
     [
-        (None, set(), "whisper-tiny.en"),
-        ("en", {"whisper-base"}, "whisper-base"),
+        (None, set(), "whisper-base"),
+        (None, {"parakeet-tdt-0.6b-v2-onnx", "parakeet-tdt-0.6b-v3-onnx"}, "parakeet-tdt-0.6b-v3"),
+        (None, {"parakeet-tdt-0.6b-v2-onnx", "whisper-small"}, "parakeet-tdt-0.6b-v2"),
+        ("en", {"whisper-base", "whisper-tiny.en"}, "whisper-base"),
+        ("en", {"whisper-tiny.en"}, "whisper-tiny.en"),
         ("en", {"parakeet-tdt-0.6b-v2-onnx", "parakeet-tdt-0.6b-v3-onnx"}, "parakeet-tdt-0.6b-v2"),
         ("de", {"parakeet-tdt-0.6b-v2-onnx", "parakeet-tdt-0.6b-v3-onnx"}, "parakeet-tdt-0.6b-v3"),
         ("de", {"whisper-tiny.en"}, "whisper-base"),
@@ -29,7 +32,13 @@ def test_auto_says_how_to_get_better_only_where_there_is_better():
 def test_the_embedded_diarizer_needs_both_its_parts():
     assert auto_diarizer({"community-1"}.__contains__).name == "community-1"
     assert auto_diarizer(set().__contains__).name == "embedded"
-    assert auto_diarizer(set().__contains__).reason == "smallest download"
+    assert auto_diarizer(set().__contains__).reason == "none is here, and this one is small"
+
+
+def test_a_gpu_reads_the_checkpoint_where_the_cpu_reads_the_conversion():
+    here = {"parakeet-tdt-0.6b-v2"}.__contains__
+    assert auto_transcriber("en", here, gpu=True).weights == ("parakeet-tdt-0.6b-v2",)
+    assert auto_transcriber("en", here, gpu=False).name == "whisper-base"
 
 
 def test_an_unknown_device_is_refused_before_anything_is_loaded():

@@ -62,7 +62,9 @@ class Evidence:
     """How much of a word each speaker has: seconds, or probability integrated over it."""
 
     def __init__(self, diarization: Diarization, timeline: str, kind: str) -> None:
-        self.turns = diarization.exclusive if timeline == "exclusive" else diarization.turns
+        self.turns: Sequence[Turn] = diarization.exclusive if timeline == "exclusive" else diarization.turns
+        if timeline == "both":
+            self.turns = (*diarization.exclusive, *diarization.turns)
         self.kind = kind
         self.scores = diarization.scores
         if self.scores is not None:
@@ -201,31 +203,83 @@ def log_share(cover: dict[str, float], speaker: str) -> float:
     return math.log(min(0.98, max(0.02, share)))
 
 
-def sentence_start(labels: Labels, words: Sequence[Word], table: Sequence[dict[str, float]]) -> Labels:
-    """Next to a change of speaker only: move it to a sentence end within two words, if there is exactly one."""
-    fixed = list(labels)
-    changes = [start for start, _ in runs(labels)][1:]
-    bounds = [0, *changes, len(words)]
-    for number, change in enumerate(changes, 1):
-        low, high = max(bounds[number - 1] + 1, change - 2), min(bounds[number + 1] - 1, change + 2)
-        ends = [cut for cut in range(low, high + 1) if words[cut - 1].text.endswith(SENTENCE_ENDS)]
-        if len(ends) == 1 and labels[change - 1] and labels[change]:
-            cut = ends[0]
+def sentence_end(
+    reach: int, *, only_one: bool = True
+) -> Callable[[Labels, Sequence[Word], Sequence[dict[str, float]]], Labels]:
+    """Move a change of speaker to a sentence end within ``reach`` words.
+
+    Where there are several, the nearest counts, or with ``only_one`` none.
+    """
+
+    def repair(labels: Labels, words: Sequence[Word], table: Sequence[dict[str, float]]) -> Labels:
+        fixed = list(labels)
+        bounds = [start for start, _ in runs(labels)] + [len(words)]
+        for before, change, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
+            left, right = labels[change - 1], labels[change]
+            cuts = range(max(before + 1, change - reach), min(after - 1, change + reach) + 1)
+            ends = [cut for cut in cuts if words[cut - 1].text.endswith(SENTENCE_ENDS)]
+            if left is None or right is None or not ends or (only_one and len(ends) > 1):
+                continue
+            cut = min(ends, key=lambda end: abs(end - change))
             for i in range(min(cut, change), max(cut, change)):
-                fixed[i] = labels[change - 1] if i < cut else labels[change]
-    return fixed
+                fixed[i] = left if i < cut else right
+        return fixed
+
+    return repair
+
+
+def viterbi(
+    switch: float, *, at_sentence_end: float = 1.0, at_pause: float = 1.0
+) -> Callable[[Labels, Sequence[Word], Sequence[dict[str, float]]], Labels]:
+    """Choose the whole sequence of speakers at once: evidence of every word, and a price for every change.
+
+    The price of a change is ``switch``, times ``at_sentence_end`` after a sentence, times ``at_pause`` after 0.3 s
+    without a word.
+    """
+
+    def repair(labels: Labels, words: Sequence[Word], table: Sequence[dict[str, float]]) -> Labels:
+        speakers = sorted({speaker for cover in table for speaker in cover})
+        if len(speakers) < 2:
+            return labels
+        emission = np.array([[log_share(cover, speaker) for speaker in speakers] for cover in table])
+        best, back = emission[0], np.zeros((len(words), len(speakers)), int)
+        for i in range(1, len(words)):
+            price = switch * (at_sentence_end if words[i - 1].text.endswith(SENTENCE_ENDS) else 1)
+            price *= at_pause if words[i].start - words[i - 1].end > 0.3 else 1
+            moved = best[:, None] - price * (1 - np.eye(len(speakers)))
+            back[i] = moved.argmax(axis=0)
+            best = moved.max(axis=0) + emission[i]
+        path = [int(best.argmax())]
+        for i in range(len(words) - 1, 0, -1):
+            path.append(int(back[i][path[-1]]))
+        chosen = [speakers[state] for state in reversed(path)]
+        return [None if label is None else new for label, new in zip(labels, chosen, strict=True)]
+
+    return repair
 
 
 REPAIRS: dict[str, Callable[[Labels, Sequence[Word], Sequence[dict[str, float]]], Labels]] = {
     "none": lambda labels, words, table: labels,
     "sandwich": sandwich,
     "punctuation majority": punctuation_majority,
-    "sentence end": sentence_start,
+    "sentence end": sentence_end(2),
+    "sentence end 1": sentence_end(1),
+    "sentence end 3": sentence_end(3),
+    "sentence end 4": sentence_end(4),
+    "sentence end 2 nearest": sentence_end(2, only_one=False),
+    "sentence end 3 nearest": sentence_end(3, only_one=False),
+    "sentence end 4 nearest": sentence_end(4, only_one=False),
+    "sentence end 5 nearest": sentence_end(5, only_one=False),
     "search evidence": boundary_search(3),
     "search pause": boundary_search(3, pause=3.0),
     "search sentence": boundary_search(3, sentence=1.5),
     "search all": boundary_search(3, pause=3.0, sentence=1.5, capital=0.5),
     "search all strong": boundary_search(3, pause=5.0, sentence=3.0, capital=1.0),
+    "viterbi 1": viterbi(1.0),
+    "viterbi 3": viterbi(3.0),
+    "viterbi 3, free at sentence ends": viterbi(3.0, at_sentence_end=0.2),
+    "viterbi 3, free at both": viterbi(3.0, at_sentence_end=0.2, at_pause=0.5),
+    "viterbi 6, free at both": viterbi(6.0, at_sentence_end=0.2, at_pause=0.5),
 }
 
 

@@ -1,8 +1,9 @@
 """Who said each word: timed words × speaker turns → a transcript.
 
-Every word is decided by itself, then words are joined to segments; a segment is never given one label first and split
-into words later, which is how the last words of a turn end up with the wrong speaker. Pure Python on sorted lists: ten
-hours of speech take about a second.
+Every word is decided by itself; then a change of speaker that lies within two words of a sentence's end moves there;
+then words are joined to segments. A segment is never given one label first and split into words later, which is how the
+last words of a turn end up with the wrong speaker. docs/attribution.md compares this rule with others. Pure Python on
+sorted lists: ten hours of speech take about a second.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count, pairwise
+from types import MappingProxyType
 
 from diarist.model.timeline import Span, overlapped, union
 from diarist.model.transcript import (
@@ -30,6 +32,10 @@ MAX_DISTANCE = 1.0
 place word edges a few hundred milliseconds off and diarizers trim turns, so a short gap is an error of timing; beyond
 a second nothing ties the word to the turn, and it keeps no speaker."""
 
+SENTENCE_REACH = 2
+"""Words. How far a change of speaker moves to a sentence's end. People change at sentence ends, while recognisers and
+diarizers are a word or two off; with more reach, whole short answers go to the wrong side."""
+
 PAUSE = 0.8
 """Seconds without a word after which a new segment starts, so that a line never spans a silence one can hear."""
 
@@ -37,16 +43,23 @@ _SENTENCE_END = re.compile(r"(?:[.?!…]|[。？！｡।؟۔։])[\"'”’»)\]
 _ABBREVIATION = re.compile(r"^\W*(?:[a-hj-z]|(?:[^\W\d_]\.)+[^\W\d_]|mr|mrs|ms|dr|prof|st|vs|jr|sr)\.$", re.IGNORECASE)
 
 
-def attribute(transcription: Transcription, diarization: Diarization | None = None) -> Transcript:
+def attribute(
+    transcription: Transcription,
+    diarization: Diarization | None = None,
+    *,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Transcript:
     """Join what was said and who spoke when into who said what.
 
     Each word goes to the speaker whose exclusive turns cover most of it, or else to the nearest turn within
-    `MAX_DISTANCE`, or else to nobody. Speakers are renamed ``SPEAKER_00``, ``SPEAKER_01``, … in order of first word,
+    `MAX_DISTANCE`, or else to nobody; changes of speaker then move to sentence ends within `SENTENCE_REACH` words.
+    Speakers are renamed ``SPEAKER_00``, ``SPEAKER_01``, … in order of first word,
     then those without words in order of first turn.
 
     Args:
         transcription: timed words, in order of time.
         diarization: turns; None gives a transcript whose words have no speaker.
+        names: known names by the diarization's labels (see `diarist.speakers.identify`); the others are numbered.
 
     Returns:
         The transcript, cut into segments at speaker changes, sentence ends and pauses. Timings carry the name of their
@@ -54,15 +67,17 @@ def attribute(transcription: Transcription, diarization: Diarization | None = No
     """
     words: Iterable[Word] = transcription.words
     turns: tuple[Turn, ...] = ()
-    names: Mapping[str, str] = {}
+    given: dict[str, str] = {}
     if diarization is not None:
         timeline = _Timeline(diarization.exclusive)
         labels = [timeline.speaker_of(word) for word in transcription.words]
+        _move_changes_to_sentence_ends(labels, transcription.words)
         heard = dict.fromkeys(chain((label for label in labels if label is not None), diarization.speakers))
-        names = {label: f"SPEAKER_{index:02d}" for index, label in enumerate(heard)}
-        words = _labelled(transcription.words, labels, names, diarization)
+        number = count()
+        given = {label: names.get(label) or f"SPEAKER_{next(number):02d}" for label in heard}
+        words = _labelled(transcription.words, labels, given, diarization)
         turns = tuple(
-            Turn(turn.start, turn.end, names[turn.speaker], turn.confidence)
+            Turn(turn.start, turn.end, given[turn.speaker], turn.confidence)
             for turn in sorted(diarization.turns, key=_start)
         )
     legs: list[Transcription | Diarization] = [transcription]
@@ -71,7 +86,7 @@ def attribute(transcription: Transcription, diarization: Diarization | None = No
     return Transcript(
         duration=transcription.duration,
         language=transcription.language,
-        speakers=tuple(names.values()),
+        speakers=tuple(dict.fromkeys(given.values())),
         segments=segment(words),
         turns=turns,
         models=tuple(leg.model for leg in legs),
@@ -95,12 +110,31 @@ def segment(words: Iterable[Word]) -> tuple[Segment, ...]:
 
 
 def _cut_between(before: Word, after: Word) -> bool:
-    if before.speaker != after.speaker or after.start - before.end >= PAUSE:
-        return True
+    return before.speaker != after.speaker or after.start - before.end >= PAUSE or _ends_sentence(before, after)
+
+
+def _ends_sentence(before: Word, after: Word) -> bool:
     # "Mr. Smith", "3.5 percent", "e.g. this": a full stop ends a sentence only before something that can start one.
     return bool(
         _SENTENCE_END.search(before.text) and not _ABBREVIATION.match(before.text) and not after.text[:1].islower()
     )
+
+
+def _move_changes_to_sentence_ends(labels: list[str | None], words: Sequence[Word]) -> None:
+    """Move each change of speaker, in place, to the nearest sentence end in reach; every run keeps a word."""
+    changes = [i for i in range(1, len(labels)) if labels[i - 1] != labels[i]]
+    previous = 0
+    for change, following in pairwise([*changes, len(labels)]):
+        left, right = labels[change - 1], labels[change]
+        low, high = max(previous + 1, change - SENTENCE_REACH), min(following - 1, change + SENTENCE_REACH)
+        cuts = [cut for cut in range(low, high + 1) if _ends_sentence(words[cut - 1], words[cut])]
+        if cuts and left is not None and right is not None:
+            cut = min(cuts, key=lambda cut: abs(cut - change))
+            labels[cut:change] = [right] * (change - cut)
+            labels[change:cut] = [left] * (cut - change)
+            previous = cut
+        else:
+            previous = change
 
 
 def _labelled(

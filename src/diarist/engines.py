@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from diarist.diarization.base import Diarizer
 from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
-from diarist.pipeline import LocalPipeline
+from diarist.pipeline import LocalPipeline, Naming
 from diarist.transcription.base import Transcriber
 
 # The 25 languages of Parakeet v3, from its model card.
@@ -44,54 +46,77 @@ class _Known:
     name: str
     weights: tuple[str, ...]
     languages: frozenset[str] | None = None  # None: any
+    gpu_weights: tuple[str, ...] | None = None  # None: the same as on a CPU
+
+    def needs(self, *, gpu: bool) -> tuple[str, ...]:
+        return self.gpu_weights if gpu and self.gpu_weights else self.weights
+
+    def speaks(self, language: str | None) -> bool:
+        return self.languages is None or language is None or language in self.languages
 
 
 # Best first. Word error rates on the Open ASR leaderboard, 2026-08: Parakeet v2 6.05 %, v3 6.32 %, large-v3 7.44 %.
 TRANSCRIBERS = (
-    _Known("parakeet-tdt-0.6b-v2", ("parakeet-tdt-0.6b-v2-onnx",), ENGLISH),
-    _Known("parakeet-tdt-0.6b-v3", ("parakeet-tdt-0.6b-v3-onnx",), PARAKEET_V3_LANGUAGES),
+    _Known("parakeet-tdt-0.6b-v2", ("parakeet-tdt-0.6b-v2-onnx",), ENGLISH, ("parakeet-tdt-0.6b-v2",)),
+    _Known("parakeet-tdt-0.6b-v3", ("parakeet-tdt-0.6b-v3-onnx",), PARAKEET_V3_LANGUAGES, ("parakeet-tdt-0.6b-v3",)),
     _Known("whisper-large-v3-turbo", ("whisper-large-v3-turbo",)),
+    _Known("whisper-large-v3", ("whisper-large-v3",)),
+    _Known("whisper-medium", ("whisper-medium",)),
     _Known("whisper-small", ("whisper-small",)),
     _Known("whisper-base", ("whisper-base",)),
     _Known("whisper-tiny.en", ("whisper-tiny.en",), ENGLISH),
 )
-EMBEDDED_ENGLISH = "whisper-tiny.en"
-EMBEDDED_MULTILINGUAL = "whisper-base"
+EMBEDDED_TRANSCRIBER = "whisper-base"
+EMBEDDED_DIARIZER = "embedded"
 DIARIZERS = (
     _Known("community-1", ("community-1",)),
     _Known("embedded", ("segmentation-3.0", "campplus")),
 )
 
 
-def auto_transcriber(language: str | None, present: Callable[[str], bool] | None = None) -> Choice:
+def auto_transcriber(
+    language: str | None, present: Callable[[str], bool] | None = None, *, gpu: bool = False
+) -> Choice:
     """Choose the best transcription model that is already here and knows the language; never a large download.
 
     Args:
-        language: ISO 639-1 code, or None where it is not known; then it is taken to be English, as the embedded default
-            and the best models are.
+        language: ISO 639 code, or None where it is not known; then models of many languages go before those of one
+            that are about as good.
         present: whether the catalog entry of that name is on this machine.
+        gpu: whether it will run on a GPU, which reads other files.
     """
-    spoken = language or "en"
-    present = present or _is_here
-    known = [model for model in TRANSCRIBERS if model.languages is None or spoken in model.languages]
-    embedded = EMBEDDED_ENGLISH if spoken == "en" else EMBEDDED_MULTILINGUAL
-    return _best(known, embedded, present, f"for {spoken}")
+    known = [model for model in TRANSCRIBERS if model.speaks(language)]
+    if language is None:
+        known.sort(key=lambda model: (not model.name.startswith("parakeet"), model.languages == ENGLISH))
+    return _best(known, EMBEDDED_TRANSCRIBER, present or _is_here, gpu)
 
 
 def auto_diarizer(present: Callable[[str], bool] | None = None) -> Choice:
     """Choose the best diarization model that is already here; never a large or gated download."""
-    return _best(DIARIZERS, "embedded", present or _is_here, "")
+    return _best(DIARIZERS, EMBEDDED_DIARIZER, present or _is_here, False)
 
 
-def _best(known: Sequence[_Known], embedded: str, present: Callable[[str], bool], suffix: str) -> Choice:
-    first = known[0]
-    for model in known:
-        if all(present(name) for name in model.weights) or model.name == embedded:
-            better = None if model is first else f"diarist models pull {' '.join(first.weights)}"
-            here = all(present(name) for name in model.weights)
-            reason = " ".join(filter(None, ["best one here" if here else "smallest download", suffix]))
-            return Choice(model.name, model.weights, reason, better)
-    raise AssertionError("the embedded model is always among the known ones")
+def _best(known: Sequence[_Known], embedded: str, present: Callable[[str], bool], gpu: bool) -> Choice:
+    def here(model: _Known) -> bool:
+        return all(present(name) for name in model.needs(gpu=gpu))
+
+    model = next((model for model in known if here(model)), None) or next(m for m in known if m.name == embedded)
+    best = known[0]
+    return Choice(
+        model.name,
+        model.needs(gpu=gpu),
+        "best one here" if here(model) else "none is here, and this one is small",
+        None if model is best else f"diarist models pull {' '.join(best.needs(gpu=gpu))}",
+    )
+
+
+def uses_gpu(device: str) -> bool:
+    """Whether transcription would run on a GPU: one is there, torch can use it, and ``device`` allows it."""
+    if device == "cpu" or importlib.util.find_spec("torch") is None:
+        return False
+    import ctranslate2
+
+    return bool(ctranslate2.get_cuda_device_count())
 
 
 def _is_here(name: str) -> bool:
@@ -109,6 +134,7 @@ def load(
     threads: int | None = None,
     progress: Progress = ignore,
     note: Callable[[str], None] = lambda _: None,
+    naming: Naming | None = None,
 ) -> LocalPipeline:
     """Load both engines, at the same time, fetching small weights that are missing.
 
@@ -120,6 +146,7 @@ def load(
         threads: CPU threads for both engines together; all cores if not given.
         progress: told about downloads.
         note: told, in one line, what ``auto`` took and how to get better.
+        naming: gives known speakers their names; see `diarist.speakers.identify`.
 
     Raises:
         InputError: no such model or device.
@@ -129,7 +156,7 @@ def load(
         raise InputError("bad_device", f"There is no device {device!r}.", f"Choose from {', '.join(DEVICES)}.")
     threads = threads or os.cpu_count() or 1
     if model == "auto":
-        choice = auto_transcriber(language)
+        choice = auto_transcriber(language, gpu=uses_gpu(device))
         model = choice.name
         note(f"words: {choice.name}" + (f" (better: {choice.better})" if choice.better else ""))
     if diarizer == "auto":
@@ -147,13 +174,18 @@ def load(
         words = pool.submit(_load_transcriber, model, device, threads, report)
         speakers = pool.submit(_load_diarizer, diarizer, device, threads, report) if diarizer else None
         try:
-            return LocalPipeline(words.result(), speakers.result() if speakers else None)
+            return LocalPipeline(words.result(), speakers.result() if speakers else None, naming)
         except BaseException:
             stop.set()
             raise
 
 
 def _load_transcriber(name: str, device: str, threads: int, progress: Progress) -> Transcriber:
+    folder = Path(name).expanduser()
+    if name.startswith("parakeet") or folder.suffix == ".nemo" or any(folder.glob("encoder-model*.onnx")):
+        from diarist.transcription.parakeet import load_parakeet
+
+        return load_parakeet(name, device=device, threads=threads, progress=progress)
     from diarist.transcription.whisper import load_whisper
 
     return load_whisper(name, device=device, threads=threads, progress=progress)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from diarist.attribution import attribute
-from diarist.audio.audio import Audio
-from diarist.diarization.base import Diarizer
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
-from diarist.transcription.base import Transcriber
+
+if TYPE_CHECKING:  # a process whose engines are elsewhere runs this without numpy
+    from diarist.audio.audio import Audio
+    from diarist.diarization.base import Diarizer
+    from diarist.transcription.base import Transcriber
 
 N = TypeVar("N", Transcription, Diarization)
+Naming = Callable[[Diarization], Mapping[str, str]]
+"""Gives names by the diarization's labels to those speakers it knows; see `diarist.speakers.identify`."""
 
 
 class Pipeline(Protocol):
@@ -43,11 +47,13 @@ class LocalPipeline:
     Args:
         transcriber: finds the words.
         diarizer: finds the speakers; None where no recording will be diarized.
+        naming: gives known speakers their names; None numbers all of them.
     """
 
-    def __init__(self, transcriber: Transcriber, diarizer: Diarizer | None) -> None:
+    def __init__(self, transcriber: Transcriber, diarizer: Diarizer | None, naming: Naming | None = None) -> None:
         self.transcriber = transcriber
         self.diarizer = diarizer
+        self.naming = naming
 
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
         """See `Pipeline.transcribe`."""
@@ -60,6 +66,7 @@ class LocalPipeline:
             options,
             progress,
             audio.warnings,
+            self.naming,
         )
 
 
@@ -69,6 +76,7 @@ def run_legs(
     options: Options = Options(),
     progress: Progress = ignore,
     warnings: tuple[str, ...] = (),
+    naming: Naming | None = None,
 ) -> Transcript:
     """Run transcription and diarization at the same time, wherever they are, and attribute words to speakers.
 
@@ -82,6 +90,7 @@ def run_legs(
         options: what was asked.
         progress: told what the legs report; may raise `Cancelled`.
         warnings: what is known to be wrong with the recording, e.g. `Audio.warnings`; they lead the transcript's.
+        naming: gives known speakers their names; None numbers all of them.
 
     Raises:
         DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
@@ -124,7 +133,14 @@ def run_legs(
             raise
 
     failure = turns.exception() if turns else None
-    transcript = attribute(words.result(), turns.result() if turns and failure is None else None)
+    diarization = turns.result() if turns and failure is None else None
+    names: Mapping[str, str] = {}
+    try:
+        names = naming(diarization) if naming and diarization else {}
+    except InputError as error:
+        # The words are worth more than the names.
+        warnings = (*warnings, f"Speakers were not named: {error}")
+    transcript = attribute(words.result(), diarization, names=names)
     warnings = (*warnings, *transcript.warnings)
     if isinstance(failure, DiaristError):
         warnings = (*warnings, f"Diarization failed, so words carry no speaker: {failure}")

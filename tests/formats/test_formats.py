@@ -41,6 +41,7 @@ def test_json_is_read_back_without_loss_and_has_the_promised_keys(conversation):
     assert codec.load(Transcript, document) == conversation
     assert document.keys() == {
         "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings",
+        "place",
     }  # fmt: skip
     assert {"start", "end", "speaker", "text", "words"} <= document["segments"][0].keys()
     assert {"start", "end", "text", "speaker", "confidence"} <= document["segments"][0]["words"][0].keys()

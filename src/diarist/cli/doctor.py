@@ -101,10 +101,13 @@ def _devices() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from diarist.engines import auto_diarizer, auto_transcriber
+    from diarist.engines import auto_diarizer, auto_transcriber, uses_gpu
     from diarist.weights.locate import locate
 
-    for task, choice in (("transcription", auto_transcriber(None)), ("diarization", auto_diarizer())):
+    for task, choice in (
+        ("transcription", auto_transcriber(None, gpu=uses_gpu("auto"))),
+        ("diarization", auto_diarizer()),
+    ):
         where = [locate(name) for name in choice.weights]
         if all(where):
             places = ", ".join(dict.fromkeys(found.place for found in where if found))

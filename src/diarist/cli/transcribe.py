@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,15 +13,30 @@ import typer
 from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
 from diarist.cli.progress import Reporter, reporter
 from diarist.formats import render
-from diarist.model.errors import Cancelled, DiaristError
+from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
 
 if TYPE_CHECKING:
     from diarist.model.transcript import Transcript
-    from diarist.pipeline import Pipeline
+    from diarist.pipeline import Naming, Pipeline
 
 SPEAKERS = "Speakers"
+WORDS = "Words"
 ENGINES = "Engines"
+
+
+class Channels(StrEnum):
+    """What a recording's channels are."""
+
+    MIX = "mix"
+    SEPARATE = "separate"
+
+
+class Task(StrEnum):
+    """What to write."""
+
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
 
 
 def transcribe(
@@ -45,6 +62,29 @@ def transcribe(
     diarize: Annotated[
         bool, typer.Option("--diarize/--no-diarize", help="Find who spoke.", rich_help_panel=SPEAKERS)
     ] = True,
+    channels: Annotated[
+        Channels,
+        typer.Option(help="separate: each channel is a party of its own, as in many calls.", rich_help_panel=SPEAKERS),
+    ] = Channels.MIX,
+    speakers_named: Annotated[
+        bool,
+        typer.Option("--speakers-named", help="Name voices known from: diarist voices add.", rich_help_panel=SPEAKERS),
+    ] = False,
+    task: Annotated[
+        Task, typer.Option(help="translate writes English, where the model can.", rich_help_panel=WORDS)
+    ] = Task.TRANSCRIBE,
+    hotwords: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS|FILE",
+            help="Names and terms to expect: separated by commas, or a file with one a line.",
+            rich_help_panel=WORDS,
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="How much chance plays in decoding; none by default.", rich_help_panel=WORDS),
+    ] = None,
     model: Annotated[
         str, typer.Option(help="Transcription model; auto takes the best one already here.", rich_help_panel=ENGINES)
     ] = "auto",
@@ -55,8 +95,18 @@ def transcribe(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads; all cores if not given.", rich_help_panel=ENGINES)
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACE",
+            help="Where the engines run: local, runpod:single, runpod:split or runpod:orchestrator.",
+            rich_help_panel=ENGINES,
+        ),
+    ] = "local",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
-    json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines on standard error.")] = False,
+    json_progress: Annotated[
+        bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")
+    ] = False,
 ) -> None:
     """Transcribe recordings: who said what, and when.
 
@@ -76,21 +126,43 @@ def transcribe(
         num_speakers=speakers,
         min_speakers=min_speakers,
         max_speakers=max_speakers,
+        task=task.value,
+        hotwords=_hotwords(hotwords),
+        temperature=temperature,
     )
     jobs = plan_jobs(paths, formats, out)
     with reporter(quiet=quiet, as_json=json_progress) as report:
-        pipeline = _pipeline(model, diarizer, options, device, threads, report)
-        failed = [job.name for job in jobs if not _run(job, pipeline, options, report, batch=len(jobs) > 1)]
-    if failed:
-        report.note(f"{len(jobs) - len(failed)} of {len(jobs)} recordings transcribed; failed: {', '.join(failed)}.")
-        raise typer.Exit(1)
+        if on == "local":
+            pipeline = _local(model, diarizer, options, device, threads, report, named=speakers_named)
+        elif (model, diarizer, device, threads, speakers_named) != ("auto", "auto", "auto", None, False):
+            raise InputError(
+                "not_there",
+                f"--model, --diarizer, --device, --threads and --speakers-named are for engines here, not on {on}.",
+                "Leave them out: the endpoint has its own.",
+            )
+        else:
+            pipeline = _remote(on)
+        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report)
+        failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
+        if failed:
+            done = len(jobs) - len(failed)
+            report.problem(f"{done} of {len(jobs)} recordings transcribed; failed: {', '.join(failed)}.")
+            raise typer.Exit(1)
 
 
-def _pipeline(
-    model: str, diarizer: str, options: Options, device: str, threads: int | None, report: Reporter
+def _local(
+    model: str, diarizer: str, options: Options, device: str, threads: int | None, report: Reporter, *, named: bool
 ) -> Pipeline:
     from diarist.engines import load
 
+    naming: Naming | None = None
+    if named:
+        from diarist.speakers import default_store, identify
+
+        voices = default_store().load()
+        if not voices:
+            raise InputError("no_voices", "No voices are known on this machine.", "Run: diarist voices add NAME CLIP")
+        naming = partial(identify, voices=voices)
     return load(
         model,
         diarizer if options.diarize else None,
@@ -99,18 +171,34 @@ def _pipeline(
         threads=threads,
         progress=report.progress,
         note=report.note,
+        naming=naming,
     )
 
 
-def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, batch: bool) -> bool:
-    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
-    from diarist.audio.decode import decode
-    from diarist.audio.source import CLI_KINDS, parse_source
+def _remote(place: str) -> Pipeline:
+    from diarist.runpod.settings import open_pipeline
 
+    return open_pipeline(place)
+
+
+def _hotwords(given: str | None) -> tuple[str, ...]:
+    """Read hotwords from a file of that name if there is one, else split them at commas."""
+    if given is None:
+        return ()
+    try:
+        words = Path(given).read_text(encoding="utf-8").splitlines() if Path(given).is_file() else given.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "bad_hotwords", f"Cannot read hotwords from {given}: {error}.", "One a line, UTF-8."
+        ) from error
+    return tuple(word for word in (" ".join(word.split()) for word in words) if word)
+
+
+def _run(job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, batch: bool) -> bool:
+    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
     try:
         with report.file(job.name):
-            audio = decode(parse_source(job.source, CLI_KINDS), progress=report.progress)
-            transcript = pipeline.transcribe(audio, options, report.progress)
+            transcript = _transcribe(job, pipeline, options, channels, report)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
         _deliver(transcript, job)
@@ -122,6 +210,20 @@ def _run(job: Job, pipeline: Pipeline, options: Options, report: Reporter, *, ba
         report.problem(f"{job.name}: {error}")
         return False
     return True
+
+
+def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter) -> Transcript:
+    from diarist.audio.decode import decode, decode_channels
+    from diarist.audio.source import CLI_KINDS, parse_source
+
+    source = parse_source(job.source, CLI_KINDS)
+    if channels is Channels.SEPARATE:
+        from diarist.channels import transcribe_channels
+
+        return transcribe_channels(
+            decode_channels(source, progress=report.progress), pipeline, options, report.progress
+        )
+    return pipeline.transcribe(decode(source, progress=report.progress), options, report.progress)
 
 
 def _deliver(transcript: Transcript, job: Job) -> None:

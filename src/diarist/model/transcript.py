@@ -173,6 +173,8 @@ class Transcript:
         models: all that made it.
         timings: seconds per stage.
         warnings: one line for each thing that was degraded.
+        place: where it was made, if not in this process, e.g. ``"where": "runpod:split"``, and how the recording got
+            there, e.g. ``"audio": "flac"``.
     """
 
     schema: Literal["diarist.transcript/1"] = TRANSCRIPT_SCHEMA
@@ -184,6 +186,7 @@ class Transcript:
     models: tuple[ModelInfo, ...]
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    place: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -1,0 +1,179 @@
+"""Naming known voices: how often a stranger gets a name, and how often a known voice is found.
+
+python benchmarks/voices.py RECORDINGS [--diarizer NAME] [--seconds 10] [--json]
+
+RECORDINGS is a folder with one folder per recording: an audio file and ref.rttm, whose speaker labels mean the same
+person in every recording. A voice is enrolled from the first SECONDS of a person's speech that nobody overlaps. In
+every other recording (and, under "same recording", in the same one) the diarizer's speakers are matched to their true
+persons by overlap and compared with all voices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diarist.audio.audio import Audio
+from diarist.audio.decode import decode
+from diarist.diarization.pipeline import load_diarizer
+from diarist.evaluation.annotation import read
+from diarist.model.errors import InputError
+from diarist.model.options import Options
+from diarist.model.timeline import Span, union
+from diarist.model.transcript import Diarization, Turn
+from diarist.speakers import THRESHOLDS, Voice, cosine, identify, voice_of
+
+RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison of a speaker with a voice."""
+
+    score: float
+    same_person: bool
+    same_recording: bool
+
+
+def alone(turns: tuple[Turn, ...], person: str) -> list[Span]:
+    """Where only this person talks."""
+    others = [Span(t.start, t.end) for t in turns if t.speaker != person]
+    found = []
+    for span in union(t for t in turns if t.speaker == person):
+        cursor = span.start
+        for other in union(others):
+            if other.start < span.end and other.end > cursor:
+                if other.start > cursor:
+                    found.append(Span(cursor, other.start))
+                cursor = max(cursor, other.end)
+        if cursor < span.end:
+            found.append(Span(cursor, span.end))
+    return [span for span in found if span.duration > 0.5]
+
+
+def clip(samples: NDArray[np.float32], spans: list[Span], seconds: float) -> NDArray[np.float32]:
+    pieces, left = [], int(seconds * RATE)
+    for span in spans:
+        piece = samples[int(span.start * RATE) : int(span.end * RATE)][:left]
+        pieces.append(piece)
+        left -= len(piece)
+        if left <= 0:
+            break
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+
+def true_person(diarization: Diarization, label: str, turns: tuple[Turn, ...]) -> str | None:
+    """The person who speaks in most of a diarized speaker's turns; None if that is not most of the time."""
+    own = [t for t in diarization.turns if t.speaker == label]
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for turn in turns:
+        seconds[turn.speaker] += sum(turn.intersection(t) for t in own)
+    person = max(seconds, key=seconds.__getitem__, default=None)
+    return person if person and seconds[person] > 0.6 * sum(t.duration for t in own) else None
+
+
+def equal_error_rate(trials: list[Trial]) -> tuple[float, float]:
+    """(rate, threshold) at which strangers are accepted as often as known voices are rejected."""
+    same = np.sort([t.score for t in trials if t.same_person])
+    other = np.sort([t.score for t in trials if not t.same_person])
+    thresholds = np.unique(np.concatenate([same, other]))
+    rejected = np.searchsorted(same, thresholds) / len(same)
+    accepted = 1 - np.searchsorted(other, thresholds) / len(other)
+    best = int(np.argmin(np.abs(rejected - accepted)))
+    return float((rejected[best] + accepted[best]) / 2), float(thresholds[best])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings", type=Path)
+    parser.add_argument("--diarizer", default="embedded")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    diarizer = load_diarizer(options.diarizer, device="cpu", threads=os.cpu_count() or 1)
+    voices: list[tuple[str, Voice]] = []  # recording and voice
+    speakers: list[tuple[str, Diarization, str, str | None]] = []  # recording, diarization, label, person
+    for folder in sorted(path.parent for path in options.recordings.glob("*/ref.rttm")):
+        turns = read(folder)[folder.name].turns or ()
+        audio = decode(next(folder.glob("audio.*")))
+        for person in sorted({t.speaker for t in turns}):
+            samples = clip(audio.samples, alone(turns, person), options.seconds)
+            if len(samples) >= 3.5 * RATE:
+                try:
+                    found = diarizer.diarize(Audio(samples), Options(num_speakers=1))
+                    voices.append((folder.name, voice_of(found, person, "evaluation", "1970-01-01")))
+                except InputError as error:
+                    print(f"{folder.name} {person}: {error}", file=sys.stderr)
+        whole = diarizer.diarize(audio)
+        speakers += [(folder.name, whole, label, true_person(whole, label, turns)) for label in whole.embeddings]
+    trials = [
+        Trial(cosine(d.embeddings[label], voice.embedding), voice.name == person, recording == enrolled)
+        for recording, d, label, person in speakers
+        if person is not None
+        for enrolled, voice in voices
+    ]
+    known = THRESHOLDS.get(options.diarizer)
+    report = {
+        "command": shlex.join(["python", "benchmarks/voices.py", "RECORDINGS", *sys.argv[2:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {name: version(name) for name in ("numpy", "onnxruntime")},
+        "persons": len({voice.name for _, voice in voices}),
+        "voices": len(voices),
+        "speakers": len(speakers),
+        "threshold": known,
+    }
+    for title, chosen in (
+        ("other recordings", [t for t in trials if not t.same_recording]),
+        ("same recording", [t for t in trials if t.same_recording]),
+    ):
+        same = [t.score for t in chosen if t.same_person]
+        other = [t.score for t in chosen if not t.same_person]
+        rate, at = equal_error_rate(chosen)
+        report[title] = {
+            "same person": len(same),
+            "strangers": len(other),
+            "equal error rate": round(rate, 4),
+            "at cosine": round(at, 3),
+            "highest stranger": round(max(other), 3),
+            "lowest of the same person": round(min(same), 3),
+            "found at threshold": sum(s >= (known or 2) for s in same),
+            "strangers named at threshold": sum(s >= (known or 2) for s in other),
+        }
+    report["end to end"] = end_to_end(voices, speakers)
+    print(json.dumps(report, indent=None if options.json else 2))
+
+
+def end_to_end(
+    voices: list[tuple[str, Voice]], speakers: list[tuple[str, Diarization, str, str | None]]
+) -> dict[str, int]:
+    """`identify` with every voice enrolled elsewhere: each recording once, all persons of other recordings known."""
+    counts = {"speakers": 0, "known": 0, "known, found": 0, "given a wrong name": 0, "strangers named": 0}
+    for recording in sorted({name for name, *_ in speakers}):
+        elsewhere: dict[str, Voice] = {}
+        for enrolled, voice in voices:
+            if enrolled != recording:
+                elsewhere.setdefault(voice.name, voice)
+        mine = [(d, label, person) for name, d, label, person in speakers if name == recording]
+        names = identify(mine[0][0], list(elsewhere.values()), THRESHOLDS.get(mine[0][0].model.name, 2.0))
+        for _, label, person in mine:
+            counts["speakers"] += 1
+            counts["known"] += person in elsewhere
+            counts["known, found"] += person is not None and names.get(label) == person
+            if label in names and names[label] != person:
+                counts["given a wrong name" if person in elsewhere else "strangers named"] += 1
+    return counts
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""RunPod Serverless handler: words and speakers in one worker."""
+
+from diarist.runpod.engines import load_single
+from diarist.runpod.worker import start
+
+if __name__ == "__main__":
+    start(load_single)

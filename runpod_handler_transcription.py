@@ -1,0 +1,7 @@
+"""RunPod Serverless handler: what is said."""
+
+from diarist.runpod.engines import load_transcription
+from diarist.runpod.worker import start
+
+if __name__ == "__main__":
+    start(load_transcription)

@@ -1,0 +1,187 @@
+"""Recordings with one party per channel, such as calls: each channel is transcribed on its own, then joined.
+
+What a channel's microphone hears of the other party (bleed) would come out twice; it is known by being much quieter
+than the same moment in the other channel.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from diarist.attribution import segment
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.model.errors import InputError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.timeline import Span
+from diarist.model.transcript import Transcript, Turn, Word
+
+if TYPE_CHECKING:
+    from diarist.pipeline import Pipeline
+
+BLEED_DB: Final = 12.0
+"""Decibels below the loudest channel at which speech is bleed, where that channel has speech too. Headset and telephone
+channels are usually separated by 20 dB or more; two people who really talk at once differ by less than this."""
+
+ECHO_DB: Final = 3.0
+"""The same for a word that the louder channel has too, at the same time: one of the two is an echo."""
+
+SAME_TIME: Final = 0.5
+"""Seconds between the starts of a word and its echo."""
+
+MAX_CHANNELS: Final = 8
+
+Item = TypeVar("Item", Word, Turn)
+
+Level = Callable[[int, Span], float]
+"""Loudness of a channel over a span, in decibels (any reference)."""
+
+
+def transcribe_channels(
+    channels: Sequence[Audio], pipeline: Pipeline, options: Options = Options(), progress: Progress = ignore
+) -> Transcript:
+    """Transcribe a recording whose channels are separate parties.
+
+    Args:
+        channels: each mono, 16 kHz, of the same recording; see `diarist.audio.decode.decode_channels`.
+        pipeline: transcribes one channel.
+        options: what was asked. A number of speakers is that of the whole recording.
+        progress: called with the mean over channels; may raise `Cancelled`.
+
+    Raises:
+        InputError: there are no channels, or more than `MAX_CHANNELS`.
+        DiaristError: what the pipeline raised.
+    """
+    if not 1 <= len(channels) <= MAX_CHANNELS:
+        raise InputError("bad_channels", f"{len(channels)} channels cannot be separate parties.", "Use --channels mix.")
+    level, same = _levels(channels)
+    if len(channels) == 1 or same:
+        single = pipeline.transcribe(channels[0], options, progress)
+        note = "All channels hold the same sound, so they were not taken for separate parties."
+        return replace(single, warnings=(*single.warnings, note)) if same else single
+    each = _options_of_one(options, len(channels))
+    found = []
+    for number, audio in enumerate(channels):
+
+        def report(stage: str, done: float, number: int = number) -> None:
+            progress(stage, (number + done) / len(channels))
+
+        found.append(pipeline.transcribe(audio, each, report))
+    return join(found, level)
+
+
+def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
+    """Join the transcripts of all channels into one; bleed is left out, and speakers are numbered anew.
+
+    Args:
+        transcripts: one per channel, on one clock. A channel's words without a speaker get one for the channel.
+        level: how loud a channel is over a span.
+    """
+    streams: list[list[Word]] = []
+    turns: list[Turn] = []
+    said = [_Near(transcript.words) for transcript in transcripts]
+    for channel, transcript in enumerate(transcripts):
+        others = [(other, near) for other, near in enumerate(said) if other != channel]
+        kept = [w for w in transcript.words if not _is_bleed(w, channel, others, level)]
+        streams.append([replace(w, speaker=f"{channel}/{w.speaker or ''}") for w in kept])
+        heard = {w.speaker for w in kept}
+        # A voice that says nothing of its own in this channel is the other channel's.
+        own = [t for t in transcript.turns if t.speaker in heard and not _is_bleed(t, channel, others, level)]
+        turns += [replace(t, speaker=f"{channel}/{t.speaker}") for t in own]
+    words = sorted(chain.from_iterable(streams), key=lambda word: word.start)
+    turns.sort(key=lambda turn: turn.start)
+    labels = dict.fromkeys([*(word.speaker for word in words), *(turn.speaker for turn in turns)])
+    names = {label: f"SPEAKER_{number:02d}" for number, label in enumerate(labels) if label is not None}
+    talking = _Near(turns)
+
+    def told(word: Word) -> Word:
+        overlap = any(turn.speaker != word.speaker for turn in talking(word))
+        return replace(word, speaker=names[word.speaker or ""], overlap=overlap)
+
+    # Channels are cut into segments one by one: people who talk at once are not chopped into each other.
+    segments = chain.from_iterable(segment(map(told, stream)) for stream in streams)
+    return Transcript(
+        duration=max(t.duration for t in transcripts),
+        language=next((t.language for t in transcripts if t.language), None),
+        speakers=tuple(names.values()),
+        segments=tuple(sorted(segments, key=lambda segment: segment.start)),
+        turns=tuple(replace(t, speaker=names[t.speaker]) for t in turns),
+        models=tuple(dict.fromkeys(chain.from_iterable(t.models for t in transcripts))),
+        timings=_summed([t.timings for t in transcripts]),
+        warnings=tuple(f"Channel {n}: {line}" for n, t in enumerate(transcripts) for line in t.warnings),
+    )
+
+
+class _Near(Generic[Item]):
+    """Finds what overlaps a span, or begins at most ``margin`` seconds from it."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items: list[Item] = sorted(items, key=lambda item: item.start)
+        self._starts: list[float] = [item.start for item in self._items]
+        self._longest = max((item.duration for item in items), default=0.0)
+
+    def __call__(self, span: Span, margin: float = 0.0) -> list[Item]:
+        first = bisect_left(self._starts, span.start - self._longest - margin)
+        stop = bisect_left(self._starts, span.end + margin)
+        return [i for i in self._items[first:stop] if i.intersection(span) > 0 or abs(i.start - span.start) < margin]
+
+
+def _is_bleed(item: Word | Turn, channel: int, others: Sequence[tuple[int, _Near[Word]]], level: Level) -> bool:
+    for other, near in others:
+        louder = level(other, item) - level(channel, item)
+        if louder >= BLEED_DB and near(item):
+            return True
+        if louder >= ECHO_DB and isinstance(item, Word):
+            text = _plain(item.text)
+            if any(_plain(w.text) == text and abs(w.start - item.start) < SAME_TIME for w in near(item, SAME_TIME)):
+                return True
+    return False
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W", "", text).casefold()
+
+
+def _options_of_one(options: Options, num_channels: int) -> Options:
+    """Say what a number of speakers means for one channel: with one party each, one; else at most that many."""
+    if options.num_speakers is None:
+        return replace(options, min_speakers=None)
+    if options.num_speakers <= num_channels:
+        return replace(options, num_speakers=1)
+    return replace(options, num_speakers=None, max_speakers=options.num_speakers - num_channels + 1)
+
+
+def _summed(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    keys = dict.fromkeys(chain.from_iterable(timings))
+    return {key: round(sum(each.get(key, 0.0) for each in timings), 3) for key in keys}
+
+
+def _levels(channels: Sequence[Audio]) -> tuple[Level, bool]:
+    """Return the loudness of channels over spans, and whether all channels are the same sound."""
+    import numpy as np
+
+    # Energies summed up to each 10 ms, so that any span costs two look-ups.
+    step = SAMPLE_RATE // 100
+    totals = []
+    for audio in channels:
+        whole = audio.samples[: len(audio.samples) // step * step].astype(np.float64)
+        totals.append(np.concatenate([[0.0], np.cumsum(np.square(whole).reshape(-1, step).sum(axis=1))]))
+
+    def level(channel: int, span: Span) -> float:
+        total = totals[channel]
+        start = min(round(span.start * 100), len(total) - 2)
+        stop = min(max(round(span.end * 100), start + 1), len(total) - 1)
+        if stop <= start:
+            return -120.0
+        return float(10 * np.log10((total[stop] - total[start]) / ((stop - start) * step) + 1e-12))
+
+    first = channels[0].samples
+    same = len(channels) > 1 and all(
+        len(audio.samples) == len(first) and np.allclose(audio.samples, first, atol=1e-3) for audio in channels[1:]
+    )
+    return level, same

@@ -1,0 +1,363 @@
+"""``diarist deploy``: put the endpoints of an architecture on RunPod, look at them, take them away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diarist.model.errors import InputError
+
+if TYPE_CHECKING:
+    from diarist.runpod.deploy import Deployed, Settings
+
+HELP = {
+    "single": "One endpoint that does it all: the least to run, for low volumes.",
+    "split": "Two endpoints, one for words and one for speakers; diarist calls both at once.",
+    "orchestrator": "The two of split behind a CPU endpoint that any HTTP client can call.",
+}
+WHAT = "What to run"
+WHERE = "Where"
+SCALING = "Workers"
+SECRETS = "Secrets, by reference"
+
+app = typer.Typer(
+    help="Deploy to RunPod Serverless. Safe to repeat: creates what is missing, changes what differs.",
+    no_args_is_help=True,
+    epilog="diarist.toml keeps settings and endpoint ids, never a secret: RUNPOD_API_KEY comes from the environment.",
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", metavar="FILE", envvar="DIARIST_CONFIG", help="Where settings and ids are kept.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def deploy(
+    context: typer.Context,
+    image_prefix: Annotated[
+        str | None,
+        typer.Option(metavar="PREFIX", help="What image names begin with: you/parakeet.", rich_help_panel=WHAT),
+    ] = None,
+    tag: Annotated[
+        str | None,
+        typer.Option(help="Version of the images; not latest, which is not rolled out.", rich_help_panel=WHAT),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What endpoint names begin with.  [default: diarist]", rich_help_panel=WHAT)
+    ] = None,
+    cached_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORG/NAME[:REV]",
+            help="Model that RunPod keeps on its hosts for transcription, e.g. nvidia/parakeet-tdt-0.6b-v2.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    cached_diarization_model: Annotated[
+        str | None,
+        typer.Option(metavar="ORG/NAME[:REV]", help="The same for the diarization endpoint.", rich_help_panel=WHAT),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="Environment of the GPU workers.", rich_help_panel=WHAT),
+    ] = None,
+    disk: Annotated[
+        int | None, typer.Option(metavar="GB", help="Container disk.  [default: 20]", rich_help_panel=WHAT)
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Credential for a private image registry.", rich_help_panel=WHAT),
+    ] = None,
+    build: Annotated[
+        bool, typer.Option(help="First build and push the images: docker, podman or buildah.", rich_help_panel=WHAT)
+    ] = False,
+    source: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the Dockerfiles are, for --build.", rich_help_panel=WHAT)
+    ] = Path(),
+    build_arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="For --build, e.g. WEIGHTS=full.", rich_help_panel=WHAT),
+    ] = None,
+    pools: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pool", help="GPU pool; repeat for several.  [default: AMPERE_24 ADA_24]", rich_help_panel=WHERE
+        ),
+    ] = None,
+    excluded_gpus: Annotated[
+        list[str] | None,
+        typer.Option("--exclude-gpu", metavar="TYPE", help="GPU type to leave out.", rich_help_panel=WHERE),
+    ] = None,
+    min_cuda: Annotated[
+        str | None, typer.Option(metavar="X.Y", help="Lowest CUDA of a host.  [default: 12.8]", rich_help_panel=WHERE)
+    ] = None,
+    cpu: Annotated[
+        str | None,
+        typer.Option(metavar="FLAVOR:VCPUS", help="For the orchestrator.  [default: cpu3c:2]", rich_help_panel=WHERE),
+    ] = None,
+    data_centers: Annotated[
+        list[str] | None,
+        typer.Option("--data-center", metavar="ID", help="Only here, e.g. EU-RO-1; repeatable.", rich_help_panel=WHERE),
+    ] = None,
+    network_volumes: Annotated[
+        list[str] | None,
+        typer.Option("--network-volume", metavar="ID", help="Volume to mount.", rich_help_panel=WHERE),
+    ] = None,
+    min_workers: Annotated[
+        int | None, typer.Option(help="Kept up, and paid, all the time.  [default: 0]", rich_help_panel=SCALING)
+    ] = None,
+    max_workers: Annotated[
+        int | None, typer.Option(help="For each GPU endpoint.  [default: 3, or 2 each]", rich_help_panel=SCALING)
+    ] = None,
+    idle_timeout: Annotated[
+        int | None,
+        typer.Option(metavar="SECONDS", help="Stay up after the last job.  [default: 30]", rich_help_panel=SCALING),
+    ] = None,
+    queue_delay: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="A wait that starts a worker.  [default: 1]", rich_help_panel=SCALING),
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(metavar="SECONDS", help="Longest run of one job.  [default: 1800]", rich_help_panel=SCALING),
+    ] = None,
+    flashboot: Annotated[
+        str | None,
+        typer.Option(help="FLASHBOOT, PRIORITY_FLASHBOOT or OFF.  [default: FLASHBOOT]", rich_help_panel=SCALING),
+    ] = None,
+    hf_token_secret: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="RunPod secret with a Hugging Face token.", rich_help_panel=SECRETS),
+    ] = None,
+    child_key_secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="RunPod secret with the key the orchestrator uses.  [default: diarist_child_key]",
+            rich_help_panel=SECRETS,
+        ),
+    ] = None,
+    config: ConfigOption = Path("diarist.toml"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print every request to an empty account; needs no key, calls nobody.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Create or update the endpoints.
+
+    What is not said here comes from the environment (DIARIST_DEPLOY_TAG …), then from diarist.toml, then from defaults.
+    """
+    given: dict[str, Any] = {
+        "image_prefix": image_prefix,
+        "tag": tag,
+        "name": name,
+        "cached_model": cached_model,
+        "cached_diarization_model": cached_diarization_model,
+        "env": dict(_pair(entry, "--env") for entry in env) if env else None,
+        "disk": disk,
+        "registry": registry,
+        "pools": pools,
+        "excluded_gpus": excluded_gpus,
+        "min_cuda": min_cuda,
+        "cpu": cpu,
+        "data_centers": data_centers,
+        "network_volumes": network_volumes,
+        "min_workers": min_workers,
+        "max_workers": max_workers,
+        "idle_timeout": idle_timeout,
+        "queue_delay": queue_delay,
+        "timeout": timeout,
+        "flashboot": flashboot,
+        "hf_token_secret": hf_token_secret,
+        "child_key_secret": child_key_secret,
+    }
+    settings = _settings(str(context.info_name), given, config)
+    for entry in build_arg or ():
+        _pair(entry, "--build-arg")
+    _warn(settings)
+    if dry_run:
+        _print_dry_run(settings, as_json, build, source, build_arg or [])
+        return
+    _deploy(settings, config, as_json, _build_commands(settings, source, build_arg or []) if build else [])
+
+
+for _architecture, _help in HELP.items():
+    app.command(_architecture, help=_help, context_settings={"auto_envvar_prefix": "DIARIST_DEPLOY"})(deploy)
+
+
+@app.command()
+def status(config: ConfigOption = Path("diarist.toml"), as_json: JsonOption = False) -> None:
+    """Show the endpoints in diarist.toml and their workers."""
+    from diarist.runpod.api import RunpodApi, key_from_environment
+    from diarist.runpod.state import read_endpoints
+
+    ids = read_endpoints(config)
+    if not ids:
+        raise _nothing_deployed(config)
+    rows: list[dict[str, Any]] = []
+    with RunpodApi(key_from_environment()) as api:
+        existing = {endpoint["id"]: endpoint for endpoint in api.endpoints()}
+        for role, endpoint_id in ids.items():
+            row: dict[str, Any] = {"role": role, "id": endpoint_id, "exists": endpoint_id in existing}
+            if row["exists"]:
+                endpoint = existing[endpoint_id]
+                row |= {name: endpoint.get(name) for name in ("name", "image", "flashboot")}
+                row |= {"workers_max": endpoint["workers"]["max"], "workers_min": endpoint["workers"]["min"]}
+                row["workers"] = api.workers(endpoint_id)["summary"]
+                row["url"] = f"{api.run_url}/v2/{endpoint_id}"
+            rows.append(row)
+    if as_json:
+        typer.echo(json.dumps({"endpoints": rows}, indent=2))
+        return
+    for row in rows:
+        if not row["exists"]:
+            typer.echo(f"{row['role']:14} {row['id']}  is gone; run diarist deploy again")
+            continue
+        busy = ", ".join(f"{count} {state}" for state, count in row["workers"].items() if count and state != "total")
+        typer.echo(f"{row['role']:14} {row['id']}  {row['name']}  {row['image']}")
+        typer.echo(
+            f"{'':14} workers {row['workers_min']} to {row['workers_max']}, now {busy or 'none'}; {row['url']}/run"
+        )
+    typer.echo("diarist doctor looks for what is wrong.", err=True)
+
+
+@app.command()
+def destroy(
+    config: ConfigOption = Path("diarist.toml"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the endpoints in diarist.toml, with their workers and waiting jobs."""
+    from diarist.runpod.api import RunpodApi, key_from_environment
+    from diarist.runpod.deploy import destroy as delete_all
+    from diarist.runpod.state import read_endpoints, write_endpoint
+
+    ids = read_endpoints(config)
+    if not ids:
+        raise _nothing_deployed(config)
+    with RunpodApi(key_from_environment()) as api:
+        for role, endpoint_id in ids.items():
+            typer.echo(f"{role:14} {endpoint_id}", err=True)
+        question = f"Delete {'this endpoint' if len(ids) == 1 else f'these {len(ids)} endpoints'} for good?"
+        if not yes and not typer.confirm(question, err=True):
+            raise InputError("not_destroyed", "Nothing was deleted.", "Answer y, or pass --yes.")
+        deleted = []
+        for role, existed in delete_all(api, ids, lambda role: write_endpoint(config, role, None)):
+            deleted.append({"role": role, "id": ids[role], "existed": existed})
+            if not as_json:
+                typer.echo(f"{role:14} {ids[role]}  {'deleted' if existed else 'was gone already'}")
+    if as_json:
+        typer.echo(json.dumps({"deleted": deleted}, indent=2))
+
+
+def _settings(architecture: str, given: dict[str, Any], config: Path) -> Settings:
+    """Put together what was given, over what the file says."""
+    from diarist.planning.prices import load_prices
+    from diarist.runpod.deploy import Settings
+    from diarist.runpod.state import read_settings
+
+    values = {**read_settings(config), **{name: value for name, value in given.items() if value not in (None, [])}}
+    values["architecture"] = architecture
+    for name, option in (("image_prefix", "--image-prefix you/parakeet"), ("tag", "--tag 1.2.0")):
+        if not values.get(name):
+            raise InputError("missing_setting", f"{option.split()[0]} is missing.", f"For example: {option}")
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+    settings = Settings(**values)
+    known = load_prices().pools()
+    for pool in settings.pools:
+        if pool not in known:
+            raise InputError(
+                "unknown_pool",
+                f"There is no GPU pool {pool!r}.",
+                f"Choose from: {', '.join(known)}; diarist plan --refresh fetches the platform's list.",
+            )
+    return settings
+
+
+def _warn(settings: Settings) -> None:
+    if settings.tag == "latest":
+        typer.echo("warning: workers keep the image they have while the tag stays the same; use a version.", err=True)
+
+
+def _build_commands(settings: Settings, source: Path, build_args: list[str]) -> list[list[str]]:
+    from diarist.runpod.images import commands, find_builder
+
+    return list(commands(settings, find_builder(), source, build_args))
+
+
+def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path, build_args: list[str]) -> None:
+    import shlex
+
+    from diarist.runpod.deploy import by_hand, dry_run
+
+    requests = [{"method": request.method, "path": request.path, "body": request.body} for request in dry_run(settings)]
+    if as_json:
+        typer.echo(json.dumps(requests, indent=2))
+    else:
+        for request in requests:
+            typer.echo(f"{request['method']} {request['path']}")
+            typer.echo(json.dumps(request["body"], indent=2))
+    for command in _build_commands(settings, source, build_args) if build else ():
+        typer.echo(f"would run: {shlex.join(command)}", err=True)
+    for step in by_hand(settings):
+        typer.echo(f"by hand: {step}", err=True)
+
+
+def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: list[list[str]]) -> None:
+    from diarist.runpod.api import RunpodApi, key_from_environment
+    from diarist.runpod.deploy import by_hand, deploy
+    from diarist.runpod.images import run
+    from diarist.runpod.state import read_endpoints, write_endpoint, write_settings
+
+    key = key_from_environment()  # before a build that takes minutes
+    for command in build_commands:
+        run(command)
+    results: list[Deployed] = []
+    with RunpodApi(key) as api:
+        write_settings(config, settings)
+        for result in deploy(
+            api, settings, lambda role, endpoint_id: write_endpoint(config, role, endpoint_id), read_endpoints(config)
+        ):
+            results.append(result)
+            if not as_json:
+                what = f" ({', '.join(result.changed)})" if result.changed else ""
+                typer.echo(f"{result.role:14} {result.id}  {result.name}  {result.action}{what}")
+        run_url = api.run_url
+    not_set = [note for result in results for note in result.not_set]
+    steps = by_hand(settings) if any(result.action == "created" for result in results) else []
+    if as_json:
+        endpoints = [
+            {
+                "role": result.role,
+                "name": result.name,
+                "id": result.id,
+                "action": result.action,
+                "changed": list(result.changed),
+                "url": f"{run_url}/v2/{result.id}",
+            }
+            for result in results
+        ]
+        report = {"architecture": settings.architecture, "endpoints": endpoints, "not_set": not_set, "by_hand": steps}
+        typer.echo(json.dumps(report, indent=2))
+        return
+    for note in not_set:
+        typer.echo(f"could not set: {note}", err=True)
+    for step in steps:
+        typer.echo(f"by hand: {step}", err=True)
+    typer.echo(f"Next: diarist transcribe FILE --on runpod:{settings.architecture}", err=True)
+
+
+def _pair(entry: str, option: str) -> tuple[str, str]:
+    name, equals, value = entry.partition("=")
+    if not name or not equals:
+        raise InputError("bad_setting", f"{option} needs NAME=VALUE, not {entry!r}.")
+    return name, value
+
+
+def _nothing_deployed(config: Path) -> InputError:
+    return InputError("nothing_deployed", f"{config} names no endpoints.", "Deploy first: diarist deploy single --help")

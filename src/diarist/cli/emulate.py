@@ -1,0 +1,114 @@
+"""``diarist emulate``: RunPod's architectures on this machine, to try before paying."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diarist.cli.outputs import write_out
+from diarist.cli.progress import reporter
+from diarist.model.errors import Cancelled, InputError
+from diarist.model.options import Options
+
+
+class Architecture(StrEnum):
+    """What can be emulated."""
+
+    SINGLE = "single"
+    SPLIT = "split"
+    ORCHESTRATOR = "orchestrator"
+
+
+def emulate(
+    architecture: Annotated[Architecture, typer.Argument(help="Which of the three to run.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0 takes a free one.")] = 0,
+    file: Annotated[
+        str | None, typer.Option("--transcribe", metavar="FILE", help="Send one recording through, print it, stop.")
+    ] = None,
+    format_name: Annotated[str, typer.Option("--format", "-f", help="Format for --transcribe.")] = "txt",
+    workers: Annotated[int, typer.Option(min=1, max=16, help="At most this many workers per endpoint.")] = 1,
+    idle_timeout: Annotated[float, typer.Option(min=1, help="Seconds after which an idle worker stops.")] = 60.0,
+    keep_warm: Annotated[bool, typer.Option(help="Keep one worker per endpoint running.")] = False,
+    diarize: Annotated[bool, typer.Option("--diarize/--no-diarize", help="Find who spoke, for --transcribe.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines on standard error.")] = False,
+) -> None:
+    """Run a RunPod architecture on this machine: a local control plane and real workers.
+
+    A development tool: the workers are the handlers that go into the images, with RunPod's own SDK, and clients see
+    RunPod's API; but it knows no GPUs, prices or regions, and it listens on this machine only.
+
+    Try it:
+
+      diarist emulate split --transcribe call.mp3
+
+      diarist emulate orchestrator --port 8000
+    """
+    _require_sdk()
+    from diarist.runpod.emulator.emulator import emulate as run
+
+    with (
+        reporter(quiet=quiet, as_json=json_progress) as report,
+        run(
+            architecture.value,
+            port=port,
+            max_workers=workers,
+            min_workers=int(keep_warm),
+            idle_timeout=idle_timeout,
+        ) as emulator,
+    ):
+        if file is None:
+            typer.echo(_how_to_use(architecture.value, emulator.environ))
+            _until_stopped()
+            return
+        from diarist.audio.decode import decode
+        from diarist.audio.source import CLI_KINDS, parse_source
+        from diarist.formats import FORMATS, render
+        from diarist.runpod.settings import open_pipeline
+
+        if format_name not in FORMATS:
+            raise InputError(
+                "bad_format", f"There is no format {format_name!r}.", f"Choose from: {', '.join(FORMATS)}."
+            )
+        with report.file(Path(file).name):
+            audio = decode(parse_source(file, CLI_KINDS))
+            pipeline = open_pipeline(f"runpod:{architecture.value}", emulator.environ)
+            transcript = pipeline.transcribe(audio, Options(diarize=diarize), report.progress)
+        for warning in transcript.warnings:
+            report.note(f"warning: {warning}")
+        write_out(render(transcript, format_name, name=Path(file).stem), format_name)
+
+
+def _require_sdk() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("runpod") is None or find_spec("aiohttp") is None:
+        raise InputError("no_sdk", "The emulator needs RunPod's SDK.", "Install it: pip install 'diarist[runpod]'")
+
+
+def _how_to_use(architecture: str, environ: Mapping[str, str]) -> str:
+    exports = "\n".join(f"export {name}={value}" for name, value in environ.items() if value)
+    endpoint = environ.get("RUNPOD_ENDPOINT_ID") or environ["TRANSCRIPTION_ENDPOINT_ID"]
+    return f"""RunPod {architecture}, emulated on this machine. Ctrl-C stops it. In another terminal:
+
+{exports}
+diarist transcribe call.mp3 --on runpod:{architecture}
+
+or, as any client of RunPod's API:
+
+curl -H "Authorization: Bearer $RUNPOD_API_KEY" -d '{{"input": {{"audio": "https://…"}}}}' \\
+  "$DIARIST_RUNPOD_URL/{endpoint}/runsync"
+"""
+
+
+def _until_stopped() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except (KeyboardInterrupt, Cancelled):
+        typer.echo("Stopping the workers …", err=True)

@@ -1,0 +1,205 @@
+"""The three architectures as systems to simulate, and the decision between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from diarist.model.errors import InputError
+from diarist.planning.coldstart import FRONT, LEGS, Architecture, start_of
+from diarist.planning.profiles import Profile
+from diarist.planning.simulate import Endpoint, System, Work
+from diarist.planning.workload import Request
+
+ARCHITECTURES: tuple[Architecture, ...] = ("single", "split", "orchestrator")  # simplest first
+JOBS_PER_WORKER = 4  # what the workers' concurrency is
+JOBS_PER_ORCHESTRATOR = 16
+ORCHESTRATOR_IDLE_TIMEOUT = 60.0
+COLD_SHARE_LIMIT = 0.01  # what a cold-start limit lets through: one request in a hundred
+SIMPLER_IS_WORTH = 1.10  # a simpler architecture is preferred up to this ratio of costs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Worker settings of an architecture.
+
+    Attributes:
+        min_workers: for each endpoint.
+        max_workers: for each GPU endpoint.
+        idle_timeout: seconds, for each GPU endpoint.
+        queue_delay: seconds.
+        restore_share: share of starts that FlashBoot restores.
+        restore: seconds of such a start.
+    """
+
+    min_workers: int
+    max_workers: int
+    idle_timeout: float
+    queue_delay: float = 1.0
+    restore_share: float = 0.0
+    restore: float = 0.0
+
+
+def system_of(architecture: Architecture, profile: Profile, scaling: Scaling) -> System:
+    """Build the system to simulate."""
+    endpoints = {role: _endpoint(role, profile, scaling) for role in LEGS[architecture]}
+    front = FRONT[architecture]
+    if front:
+        endpoints[front] = _endpoint(front, profile, scaling)
+
+    def works(request: Request) -> Mapping[str, Work]:
+        prepare = profile.preparation.seconds(request.audio)
+        if architecture == "single":
+            speed = profile.both if request.diarize else profile.transcription
+            return {"single": Work(prepare, speed.seconds(request.audio))}
+        legs = {"transcription": Work(prepare, profile.transcription.seconds(request.audio))}
+        if request.diarize:
+            legs["diarization"] = Work(prepare, profile.diarization.seconds(request.audio))
+        return legs
+
+    return System(endpoints, works, front=front, overhead=profile.overhead.value)
+
+
+def _endpoint(role: str, profile: Profile, scaling: Scaling) -> Endpoint:
+    start = start_of(profile, role)
+    front = role == "orchestrator"
+    return Endpoint(
+        max_workers=max(1, scaling.min_workers, scaling.max_workers // 4) if front else scaling.max_workers,
+        min_workers=scaling.min_workers,
+        idle_timeout=max(ORCHESTRATOR_IDLE_TIMEOUT, scaling.idle_timeout) if front else scaling.idle_timeout,
+        queue_delay=scaling.queue_delay,
+        jobs=JOBS_PER_ORCHESTRATOR if front else JOBS_PER_WORKER,
+        free_start=start.free,
+        billed_start=start.billed,
+        restore_share=scaling.restore_share,
+        restore=scaling.restore,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What the choice has to respect.
+
+    Attributes:
+        client: ``python`` can run diarist's client, which split needs; ``http`` is any other.
+        latency: 95 % of the requests shall be answered within these seconds.
+        cold_start: starts longer than these seconds may be met by at most one request in a hundred.
+        worker_quota: workers the account may have at most; None if that is not known.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    client: Literal["python", "http"] = "python"
+    latency: float | None = None
+    cold_start: float | None = None
+    worker_quota: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.client not in ("python", "http"):
+            raise InputError("bad_client", f"The client is python or http, not {self.client!r}.")
+        for name, value in (("latency", self.latency), ("cold_start", self.cold_start)):
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError("bad_target", f"{name} must be more than 0 seconds, not {value:g}.")
+        if self.worker_quota is not None and self.worker_quota < 1:
+            raise InputError("bad_target", f"The worker quota must be at least 1, not {self.worker_quota}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the decision looks at.
+
+    Attributes:
+        architecture: which.
+        name: what it is called in reasons.
+        always_up: whether it keeps a worker of each endpoint running.
+        usd_per_month: its cost.
+        p95: seconds that 95 % of the requests do not exceed.
+        cold_share: share of the requests that wait for a start.
+        cold_start: seconds of a start.
+        workers: workers that the busiest hour needs, of all endpoints.
+    """
+
+    architecture: Architecture
+    name: str
+    always_up: bool
+    usd_per_month: float
+    p95: float
+    cold_share: float
+    cold_start: float
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to deploy, and why.
+
+    Attributes:
+        candidate: the choice.
+        reasons: why this, and why not the others, a sentence each.
+    """
+
+    candidate: Candidate
+    reasons: tuple[str, ...]
+
+
+def misfit(candidate: Candidate, needs: Needs) -> str | None:
+    """Say why a candidate is out whatever its speed; None if it is not."""
+    if candidate.architecture == "split" and needs.client == "http":
+        return "its client has to call two endpoints and put the answers together, which a plain HTTP client does not"
+    if needs.worker_quota is not None and candidate.workers > needs.worker_quota:
+        return f"it needs {candidate.workers} workers and the account has {needs.worker_quota}"
+    return None
+
+
+def too_slow(candidate: Candidate, needs: Needs) -> str | None:
+    """Say which target a candidate misses; None if it misses none."""
+    if needs.latency is not None and candidate.p95 > needs.latency:
+        return f"95 % of the requests take up to {candidate.p95:.1f} s, more than {needs.latency:g} s"
+    if (
+        needs.cold_start is not None
+        and candidate.cold_start > needs.cold_start
+        and candidate.cold_share > COLD_SHARE_LIMIT
+    ):
+        return (
+            f"{candidate.cold_share:.0%} of the requests wait for a start of {candidate.cold_start:.1f} s,"
+            f" more than {needs.cold_start:g} s"
+        )
+    return None
+
+
+def decide(candidates: Sequence[Candidate], needs: Needs) -> Decision:
+    """Choose the cheapest that does what is needed, or a simpler one that costs hardly more.
+
+    Raises:
+        InputError: none does.
+    """
+    refused: dict[Architecture, str] = {}
+    left = []
+    for candidate in candidates:
+        why = misfit(candidate, needs) or too_slow(candidate, needs)
+        if why is None:
+            left.append(candidate)
+        else:
+            # Of an architecture's settings the last are the fastest: what they miss, all miss.
+            refused[candidate.architecture] = f"Not {candidate.name}: {why}."
+    reasons = list(refused.values())
+    if not left:
+        fastest = min(candidates, key=lambda candidate: candidate.p95)
+        raise InputError(
+            "contradictory_targets",
+            f"No architecture does that; the fastest is {fastest.name}, with 95 % within {fastest.p95:.1f} s."
+            f" {reasons[-1]}",
+            "Loosen a target, take a faster GPU, or get a higher quota.",
+        )
+    cheapest = min(left, key=lambda candidate: candidate.usd_per_month)
+    affordable = [one for one in left if one.usd_per_month <= cheapest.usd_per_month * SIMPLER_IS_WORTH]
+    chosen = min(affordable, key=lambda one: (ARCHITECTURES.index(one.architecture), one.always_up))
+    if len(left) == 1:
+        why = f"{chosen.name} is the only one that does what is needed"
+    elif chosen is cheapest:
+        why = f"{chosen.name} is the cheapest that does what is needed"
+    else:
+        why = f"{chosen.name} is simpler than {cheapest.name} and costs at most {SIMPLER_IS_WORTH - 1:.0%} more"
+    return Decision(chosen, (f"{why[0].upper()}{why[1:]}, at ${chosen.usd_per_month:.2f} a month.", *reasons))

@@ -1,0 +1,1 @@
+"""RunPod on one machine: see `diarist.runpod.emulator.emulator`."""

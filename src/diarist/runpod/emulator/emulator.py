@@ -1,0 +1,179 @@
+"""RunPod's three architectures on one machine: a local control plane and real workers.
+
+A development tool. It speaks RunPod's protocols well enough for the real SDK and our client, over the loopback
+interface only; it does not know prices, regions, images or GPUs, and its queue is lost when it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from anyio.from_thread import start_blocking_portal
+
+import diarist
+from diarist.model.errors import InputError, WeightsError
+from diarist.runpod.emulator.fleet import EndpointSpec, Fleet, WorkerProcess
+from diarist.runpod.emulator.jobs import Jobs
+from diarist.runpod.emulator.plane import Plane, serve
+
+Architecture = Literal["single", "split", "orchestrator"]
+HANDLERS: Final = {
+    "single": "runpod_handler.py",
+    "diarization": "runpod_handler_diarization.py",
+    "transcription": "runpod_handler_transcription.py",
+    "orchestrator": "runpod_handler_orchestrator.py",
+}
+_ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "single": ("single",),
+    "split": ("diarization", "transcription"),
+    "orchestrator": ("diarization", "transcription", "orchestrator"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A running emulator. Made by `emulate`.
+
+    Attributes:
+        environ: what a client needs to find it: ids, key and address.
+        url: of the plane, ending in ``/v2``.
+        jobs: the platform's jobs.
+        fleet: its workers.
+        folder: where workers' logs are.
+    """
+
+    environ: Mapping[str, str]
+    url: str
+    jobs: Jobs
+    fleet: Fleet
+    folder: Path
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def workers(self) -> tuple[WorkerProcess, ...]:
+        """Workers that run now."""
+        return self.fleet.workers
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Wait until every worker that should always run has asked for a job.
+
+        Raises:
+            WeightsError: a worker does not start; the message holds what it said.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            workers = self.fleet.workers
+            if workers and all(worker.ready is not None for worker in workers):
+                return
+            if any(worker.ready is None for worker in self.fleet.past):
+                break
+            time.sleep(0.02)
+        logs = sorted(self.folder.glob("*.log"))
+        raise WeightsError("no_worker", "A worker does not start.", logs[-1].read_text()[-500:] if logs else "")
+
+
+@contextmanager
+def emulate(
+    architecture: Architecture,
+    *,
+    port: int = 0,
+    min_workers: int = 0,
+    max_workers: int = 1,
+    idle_timeout: float = 60.0,
+    queue_delay: float = 1.0,
+    handlers: Mapping[str, Path] | None = None,
+    env: Mapping[str, str] | None = None,
+    middlewares: tuple[Any, ...] = (),
+) -> Iterator[Emulator]:
+    """Emulate one architecture until the block is left; then no process and no file of it remains.
+
+    Args:
+        architecture: what to emulate.
+        port: on the loopback interface; 0 takes a free one.
+        min_workers: per endpoint, kept running.
+        max_workers: per endpoint.
+        idle_timeout: seconds after which an idle worker is stopped.
+        queue_delay: seconds that a job may wait before another worker is started.
+        handlers: files to run instead of diarist's own, by role.
+        env: added to every worker's environment.
+        middlewares: aiohttp middlewares in front of the plane, e.g. to break its network in a test.
+
+    Raises:
+        InputError: the port is taken, or the handler files cannot be found.
+    """
+    scaling = {
+        "min_workers": min_workers,
+        "max_workers": max_workers,
+        "idle_timeout": idle_timeout,
+        "queue_delay": queue_delay,
+    }
+    files = {role: (handlers or {}).get(role) or _handler(role) for role in _ROLES[architecture]}
+    with (
+        tempfile.TemporaryDirectory(prefix="diarist-emulator-", ignore_cleanup_errors=True) as folder,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(
+            _running(architecture, port, files, scaling, dict(env or {}), middlewares, Path(folder))
+        ) as emulator,
+    ):
+        yield emulator
+
+
+@asynccontextmanager
+async def _running(
+    architecture: Architecture,
+    port: int,
+    files: Mapping[str, Path],
+    scaling: Mapping[str, Any],
+    env: Mapping[str, str],
+    middlewares: tuple[Any, ...],
+    folder: Path,
+) -> AsyncIterator[Emulator]:
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise InputError("port_taken", f"Port {port} cannot be used: {error.strerror}.", "Choose another.") from None
+    root = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    key = f"emulated-{secrets.token_hex(16)}"
+    ids = {role: f"emulated-{role}" for role in files}
+    legs = {
+        "DIARIZATION_ENDPOINT_ID": ids.get("diarization", ""),
+        "TRANSCRIPTION_ENDPOINT_ID": ids.get("transcription", ""),
+        "DIARIST_RUNPOD_URL": f"{root}/v2",
+    }
+    own_env = {"orchestrator": {**legs, "CHILD_API_KEY": key}}
+    specs = tuple(
+        EndpointSpec(id=ids[role], handler=file.resolve(), env={**own_env.get(role, {}), **env}, **scaling)
+        for role, file in files.items()
+    )
+    jobs = Jobs()
+    fleet = Fleet(jobs, specs, folder, key)
+    runner = await serve(Plane(jobs, fleet, frozenset(ids.values()), key, middlewares).app, listener)
+    scaler = asyncio.create_task(fleet.run(root))
+    found_by = legs if architecture == "split" else {"RUNPOD_ENDPOINT_ID": ids[architecture]}
+    try:
+        environ = {"RUNPOD_API_KEY": key, "DIARIST_RUNPOD_URL": f"{root}/v2", **found_by}
+        yield Emulator(environ, f"{root}/v2", jobs, fleet, folder, asyncio.get_running_loop())
+    finally:
+        scaler.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await scaler
+        await runner.cleanup()
+
+
+def _handler(role: str) -> Path:
+    """Find a handler file: beside the package's sources, or where the wheel put it."""
+    places = (Path(diarist.__file__).parents[2], Path(diarist.__file__).parent / "runpod" / "handlers")
+    found = next((place / HANDLERS[role] for place in places if (place / HANDLERS[role]).is_file()), None)
+    if found is None:
+        raise InputError("no_handler", f"{HANDLERS[role]} is not installed.", "Install diarist again.")
+    return found

@@ -1,0 +1,49 @@
+"""The emulator with real workers and the real SDK; engines are stubs except where a test says otherwise."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+
+pytest.importorskip("runpod", reason="needs diarist[runpod]")
+pytest.importorskip("aiohttp", reason="needs diarist[runpod]")
+
+STUB = Path(__file__).with_name("stub_handlers.py")
+
+
+@pytest.fixture
+def handlers(tmp_path):
+    """Handler files with stub engines, one per role."""
+    files = {}
+    for role in ("single", "transcription", "diarization"):
+        files[role] = tmp_path / f"{role}.py"
+        files[role].write_text(
+            "import os, runpy\n"
+            f"os.environ['DIARIST_STUB'] = {role!r}\n"
+            f"runpy.run_path({str(STUB)!r}, run_name='__main__')\n"
+        )
+    return files
+
+
+def sound(*peaks):
+    """One second of noise per number, as loud as it says: the stub transcriber reads the numbers back as words."""
+    noise = np.random.default_rng(7).uniform(-1, 1, SAMPLE_RATE)
+    noise /= np.abs(noise).max()
+    samples = np.concatenate([noise * peak / 1000 for peak in peaks])
+    return Audio((np.round(samples * 32768) / 32768).clip(-1, 32767 / 32768).astype(np.float32))
+
+
+def processes_of(folder):
+    """Processes that still have the emulator's folder as their home, the heartbeat's too."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if str(folder).encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found

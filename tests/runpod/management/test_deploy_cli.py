@@ -1,0 +1,188 @@
+"""``diarist deploy`` as users type it, against the stand-in."""
+
+import io
+import json
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from diarist.cli.app import main
+
+KEY = "rpa_NEVER_SHOW_THIS"
+
+
+@pytest.fixture
+def diarist(tmp_path, platform, monkeypatch, capfd):
+    """Run a command line; in this process, because there are many of them."""
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*arguments, key=KEY, answer="", **environment):
+        with monkeypatch.context() as patch:
+            urls = {"RUNPOD_API_BASE_URL": platform.url, "RUNPOD_ENDPOINT_BASE_URL": f"{platform.url}/v2"}
+            prices = {"DIARIST_PRICES": str(tmp_path / "prices.json")}
+            for name, value in {**urls, **prices, **environment}.items():
+                patch.setenv(name, value)
+            if key:
+                patch.setenv("RUNPOD_API_KEY", key)
+            else:
+                patch.delenv("RUNPOD_API_KEY", raising=False)
+            patch.setattr(sys, "stdin", io.StringIO(answer))
+            with pytest.raises(SystemExit) as ended:
+                main([str(argument) for argument in arguments])
+        stdout, stderr = capfd.readouterr()
+        assert KEY not in stdout + stderr
+        return SimpleNamespace(stdout=stdout, stderr=stderr, returncode=ended.value.code)
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+IMAGES = ("--image-prefix", "you/parakeet", "--tag", "1.2.0")
+ALL_FLAGS = """
+    --name calls --cached-model nvidia/parakeet-tdt-0.6b-v2 --env DIARIST_MODEL=auto --disk 40 --registry cred1
+    --pool ADA_24 --pool AMPERE_48 --exclude-gpu NVIDIA_L4 --min-cuda 12.8 --cpu cpu5c:4 --data-center EU-RO-1
+    --network-volume vol1 --min-workers 1 --max-workers 4 --idle-timeout 60 --queue-delay 2 --timeout 600
+    --flashboot OFF --hf-token-secret hf --child-key-secret child
+""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("architecture", ["single", "split", "orchestrator"])
+@pytest.mark.parametrize("flags", [(), ALL_FLAGS])
+def test_dry_run_prints_valid_requests_without_a_key_or_a_call(
+    diarist, platform, architecture, flags, schema_violations
+):
+    result = diarist("deploy", architecture, *IMAGES, *flags, "--dry-run", "--json", key=None)
+    assert result.returncode == 0, result.stderr
+    requests = json.loads(result.stdout)
+    creates = [request["body"] for request in requests if request["path"] == "/v2/serverless"]
+    assert [request["method"] for request in requests] == ["POST"] * len(requests)
+    assert len(creates) == {"single": 1, "split": 2, "orchestrator": 3}[architecture]
+    assert [schema_violations("CreateEndpointRequest", body) for body in creates] == [[]] * len(creates)
+    assert platform.requests == []
+
+
+def test_the_life_of_a_deployment(diarist, platform, tmp_path):
+    first = json.loads(diarist("deploy", "split", *IMAGES, "--json").stdout)
+    assert [endpoint["action"] for endpoint in first["endpoints"]] == ["created", "created"]
+    config = (tmp_path / "diarist.toml").read_text()
+    assert KEY not in config
+    assert first["endpoints"][0]["id"] in config
+
+    again = diarist("deploy", "split")  # what to deploy is in diarist.toml by now
+    assert again.stdout.count("unchanged") == 2
+
+    diarist("deploy", "split", "--max-workers", "1")
+    assert [body["workers"]["max"] for body in platform.bodies("PATCH")] == [1, 1]
+
+    shown = json.loads(diarist("deploy", "status", "--json").stdout)
+    assert [row["workers_max"] for row in shown["endpoints"]] == [1, 1]
+
+    refused = diarist("deploy", "destroy", answer="n\n")
+    assert (refused.returncode, len(platform.endpoints)) == (2, 2)
+    assert diarist("deploy", "destroy", "--yes").stdout.count("deleted") == 2
+    assert platform.endpoints == {}
+    assert diarist("deploy", "status").returncode == 2
+
+
+def test_a_failed_second_endpoint_is_resumed(diarist, platform, tmp_path):
+    diarist("deploy", "split", *IMAGES)
+    platform.endpoints.popitem()
+    platform.faults = [("POST", "/v2/serverless", 422, {})]
+    failed = diarist("deploy", "split")
+    assert failed.returncode == 5
+    assert failed.stderr.startswith("error: RunPod answered POST /v2/serverless with 422")
+    assert "diarization" in (tmp_path / "diarist.toml").read_text()
+    assert "created" in diarist("deploy", "split").stdout
+    assert len(platform.endpoints) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("split",), "--image-prefix is missing"),
+        (("split", *IMAGES, "--pool", "NOPE_24"), "no GPU pool 'NOPE_24'"),
+        (("split", *IMAGES, "--env", "HF_TOKEN=hf_real"), "looks like a secret"),
+        (("split", *IMAGES, "--env", "novalue"), "needs NAME=VALUE"),
+        (("single", *IMAGES, "--min-workers", "9"), "more than max_workers"),
+    ],
+)
+def test_bad_input_is_one_clear_line(diarist, platform, arguments, said):
+    result = diarist("deploy", *arguments)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) <= 2
+    assert platform.requests == []
+
+
+def test_without_a_key_it_says_where_to_get_one(diarist):
+    result = diarist("deploy", "single", *IMAGES, key=None)
+    assert (result.returncode, "RUNPOD_API_KEY" in result.stderr) == (2, True)
+
+
+def test_the_environment_stands_between_flags_and_file(diarist):
+    result = diarist("deploy", "single", *IMAGES, "--dry-run", "--json", DIARIST_DEPLOY_MAX_WORKERS="2")
+    assert json.loads(result.stdout)[0]["body"]["workers"]["max"] == 2
+    flags = (*IMAGES, "--max-workers", "1", "--dry-run", "--json")
+    result = diarist("deploy", "single", *flags, DIARIST_DEPLOY_MAX_WORKERS="2")
+    assert json.loads(result.stdout)[0]["body"]["workers"]["max"] == 1
+
+
+def test_latest_is_warned_about(diarist):
+    result = diarist("deploy", "single", "--image-prefix", "you/p", "--tag", "latest", "--dry-run", "--json")
+    assert "use a version" in result.stderr
+
+
+class TestBuild:
+    """The order of builds and pushes; whether the images build is another test's business."""
+
+    @pytest.fixture
+    def builder(self, tmp_path):
+        """A builder on the PATH that writes down how it is called."""
+
+        def install(name, code=0):
+            folder = tmp_path / "bin"
+            folder.mkdir(exist_ok=True)
+            script = folder / name
+            script.write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/calls"\nexit {code}\n')
+            script.chmod(0o755)
+            for file in ("Dockerfile.transcription", "Dockerfile.diarization"):
+                (tmp_path / file).touch()
+            return str(folder)
+
+        return install
+
+    @pytest.mark.parametrize("name", ["docker", "podman", "buildah"])
+    def test_images_are_built_and_pushed_before_anything_is_deployed(self, diarist, tmp_path, builder, name):
+        path = builder(name)
+        result = diarist(
+            "deploy", "split", *IMAGES, "--build", "--build-arg", "WEIGHTS=full", PATH=path, HF_TOKEN="hf_secret"
+        )
+        assert result.returncode == 0, result.stderr
+        calls = (tmp_path / "calls").read_text()
+        assert "hf_secret" not in calls
+        build, push, *_ = calls.splitlines()
+        assert build == (
+            f"{name} build --platform linux/amd64 -f Dockerfile.transcription -t you/parakeet-trans:1.2.0"
+            " --build-arg WEIGHTS=full --secret id=hf_token,env=HF_TOKEN ."
+        )
+        assert push == f"{name} push you/parakeet-trans:1.2.0"
+        assert len(calls.splitlines()) == 4
+
+    def test_a_failed_build_deploys_nothing(self, diarist, platform, builder):
+        result = diarist("deploy", "split", *IMAGES, "--build", PATH=builder("docker", code=3))
+        assert (result.returncode, platform.requests) == (4, [])
+        assert "docker build ended with 3" in result.stderr
+
+    def test_without_a_builder_it_says_so(self, diarist, tmp_path):
+        (tmp_path / "Dockerfile").touch()
+        result = diarist("deploy", "single", *IMAGES, "--build", PATH=str(tmp_path))
+        assert (result.returncode, "docker, podman, buildah" in result.stderr) == (2, True)
+
+    def test_a_dry_run_builds_nothing(self, diarist, tmp_path, builder):
+        result = diarist("deploy", "split", *IMAGES, "--build", "--dry-run", PATH=builder("docker"))
+        assert "would run: docker build" in result.stderr
+        assert not (tmp_path / "calls").exists()

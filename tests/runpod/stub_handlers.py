@@ -1,0 +1,74 @@
+"""Handlers with engines that need no weights, for tests of queues, retries and processes, never of transcription.
+
+What they find is a function of the samples alone, so that a right transcript can be told from a wrong one. Run as
+``python stub_handlers.py`` by the emulator with DIARIST_STUB=single, diarization or transcription; the SDK is real.
+"""
+
+import os
+import time
+
+import numpy as np
+
+from diarist.audio.audio import SAMPLE_RATE
+from diarist.model.errors import EngineError
+from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.pipeline import LocalPipeline
+from diarist.runpod.engines import DiarizationService, SingleService, TranscriptionService
+
+POISON, FAILS, SLOW = 999, 998, 997  # loudness of the first second
+SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))
+
+
+def _work(report, stage):
+    steps = 20
+    for step in range(steps):
+        time.sleep(SECONDS / steps)
+        report(stage, step / steps)
+
+
+def _seconds_of_sound(audio):
+    """One number per second of sound: its loudness."""
+    whole = audio.samples[: len(audio.samples) // SAMPLE_RATE * SAMPLE_RATE].reshape(-1, SAMPLE_RATE)
+    return np.abs(whole).max(axis=1)
+
+
+class StubTranscriber:
+    model = ModelInfo("transcription", "stub", None, "tests")
+
+    def transcribe(self, audio, options=None, progress=lambda *_: None):
+        peaks = _seconds_of_sound(audio)
+        if round(peaks[0] * 1000) == POISON:
+            os._exit(9)
+        time.sleep(1.5 if round(peaks[0] * 1000) == SLOW else 0)
+        _work(progress, "transcription")
+        words = tuple(Word(second + 0.1, second + 0.9, f"{peak * 1000:.0f}") for second, peak in enumerate(peaks))
+        return Transcription(words=words, language="en", duration=audio.duration, model=self.model)
+
+
+class StubDiarizer:
+    model = ModelInfo("diarization", "stub", None, "tests")
+
+    def diarize(self, audio, options=None, progress=lambda *_: None):
+        if round(_seconds_of_sound(audio)[0] * 1000) == FAILS:
+            raise EngineError("stub_failed", "The stub was told to fail.")
+        _work(progress, "diarization")
+        turns = tuple(
+            Turn(float(second), second + 1.0, f"S{second % 2}") for second in range(len(_seconds_of_sound(audio)))
+        )
+        return Diarization(turns=turns, exclusive=turns, duration=audio.duration, model=self.model)
+
+
+def load():
+    match os.environ["DIARIST_STUB"]:
+        case "single":
+            return SingleService(LocalPipeline(StubTranscriber(), StubDiarizer()))
+        case "transcription":
+            return TranscriptionService(StubTranscriber())
+        case "diarization":
+            return DiarizationService(StubDiarizer())
+
+
+if __name__ == "__main__":
+    from diarist.runpod.worker import start
+
+    start(load)

@@ -1,0 +1,56 @@
+"""The same recording, the same models: every place gives the same transcript. Real speech, real engines, real SDK."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.decode import decode
+from diarist.audio.transport import encode_flac
+from diarist.weights.fetch import ensure
+
+MODELS = {"DIARIST_MODEL": "whisper-tiny.en", "DIARIST_DIARIZER": "embedded"}
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    """Twelve seconds of a real telephone call, two speakers."""
+    samples = decode(ensure("sample-telephone") / "sample.wav").samples[4 * SAMPLE_RATE : 16 * SAMPLE_RATE]
+    path = tmp_path_factory.mktemp("call") / "call.flac"
+    path.write_bytes(encode_flac(Audio(samples)))
+    return path
+
+
+def diarist(*arguments):
+    ran = subprocess.run(
+        [sys.executable, "-m", "diarist", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+        env={**os.environ, **MODELS},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def local(call):
+    return diarist(
+        "transcribe", call, "-f", "json", "--model", MODELS["DIARIST_MODEL"], "--diarizer", MODELS["DIARIST_DIARIZER"]
+    )
+
+
+@pytest.mark.models
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("architecture", ["single", "split", "orchestrator"])
+def test_an_emulated_architecture_says_the_same_as_this_machine(architecture, call, local):
+    remote = diarist("emulate", architecture, "--transcribe", call, "-f", "json")
+    assert remote["place"] == {"where": f"runpod:{architecture}", "audio": "flac"}
+    assert len(remote["speakers"]) == 2
+    assert {key: value for key, value in remote.items() if key not in {"timings", "place"}} == {
+        key: value for key, value in local.items() if key not in {"timings", "place"}
+    }

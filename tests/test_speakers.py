@@ -1,0 +1,153 @@
+"""Known voices are named, strangers are not, and voices stay private."""
+
+import json
+import math
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diarist.attribution import attribute
+from diarist.model.errors import InputError
+from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.speakers import Voice, VoiceStore, cosine, identify, link, rename, voice_of
+
+MODEL = ModelInfo("diarization", "test", None, "none")
+
+
+def spoken(**angles):
+    """One turn of 10 s per speaker, whose embedding points in the direction of an angle in degrees."""
+    turns = tuple(Turn(10 * n, 10 * n + 10, label) for n, label in enumerate(angles))
+    embeddings = {
+        label: (math.cos(math.radians(a)), math.sin(math.radians(a))) for label, a in angles.items() if a is not None
+    }
+    return Diarization(turns=turns, exclusive=turns, duration=60, model=MODEL, embeddings=embeddings)
+
+
+def voice(name, angle, model="test"):
+    unit = (math.cos(math.radians(angle)), math.sin(math.radians(angle)))
+    return Voice(name=name, embedding=unit, model=model, seconds=10, consent="asked", added="2026-01-01")
+
+
+def test_a_known_voice_is_named_and_a_stranger_is_not():
+    assert identify(spoken(x=3, y=90), [voice("Ada", 0)], threshold=0.9) == {"x": "Ada"}
+
+
+def test_a_voice_names_one_speaker_only_the_most_alike():
+    assert identify(spoken(x=10, y=5), [voice("Ada", 0)], threshold=0.9) == {"y": "Ada"}
+
+
+def test_a_speaker_gets_one_name_only_the_most_alike():
+    assert identify(spoken(x=4), [voice("Ada", 0), voice("Bea", 5)], threshold=0.9) == {"x": "Bea"}
+
+
+def test_voices_of_another_model_are_never_compared():
+    with pytest.raises(InputError, match="No known voice was made with the model 'test'"):
+        identify(spoken(x=0), [voice("Ada", 0, model="other")])
+    assert identify(spoken(x=0), []) == {}
+
+
+def test_an_uncalibrated_model_needs_a_threshold():
+    with pytest.raises(InputError, match="no calibrated threshold"):
+        identify(spoken(x=0), [voice("Ada", 0)])
+
+
+def test_a_voice_is_made_of_the_main_speaker_of_a_clip():
+    made = voice_of(spoken(x=30), "Ada", "asked", "2026-01-01")
+    assert made.seconds == 10
+    assert cosine(made.embedding, (math.cos(math.pi / 6), 0.5)) == pytest.approx(1)
+
+
+def test_a_clip_of_two_people_or_of_too_little_speech_is_refused():
+    with pytest.raises(InputError, match="2 voices"):
+        voice_of(spoken(x=0, y=90), "Ada", "asked", "2026-01-01")
+    short = Diarization(turns=(Turn(0, 1, "x"),), exclusive=(), duration=1, model=MODEL, embeddings={"x": (1.0, 0.0)})
+    with pytest.raises(InputError, match=r"1\.0 s of speech"):
+        voice_of(short, "Ada", "asked", "2026-01-01")
+    with pytest.raises(InputError, match=r"0\.0 s of speech"):
+        voice_of(spoken(), "Ada", "asked", "2026-01-01")
+
+
+def test_the_same_voice_in_several_recordings_gets_one_label():
+    first, second, third = spoken(a=0, b=90), spoken(a=88, b=180), spoken(a=2)
+    assert link([first, second, third], threshold=0.9) == [
+        {"a": "SPEAKER_00", "b": "SPEAKER_01"},
+        {"a": "SPEAKER_01", "b": "SPEAKER_02"},
+        {"a": "SPEAKER_00"},
+    ]
+
+
+def test_speakers_of_one_recording_are_never_linked_even_through_a_third():
+    linked = link([spoken(a=0, b=1), spoken(c=0.4)], threshold=0.9)
+    assert linked[0]["a"] != linked[0]["b"]
+    assert linked[1]["c"] == linked[0]["a"]
+
+
+def test_speakers_without_an_embedding_stay_alone():
+    assert link([spoken(a=None), spoken(b=None)], threshold=0.1) == [{"a": "SPEAKER_00"}, {"b": "SPEAKER_01"}]
+
+
+@given(st.lists(st.lists(st.floats(0, 360), max_size=4), max_size=4))
+def test_links_keep_every_speaker_and_never_join_two_of_one_recording(angles):
+    recordings = [spoken(**{f"s{n}": angle for n, angle in enumerate(some)}) for some in angles]
+    for recording, labels in zip(recordings, link(recordings, threshold=0.8), strict=True):
+        assert labels.keys() == set(recording.speakers)
+        assert len(set(labels.values())) == len(labels)
+
+
+def test_renaming_reaches_words_segments_turns_and_speakers():
+    words = (Word(0, 1, "hi"), Word(10, 11, "oh"))
+    told = Transcription(words=words, language="en", duration=20, model=ModelInfo("transcription", "t", None, "e"))
+    renamed = rename(attribute(told, spoken(x=0, y=90)), {"SPEAKER_00": "Ada"})
+    assert renamed.speakers == ("Ada", "SPEAKER_01")
+    assert [word.speaker for word in renamed.words] == ["Ada", "SPEAKER_01"]
+    assert [turn.speaker for turn in renamed.turns] == ["Ada", "SPEAKER_01"]
+    assert [segment.speaker for segment in renamed.segments] == ["Ada", "SPEAKER_01"]
+
+
+def test_known_names_are_used_from_the_start_and_strangers_are_counted_from_zero():
+    words = (Word(0, 1, "hi"), Word(10, 11, "oh"))
+    told = Transcription(words=words, language="en", duration=20, model=ModelInfo("transcription", "t", None, "e"))
+    result = attribute(told, spoken(x=0, y=90), names={"x": "Ada"})
+    assert result.speakers == ("Ada", "SPEAKER_00")
+    assert [word.speaker for word in result.words] == ["Ada", "SPEAKER_00"]
+
+
+def test_voices_are_kept_in_a_file_that_only_its_owner_can_read(tmp_path):
+    store = VoiceStore(tmp_path / "new" / "voices.json")
+    store.add(voice("Ada", 0))
+    store.add(voice("Bea", 90))
+    assert store.load() == (voice("Ada", 0), voice("Bea", 90))
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    assert "biometric" in json.loads(store.path.read_text())["note"]
+    assert [path.name for path in store.path.parent.iterdir()] == ["voices.json"]
+
+
+def test_more_speech_of_a_name_is_averaged_by_its_length(tmp_path):
+    store = VoiceStore(tmp_path / "voices.json")
+    store.add(voice("Ada", 0))
+    stored = store.add(voice("Ada", 60))
+    assert stored.seconds == 20
+    assert cosine(stored.embedding, voice("", 30).embedding) == pytest.approx(1, abs=1e-6)
+    assert len(store.load()) == 1
+
+
+def test_a_voice_of_another_model_must_be_removed_first(tmp_path):
+    store = VoiceStore(tmp_path / "voices.json")
+    store.add(voice("Ada", 0))
+    with pytest.raises(InputError, match="voices remove 'Ada'"):
+        store.add(voice("Ada", 0, model="other"))
+    store.remove("Ada")
+    assert store.load() == ()
+    with pytest.raises(InputError, match="no voice 'Ada'"):
+        store.remove("Ada")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": "other"}', '{"schema": "diarist.voices/1", "voices": [1]}'])
+def test_a_damaged_store_is_refused_and_left_as_it_is(tmp_path, content):
+    path = tmp_path / "voices.json"
+    path.write_text(content)
+    with pytest.raises(InputError):
+        VoiceStore(path).add(voice("Ada", 0))
+    assert path.read_text() == content
