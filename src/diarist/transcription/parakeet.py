@@ -28,6 +28,7 @@ from diarist.transcription.checkpoints import checkpoint_file
 from diarist.transcription.cores import cores
 from diarist.transcription.features import HOP, batch, num_frames
 from diarist.transcription.hotwords import Biases
+from diarist.transcription.languages import drifts, language_of
 from diarist.transcription.vocabulary import Vocabulary
 from diarist.transcription.voice import voice_probability
 from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
@@ -131,15 +132,17 @@ class Parakeet:
                 report=lambda done: progress(_STAGE, 0.05 + 0.95 * done),
             )
         progress(_STAGE, 1.0)
+        language = options.language or (language_of(words) if self.vocabulary.multilingual else "en")
         return Transcription(
             words=in_order(words, audio.duration),
-            language=options.language or (None if self.vocabulary.multilingual else "en"),
+            language=language,
             duration=audio.duration,
             model=self.model,
             timings={
                 "voice_detection": round(found_voice - began, 3),
                 "recognition": round(time.perf_counter() - found_voice, 3),
             },
+            warnings=_drift_warnings(words, language) if self.vocabulary.multilingual and language else (),
         )
 
     def recognise(
@@ -347,6 +350,14 @@ def _check(backend: Backend[Any], vocabulary: Vocabulary) -> None:
             f"The vocabulary has {vocabulary.blank} pieces, but the network scores {scores.shape[1]} outputs.",
             "Use the vocabulary that came with the weights.",
         )
+
+
+def _drift_warnings(words: Sequence[Word], language: str) -> tuple[str, ...]:
+    return tuple(
+        f"From {span.start:.0f} to {span.end:.0f} s the words look like {other!r}, not {language!r}: "
+        "the model may have drifted into another language."
+        for span, other in drifts(words, language)
+    )
 
 
 def _padded(window: NDArray[np.float32]) -> NDArray[np.float32]:
