@@ -47,7 +47,7 @@ from diarist.model.timeline import Span
 from diarist.transcription.parakeet import load_parakeet
 engine = load_parakeet(sys.argv[1], device="cpu", threads=int(sys.argv[2]))
 def run(sound):
-    with engine._ready() as backend:
+    with engine.weights.use() as backend:
         engine.recognise(backend, [sound], [Span(0, len(sound) / 16000)])
 """
 ONNX_ASR = """

@@ -39,7 +39,7 @@ began = time.process_time()
 found = engine.transcribe(audio)
 used, after = time.process_time() - began, peak()
 probability = voice_probability(audio.samples)
-with engine._ready() as backend:
+with engine.weights.use() as backend:
     singly = recognise_windows(
         plan(probability, audio.duration, MAX_SECONDS, CONTEXT_SECONDS),
         lambda spans: [engine.recognise(backend, [_cut(audio, span)], [span])[0] for span in spans],

@@ -78,7 +78,7 @@ def test_words_agree_too(nemo, graphs, sounds):
     engines = [load_parakeet(str(nemo), device="cpu"), load_parakeet(str(graphs))]
     found = []
     for engine in engines:
-        with engine._ready() as backend:
+        with engine.weights.use() as backend:
             found.append(engine.recognise(backend, sounds[:1], [Span(0, 12)], Options(hotwords=("the",)))[0])
     assert [(w.start, w.end, w.text) for w in found[0]] == [(w.start, w.end, w.text) for w in found[1]]
 

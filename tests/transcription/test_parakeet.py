@@ -1,6 +1,5 @@
 """The Parakeet engine on a scripted network that says "Hello world this is a test." over loud sound."""
 
-import gc
 import itertools
 import shutil
 import time
@@ -34,7 +33,7 @@ def spoken(engine, audio, **options):
 
 
 def window(engine, samples, **options):
-    with engine._ready() as backend:
+    with engine.weights.use() as backend:
         return engine.recognise(backend, [samples], [Span(5, 5 + len(samples) / SAMPLE_RATE)], Options(**options))[0]
 
 
@@ -76,7 +75,7 @@ def test_next_to_nothing_is_no_trouble(engine, samples):
 def test_a_batch_gives_what_each_window_alone_gives(engine, loud):
     windows = [loud, loud[: 2 * SAMPLE_RATE], loud[SAMPLE_RATE:]]
     spans = [Span(0, 4), Span(10, 12), Span(20, 23)]
-    with engine._ready() as backend:
+    with engine.weights.use() as backend:
         together = engine.recognise(backend, windows, spans)
         alone = [engine.recognise(backend, [w], [s])[0] for w, s in zip(windows, spans, strict=True)]
     assert together == alone
@@ -117,38 +116,6 @@ def test_progress_grows_to_one_and_can_stop_the_work(engine, call):
 
     with pytest.raises(Cancelled):
         engine.transcribe(call, progress=stop)
-
-
-class TestLifecycle:
-    def test_weights_are_loaded_once(self, folder, call, monkeypatch):
-        loads = []
-        engine = load_parakeet(str(folder))
-        load = engine._load
-        monkeypatch.setattr(engine, "_load", lambda: (loads.append(1), load())[1])
-        engine.transcribe(call)
-        assert loads == []
-        engine.unload()
-        assert not engine.loaded
-        engine.transcribe(call)
-        engine.transcribe(call)
-        assert loads == [1]
-
-    def test_idle_weights_are_unloaded(self, folder):
-        engine = load_parakeet(str(folder), idle_seconds=0.05)
-        assert engine.loaded
-        deadline = time.monotonic() + 5
-        while engine.loaded and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not engine.loaded
-
-    def test_unloading_frees_the_backend(self, folder):
-        import weakref
-
-        engine = load_parakeet(str(folder))
-        alive = weakref.ref(engine._backend)
-        engine.unload()
-        gc.collect()
-        assert alive() is None
 
 
 class TestBadFolders:
@@ -236,7 +203,7 @@ def test_long_audio_equals_its_windows_one_by_one(engine, call):
 
 
 def test_a_failing_backend_is_an_engine_error(engine, loud, monkeypatch):
-    with engine._ready() as backend:
+    with engine.weights.use() as backend:
         monkeypatch.setattr(backend, "_state", [(2, 5), (2, 5)])
         with pytest.raises(EngineError, match="ONNX Runtime failed"):
             engine.recognise(backend, [loud], [Span(0, 4)])

@@ -6,11 +6,8 @@ backend (ONNX Runtime on CPU, torch on GPU) only turns features into encoder fra
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -29,6 +26,7 @@ from diarist.transcription.cores import cores
 from diarist.transcription.features import HOP, batch, num_frames
 from diarist.transcription.hotwords import Biases
 from diarist.transcription.languages import drifts, language_of
+from diarist.transcription.resident import Resident
 from diarist.transcription.vocabulary import Vocabulary
 from diarist.transcription.voice import voice_probability
 from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
@@ -85,8 +83,14 @@ class Backend(tdt.Network[P], Protocol[P]):
 class Parakeet:
     """A loaded Parakeet model. Safe to use from several threads.
 
+    Attributes:
+        weights: what holds the backend; unload it to free its memory.
+        vocabulary: the model's pieces.
+        languages: those it knows.
+        model: what will be named in the transcript.
+
     Args:
-        load: loads the backend; called again when needed after `unload`.
+        load: loads the backend.
         vocabulary: the model's pieces.
         name: the model's name.
         revision: what pins its weights.
@@ -106,13 +110,8 @@ class Parakeet:
     ) -> None:
         self.vocabulary = vocabulary
         self.languages = LANGUAGES_V3 if vocabulary.multilingual else frozenset({"en"})
-        self._load = load
-        self._idle_seconds = idle_seconds
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-        self._backend: Backend[Any] | None = None
-        self._users = 0
-        with self._ready() as backend:
+        self.weights = Resident(lambda: _checked(load(), vocabulary), idle_seconds)
+        with self.weights.use() as backend:
             self.model = ModelInfo("transcription", name, revision, backend.engine)
 
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
@@ -123,7 +122,7 @@ class Parakeet:
         probability = voice_probability(audio.samples, lambda done: progress(_STAGE, 0.05 * done))
         windows = plan(probability, audio.duration, MAX_SECONDS, CONTEXT_SECONDS)
         found_voice = time.perf_counter()
-        with self._ready() as backend:
+        with self.weights.use() as backend:
             words = recognise_windows(
                 windows,
                 lambda spans: self.recognise(backend, [_cut(audio, span) for span in spans], spans, options),
@@ -174,42 +173,6 @@ class Parakeet:
             ]
             for span, each in zip(spans, tokens, strict=True)
         ]
-
-    def unload(self) -> None:
-        """Free the weights' memory once nothing uses them. They are loaded again when next needed."""
-        with self._lock:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
-            self._backend = None
-        gc.collect()
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the weights are in memory."""
-        return self._backend is not None
-
-    @contextmanager
-    def _ready(self) -> Iterator[Backend[Any]]:
-        """The backend, loaded if it is not, and kept while in use."""
-        with self._lock:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
-            if self._backend is None:
-                self._backend = self._load()
-                _check(self._backend, self.vocabulary)
-            backend = self._backend
-            self._users += 1
-        try:
-            yield backend
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._idle_seconds is not None and self._users == 0:
-                    self._timer = threading.Timer(self._idle_seconds, self.unload)
-                    self._timer.daemon = True
-                    self._timer.start()
 
     def _refuse(self, options: Options) -> None:
         name = self.model.name
@@ -330,7 +293,7 @@ def _cuda(device: str) -> bool:
     return found
 
 
-def _check(backend: Backend[Any], vocabulary: Vocabulary) -> None:
+def _checked(backend: Backend[Any], vocabulary: Vocabulary) -> Backend[Any]:
     """Run the network once on a second of silence: it warms up, and weights that do not fit show here.
 
     Raises:
@@ -350,6 +313,7 @@ def _check(backend: Backend[Any], vocabulary: Vocabulary) -> None:
             f"The vocabulary has {vocabulary.blank} pieces, but the network scores {scores.shape[1]} outputs.",
             "Use the vocabulary that came with the weights.",
         )
+    return backend
 
 
 def _drift_warnings(words: Sequence[Word], language: str) -> tuple[str, ...]:
