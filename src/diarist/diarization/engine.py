@@ -33,7 +33,7 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, ModelInfo
 
-_BATCH = 16  # chunks in one run of the segmentation model
+_BATCH = 8  # chunks in one run of the segmentation model
 _GROUP = 64  # chunks between two reports of progress, embedded together
 
 

@@ -95,7 +95,7 @@ def turns(
     A turn's confidence is the mean probability of its frames; None for a speaker that was not told apart.
     """
     found = []
-    known = probability.any(axis=0)
+    known = np.asarray(probability.any(axis=0))
     edges = np.diff(np.pad(active.astype(np.int8), ((1, 1), (0, 0))), axis=0)
     for column, label in enumerate(labels):
         begins, ends = (np.flatnonzero(edges[:, column] == sign) for sign in (1, -1))
