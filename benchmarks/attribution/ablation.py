@@ -21,7 +21,7 @@ import platform
 import random
 import shlex
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -30,7 +30,7 @@ from typing import TypeVar
 
 import numpy as np
 from meeteval.wer.matching.cy_levenshtein import levenshtein_distance
-from rules import BASELINES, REPAIRS, Labels, Rule
+from rules import BASELINES, REPAIRS, Labels, Rule, attributed
 from scipy.optimize import linear_sum_assignment
 
 from diarist.evaluation.annotation import read
@@ -300,6 +300,39 @@ def causes_table(all_cases: Sequence[Case]) -> str:
     return "\n".join(lines)
 
 
+def flags_table(all_cases: Sequence[Case]) -> str:
+    """How true are ``overlap`` and ``speaker_confidence``? By condition, over words with a spoken partner."""
+    overlap: defaultdict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
+    confident: defaultdict[tuple[str, float], list[bool]] = defaultdict(list)
+    for case in all_cases:
+        told = attributed(case.words, case.diarization).words
+        labels = [word.speaker for word in told]
+        triples = [(case.said[r].speaker, labels[case.heard[h][1]], r) for r, h in case.pairs]
+        for wrong, (r, h) in zip(_wrong(triples), case.pairs, strict=True):
+            word = told[case.heard[h][1]]
+            token = case.said[r]
+            nearby = case.said[max(0, r - 30) : r + 30]
+            truly = any(o.speaker != token.speaker and o.start < token.end and o.end > token.start for o in nearby)
+            overlap[case.condition][truly, word.overlap] += 1
+            if word.speaker_confidence is not None:
+                confident[case.condition, min(0.9, word.speaker_confidence // 0.1 / 10)].append(not wrong)
+    lines = [
+        "| condition | overlapped words | flagged | right of flagged | found of overlapped |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for condition, counts in overlap.items():
+        hit, true, flagged = (
+            counts[True, True],
+            counts[True, True] + counts[True, False],
+            counts[True, True] + counts[False, True],
+        )
+        lines.append(f"| {condition} | {true} | {flagged} | {hit / max(1, flagged):.0%} | {hit / max(1, true):.0%} |")
+    lines += ["", "| condition | speaker_confidence | words | right |", "|---|---|---:|---:|"]
+    for (condition, low), right in sorted(confident.items()):
+        lines.append(f"| {condition} | {low:.1f} to {low + 0.1:.1f} | {len(right)} | {sum(right) / len(right):.0%} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
@@ -334,6 +367,8 @@ def main() -> None:
         return
     print("\n### Where the shipped rule's errors come from\n")
     print(causes_table(all_cases))
+    print("\n### How true the flags are\n")
+    print(flags_table(all_cases))
 
 
 if __name__ == "__main__":
