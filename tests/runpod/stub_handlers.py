@@ -49,9 +49,9 @@ class StubDiarizer:
     model = ModelInfo("diarization", "stub", None, "tests")
 
     def diarize(self, audio, options=None, progress=lambda *_: None):
-        _work(progress, "diarization")
         if round(_seconds_of_sound(audio)[0] * 1000) == FAILS:
             raise EngineError("stub_failed", "The stub was told to fail.")
+        _work(progress, "diarization")
         turns = tuple(
             Turn(float(second), second + 1.0, f"S{second % 2}") for second in range(len(_seconds_of_sound(audio)))
         )

@@ -157,7 +157,7 @@ def test_every_job_ends_right_or_with_a_clear_error_and_nothing_is_left(handlers
             outcomes = list(pool.map(run, range(NUM_JOBS)))
         vandal.stop.set()
         vandal.join()
-        open_jobs = [j for j in emulator.jobs._jobs.values() if j.status in {"IN_QUEUE", "IN_PROGRESS"}]
+        open_jobs = [j for j in emulator.jobs.all() if j.status in {"IN_QUEUE", "IN_PROGRESS"}]
         leftovers = [path for path in (folder / "tmp").rglob("*") if path.is_file()]
 
     tally = Counter()

@@ -253,6 +253,8 @@ class Endpoint:
             answer = await self._request("GET", f"status/{job_id}", lost_on_404=True)
         if answer["status"] == "COMPLETED" and answer.get("output") is None and not answer.get("error"):
             raise _LostError("it is COMPLETED without output")
+        if answer["status"] == "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
+            raise _LostError("the platform stopped it after its time limit")
         return answer
 
     def _check(self, answer: Mapping[str, Any]) -> None:
@@ -260,8 +262,8 @@ class Endpoint:
         match answer.get("status"):
             case "COMPLETED" if not answer.get("error"):
                 return
-            case "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
-                raise _LostError("the platform stopped it after its time limit")
+            case "TIMED_OUT":
+                raise EndpointError("job_timeout", f"{self.name} stopped the job: it took too long.", http_status=504)
             case "CANCELLED":
                 raise EndpointError("job_cancelled", f"Somebody cancelled the job at {self.name}.")
         raise read_error(answer.get("error"), self.name)

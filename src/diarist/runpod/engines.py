@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,7 +19,7 @@ from diarist.model.progress import Progress
 from diarist.model.transcript import Diarization, Transcription
 from diarist.runpod.protocol import AudioJob, DiarizationJob, FieldError, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.runpod.results import Output, diarization_output, transcript_output, transcription_output
-from diarist.runpod.worker import CONCURRENCY
+from diarist.runpod.worker import CONCURRENCY, phase
 
 if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
@@ -134,14 +132,14 @@ def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
     """
     from diarist.engines import load
 
-    with _timed("engines"):
+    with phase("weights"):
         pipeline = load(
             env.get("DIARIST_MODEL") or "auto",
             env.get("DIARIST_DIARIZER") or "auto",
             device=env.get("DIARIST_DEVICE") or "auto",
             note=log.info,
         )
-    with _timed("warm-up"):
+    with phase("warm-up"):
         pipeline.transcribe(_noise())
     return SingleService(pipeline, env=env)
 
@@ -150,11 +148,11 @@ def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionServ
     """Load and warm the transcription engine; see `load_single`."""
     from diarist.engines import load
 
-    with _timed("engine"):
+    with phase("weights"):
         pipeline = load(
             env.get("DIARIST_MODEL") or "auto", None, device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
-    with _timed("warm-up"):
+    with phase("warm-up"):
         pipeline.transcriber.transcribe(_noise())
     return TranscriptionService(pipeline.transcriber, env=env)
 
@@ -168,9 +166,9 @@ def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
     if name == "auto":
         name = auto_diarizer().name
     log.info("speakers: %s", name)
-    with _timed("engine"):
+    with phase("weights"):
         diarizer = load_diarizer(name, device=env.get("DIARIST_DEVICE") or "auto", threads=os.cpu_count() or 1)
-    with _timed("warm-up"):
+    with phase("warm-up"):
         diarizer.diarize(_noise())
     return DiarizationService(diarizer, env=env)
 
@@ -181,13 +179,6 @@ def _noise() -> Audio:
 
     values = np.random.default_rng(0).integers(-300, 300, 2 * SAMPLE_RATE)
     return Audio((values / 32768).astype(np.float32))
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    log.info("%s: %.2f s", what, time.perf_counter() - began)
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

@@ -50,9 +50,9 @@ class AudioJob(_Strict, frozen=True):
     def __post_init__(self) -> None:
         _check(bool(self.audio.strip()), "audio", "is empty")
         _check(
-            self.audio_format is None or bool(re.fullmatch(r"[A-Za-z0-9.+/-]{1,32}", self.audio_format)),
+            self.audio_format is None or bool(re.fullmatch(r"\w[\w.+-]{0,15}(/\w[\w.+-]{0,30})?", self.audio_format)),
             "audio_format",
-            "must be a short name such as 'mp3'",
+            "must be a short name such as 'mp3' or 'audio/mpeg'",
         )
         _check(
             self.request_id is None or bool(re.fullmatch(r"[\w.:-]{1,128}", self.request_id, re.ASCII)),
@@ -256,7 +256,7 @@ def _field_error(said: str, fields: list[str]) -> FieldError:
         hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(sorted(fields))}."
         return FieldError("unknown_field", f"There is no field {name!r}.", hint, field=name)
     at = re.search(r" - at `\$\.?(\w*)", said)
-    field = (at[1] if at else "") or next((name for name in fields if said.startswith(name)), "input")
+    field = (at[1] if at else "") or max((name for name in fields if said.startswith(name)), key=len, default="input")
     what = re.sub(r" - at `.*", "", said).replace("`", "'")
     return FieldError("bad_field", f"{field!r} is wrong: {what}.", _hint(field), field=field)
 

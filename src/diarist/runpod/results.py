@@ -1,15 +1,12 @@
-"""From nouns to a job's output: the OpenAI shapes, the diarization endpoint's own, and the exact nouns.
-
-OpenAI's ``verbose_json`` lists values per segment that nothing here measures (seek, tokens, avg_logprob …). They
-are left out rather than invented; OpenAI's own clients read the rest.
-"""
+"""From nouns to a job's output: the OpenAI shapes, the diarization endpoint's own, and the exact nouns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from diarist.formats import render
+from diarist.formats import openai, render
+from diarist.formats.text import conversation
 from diarist.model.codec import dump
 from diarist.model.transcript import Diarization, Segment, Transcript, Transcription, Turn, Word
 from diarist.runpod.protocol import DiarizationJob, TextJob
@@ -37,39 +34,21 @@ def transcript_output(transcript: Transcript, job: TextJob) -> Output:
     match job.response_format:
         case "diarist":
             return dump(transcript)
-        case "text":
-            return _text(transcript, job)
         case "srt" | "vtt":
             return str(render(transcript, job.response_format))
+        case "text":
+            return _text(transcript, job)
         case "json":
-            return {
-                "text": _text(transcript, job),
-                **({"segments": [_segment(segment) for segment in transcript.segments]} if job.timestamps else {}),
-                **_words(transcript.words, job),
-                **_warnings(transcript.warnings),
-            }
+            output: dict[str, Any] = {"text": _text(transcript, job)}
+            if job.timestamps:
+                output["segments"] = [_segment(segment) for segment in transcript.segments]
         case "verbose_json":
-            return {
-                "task": "transcribe",
-                "duration": transcript.duration,
-                **({"language": transcript.language} if transcript.language else {}),
-                "text": _text(transcript, job),
-                "segments": [{"id": index, **_segment(segment)} for index, segment in enumerate(transcript.segments)],
-                **_words(transcript.words, job),
-                **_warnings(transcript.warnings),
-            }
+            output = openai.verbose(transcript, words=False)
         case "diarized_json":
-            return {
-                "task": "transcribe",
-                "duration": transcript.duration,
-                "text": _text(transcript, job),
-                "segments": [
-                    {"type": "transcript.text.segment", **_segment(segment), "id": f"seg_{index:03d}"}
-                    for index, segment in enumerate(transcript.segments, 1)
-                ],
-                **_words(transcript.words, job),
-                **_warnings(transcript.warnings),
-            }
+            output = openai.diarized(transcript)
+    if job.word_timestamps:
+        output["words"] = [_word(word) for word in transcript.words]
+    return {**output, **_warnings(transcript.warnings)}
 
 
 def transcription_output(transcription: Transcription) -> Output:
@@ -78,16 +57,12 @@ def transcription_output(transcription: Transcription) -> Output:
 
 
 def _text(transcript: Transcript, job: TextJob) -> str:
-    wanted = job.include_diarization_in_text
-    if wanted is False or not transcript.speakers:
+    if job.include_diarization_in_text is False or not transcript.speakers:
         return transcript.text
-    lines: list[tuple[str | None, list[str]]] = []
-    for segment in transcript.segments:
-        if lines and lines[-1][0] == segment.speaker:
-            lines[-1][1].append(segment.text)
-        else:
-            lines.append((segment.speaker, [segment.text]))
-    return "\n".join((f"{speaker}: " if speaker else "") + " ".join(texts) for speaker, texts in lines)
+    return "\n".join(
+        (f"{talk[0].speaker}: " if talk[0].speaker else "") + " ".join(segment.text for segment in talk)
+        for talk in conversation(transcript)
+    )
 
 
 def _turns(turns: Sequence[Turn]) -> list[dict[str, Any]]:
@@ -103,20 +78,13 @@ def _segment(segment: Segment) -> dict[str, Any]:
     }
 
 
-def _words(words: Sequence[Word], job: TextJob) -> dict[str, Any]:
-    if not job.word_timestamps:
-        return {}
+def _word(word: Word) -> dict[str, Any]:
     return {
-        "words": [
-            {
-                "word": word.text,
-                "start": word.start,
-                "end": word.end,
-                **({"speaker": word.speaker} if word.speaker else {}),
-                **({"confidence": word.confidence} if word.confidence is not None else {}),
-            }
-            for word in words
-        ]
+        "word": word.text,
+        "start": word.start,
+        "end": word.end,
+        **({"speaker": word.speaker} if word.speaker else {}),
+        **({"confidence": word.confidence} if word.confidence is not None else {}),
     }
 
 

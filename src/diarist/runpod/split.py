@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from diarist.model.codec import load
-from diarist.model.errors import EndpointError, InputError
+from diarist.model.errors import Cancelled, EndpointError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
@@ -217,7 +218,15 @@ def _connected(portal: BlockingPortal, api_key: str, base_url: str) -> Any:
 
 
 def _wait_for(portal: BlockingPortal, run: Callable[[], Awaitable[Result]], report: Callable[[], None]) -> Result:
-    future = portal.start_task_soon(run)
+    """Wait in a thread; if ``report`` raises, cancel and wait until the job is cancelled at the platform too."""
+    scope = portal.call(anyio.CancelScope)
+
+    async def work() -> Result:
+        with scope:
+            return await run()
+        raise Cancelled
+
+    future = portal.start_task_soon(work)
     try:
         while True:
             try:
@@ -225,7 +234,9 @@ def _wait_for(portal: BlockingPortal, run: Callable[[], Awaitable[Result]], repo
             except TimeoutError:
                 report()
     finally:
-        future.cancel()  # nothing happens to one that is done
+        if not future.done():
+            portal.call(scope.cancel)
+            future.exception()
 
 
 def _job_input(recording: Recording, fields: Mapping[str, Any]) -> dict[str, Any]:

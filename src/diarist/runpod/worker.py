@@ -20,8 +20,9 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from diarist.model.errors import Cancelled, DiaristError, EngineError
@@ -94,9 +95,7 @@ class Worker:
             The output, or ``{"error": JSON string}``.
         """
         job_id = str(job.get("id", ""))
-        value = job.get("input")
-        name = value.get("request_id") if isinstance(value, dict) else None
-        key = f"request {name}" if isinstance(name, str) else f"job {job_id}"
+        key = _same_work(job_id, job.get("input"))
         known = self._done.get(key)
         if known is not None and not known.cancelled():
             log.info("%s joins work that is already here", job_id)
@@ -176,6 +175,13 @@ class Worker:
             del self._done[name]
 
 
+def _same_work(job_id: str, value: object) -> str:
+    """What two deliveries of the same work have in common."""
+    if isinstance(value, dict) and isinstance(value.get("request_id"), str) and isinstance(value.get("audio"), str):
+        return f"request {value['request_id']} for {hash(value['audio'])}"
+    return f"job {job_id}"
+
+
 class _ProgressSender:
     """Sends the newest progress now and then, and never after `close`."""
 
@@ -223,15 +229,17 @@ def start(load: Callable[[], Service], *, concurrency: int = CONCURRENCY) -> Non
     Everything is loaded before the first job is taken, so that FlashBoot snapshots a warm process. A worker whose
     weights are missing tells the platform so, through the SDK's fitness checks, and takes no job.
     """
-    began = time.perf_counter()
     # Before the SDK is imported, which reads it then. Its default, DEBUG, prints every transcript.
     os.environ.setdefault("RUNPOD_LOG_LEVEL", "INFO")
     os.environ.setdefault("RUNPOD_LOG_CAPTURE", "off")
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)-6s | %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, signatures included
+    logging.getLogger("faster_whisper").setLevel(logging.WARNING)
+    log.info("phase imports: %.2f s of CPU since the process began", time.process_time())
 
-    importing = threading.Thread(target=_import_sdk)
-    importing.start()  # mostly waiting on the disk, so it overlaps the loading of weights
+    with phase("SDK"):
+        import runpod
+        import runpod.serverless
     service: Service | None = None
     problem: DiaristError | None = None
     try:
@@ -239,16 +247,11 @@ def start(load: Callable[[], Service], *, concurrency: int = CONCURRENCY) -> Non
     except DiaristError as error:
         problem = error
         log.error("cannot serve: %s", error)  # noqa: TRY400
-    loaded = time.perf_counter()
-    importing.join()
-    import runpod
 
     @runpod.serverless.register_fitness_check  # type: ignore[untyped-decorator]
     def weights_are_here() -> None:
         if problem is not None:
             raise RuntimeError(str(problem))
-
-    log.info("loaded in %.2f s, with the SDK %.2f s", loaded - began, time.perf_counter() - began)
 
     async def refuse(_: dict[str, Any]) -> Any:
         return json.loads(_failure(problem or EngineError("not_loaded", "The worker did not load.")))
@@ -259,9 +262,12 @@ def start(load: Callable[[], Service], *, concurrency: int = CONCURRENCY) -> Non
     )
 
 
-def _import_sdk() -> None:
-    import runpod
-    import runpod.serverless  # noqa: F401
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Log how long a part of the start took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    log.info("phase %s: %.2f s, %.2f s of CPU", name, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 async def _send_progress(job: Mapping[str, Any], output: dict[str, Any]) -> None:

