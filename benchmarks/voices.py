@@ -124,7 +124,7 @@ def main() -> None:
         if person is not None
         for enrolled, voice in voices
     ]
-    known = THRESHOLDS.get(options.diarizer)
+    known = THRESHOLDS.get(diarizer.model.name)
     report = {
         "command": shlex.join(["python", "benchmarks/voices.py", "RECORDINGS", *sys.argv[2:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -151,8 +151,9 @@ def main() -> None:
             "found at threshold": sum(s >= (known or 2) for s in same),
             "strangers named at threshold": sum(s >= (known or 2) for s in other),
         }
-    report["end to end"] = end_to_end(voices, speakers)
-    report["linking"] = linking(speakers)
+    if known is not None:
+        report["end to end"] = end_to_end(voices, speakers)
+        report["linking"] = linking(speakers)
     print(json.dumps(report, indent=None if options.json else 2))
 
 
@@ -167,7 +168,7 @@ def end_to_end(
             if enrolled != recording:
                 elsewhere.setdefault(voice.name, voice)
         mine = [(d, label, person) for name, d, label, person in speakers if name == recording]
-        names = identify(mine[0][0], list(elsewhere.values()), THRESHOLDS.get(mine[0][0].model.name, 2.0))
+        names = identify(mine[0][0], list(elsewhere.values()))
         for _, label, person in mine:
             counts["speakers"] += 1
             counts["known"] += person in elsewhere
