@@ -104,7 +104,9 @@ def transcribe(
         ),
     ] = "local",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
-    json_progress: Annotated[bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")] = False,
+    json_progress: Annotated[
+        bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")
+    ] = False,
 ) -> None:
     """Transcribe recordings: who said what, and when.
 

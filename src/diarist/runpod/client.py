@@ -79,6 +79,12 @@ class Limits:
             deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0
         )
 
+    @staticmethod
+    def for_orchestrator(seconds: float | None) -> Limits:
+        """Limits for a job that waits for two others: the platform must not stop it before it gives up by itself."""
+        limits = Limits.for_audio(seconds)
+        return dataclasses.replace(limits, execution=max(limits.execution, 1800.0))
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

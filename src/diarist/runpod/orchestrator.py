@@ -20,8 +20,8 @@ from diarist.runpod.split import Recording, SplitPipeline
 CONCURRENCY: Final = 16
 """Jobs at a time: they wait on the network, so many fit into one small worker."""
 DEADLINE: Final = 1740.0
-"""Seconds; a minute less than the execution timeout that `diarist deploy` gives the orchestrator, so that the caller
-gets our error and both legs are cancelled before the platform stops us. ``DIARIST_DEADLINE`` overrides."""
+"""Seconds; a minute less than our client and ``diarist deploy`` let the orchestrator run, so that
+the caller gets our error and both legs are cancelled before the platform stops us. ``DIARIST_DEADLINE`` overrides."""
 
 
 class OrchestratorService:

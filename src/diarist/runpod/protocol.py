@@ -87,7 +87,9 @@ class TextJob(AudioJob, frozen=True):
         response_format: an OpenAI format, or ``"diarist"`` for everything.
         timestamps: with ``json``, also return ``segments``.
         word_timestamps: with ``json``, ``verbose_json`` and ``diarized_json``, also return ``words``.
-        temperature: 0, the only value these engines have: they decode deterministically.
+        temperature: how much chance plays in decoding, where the engine has it; it refuses what it has not.
+        hotwords: words and phrases that are likely to be said, where the engine has them.
+        task: ``"translate"`` writes English, where the engine can.
         include_diarization_in_text: put ``SPEAKER_00:`` into the text; by default where speakers are known.
     """
 
@@ -96,15 +98,17 @@ class TextJob(AudioJob, frozen=True):
     timestamps: bool = False
     word_timestamps: bool = False
     temperature: float | None = None
+    hotwords: tuple[str, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
     include_diarization_in_text: bool | None = None
 
-    def __post_init__(self) -> None:
-        AudioJob.__post_init__(self)
-        _check(
-            not self.temperature,
-            "temperature",
-            "is not supported: these engines decode deterministically; leave it out",
-        )
+    def _asked(self) -> dict[str, Any]:
+        return {
+            "language": self.language,
+            "temperature": self.temperature,
+            "hotwords": self.hotwords,
+            "task": self.task,
+        }
 
 
 class GivenTurn(_Strict, frozen=True):
@@ -143,7 +147,7 @@ class TranscriptionJob(TextJob, frozen=True):
 
     def options(self) -> Options:
         """Return what is asked, as engines take it."""
-        return Options(language=self.language, diarize=False)
+        return Options(**self._asked(), diarize=False)
 
     def diarization(self, duration: float) -> Diarization | None:
         """Return the caller's turns as a diarization of a recording of ``duration`` seconds."""
@@ -181,7 +185,7 @@ class SpeakerTextJob(TextJob, frozen=True):
     def options(self) -> Options:
         """Return what is asked, as engines take it."""
         return Options(
-            language=self.language,
+            **self._asked(),
             diarize=self.diarize,
             num_speakers=self.num_speakers,
             min_speakers=self.min_speakers,
@@ -223,7 +227,9 @@ def read_job(kind: type[J], value: object) -> J:
     try:
         job.options()
     except InputError as error:
-        named = next((name for name in _SPEAKER_FIELDS if name in error.message), "language")
+        about = error.code.removeprefix("bad_")
+        named = next((name for name in _SPEAKER_FIELDS if name in error.message), "num_speakers")
+        named = about if about in fields else named
         raise FieldError(error.code, error.message, error.hint or _hint(named), field=named) from None
     return job
 

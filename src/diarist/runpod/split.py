@@ -154,7 +154,7 @@ class SplitPipeline(_RemotePipeline):
             turns = endpoint(self._diarization, "The diarization endpoint")
 
             def transcribe(report: Progress) -> Transcription:
-                job = _job_input(recording, {"language": options.language})
+                job = _job_input(recording, _text_fields(options))
                 result = self._job(portal, words, job, recording, "transcription", report)
                 return _noun(Transcription, result, words.name)
 
@@ -199,7 +199,7 @@ class EndpointPipeline(_RemotePipeline):
         """Have it transcribed by the endpoint."""
         name = f"The {self._place.removeprefix('runpod:')} endpoint"
         fields = {
-            "language": options.language,
+            **_text_fields(options),
             "diarize": options.diarize,
             "on_diarization_failure": options.on_diarization_failure,
             **_speaker_fields(options),
@@ -242,6 +242,15 @@ def _wait_for(portal: BlockingPortal, run: Callable[[], Awaitable[Result]], repo
 def _job_input(recording: Recording, fields: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in fields.items() if value is not None}
     return {"audio": recording.audio, "response_format": "diarist", **given}
+
+
+def _text_fields(options: Options) -> dict[str, Any]:
+    return {
+        "language": options.language,
+        "temperature": options.temperature,
+        "hotwords": options.hotwords or None,
+        "task": options.task if options.task != "transcribe" else None,
+    }
 
 
 def _speaker_fields(options: Options) -> dict[str, Any]:
