@@ -47,6 +47,11 @@ def test_two_parties_are_two_speakers_in_order_of_time():
     assert joined.timings == {"transcription.decode": 2.0}
 
 
+def test_people_who_talk_at_once_keep_their_sentences_whole():
+    one, two = channel([Word(0, 1, "I"), Word(1, 2, "see.")]), channel([Word(0.5, 1.5, "Oh"), Word(1.5, 2.5, "no.")])
+    assert [segment.text for segment in join([one, two], levels(-20, -20)).segments] == ["I see.", "Oh no."]
+
+
 def test_what_a_channel_hears_of_the_other_party_is_left_out_with_its_turns():
     loud = channel([Word(0, 1, "Hello"), Word(1, 2, "there")])
     bleed = channel([Word(0.1, 1, "Yellow"), Word(1, 2, "there")])

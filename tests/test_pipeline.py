@@ -96,3 +96,17 @@ def test_raising_from_progress_cancels_both_legs():
 def test_a_pipeline_without_a_diarizer_says_so():
     with pytest.raises(InputError, match="no diarizer"):
         LocalPipeline(transcriber=None, diarizer=None).transcribe(audio=None)
+
+
+def test_known_speakers_are_named():
+    transcript = run_legs(lambda _: WORDS, lambda _: TURNS, naming=lambda diarization: {"A": "Ada"})
+    assert transcript.speakers == ("Ada",)
+
+
+def test_speakers_that_cannot_be_named_keep_their_numbers_and_a_warning():
+    def naming(diarization):
+        raise InputError("other_model", "No known voice was made with the model 'd'.")
+
+    transcript = run_legs(lambda _: WORDS, lambda _: TURNS, naming=naming)
+    assert transcript.speakers == ("SPEAKER_00",)
+    assert transcript.warnings == ("Speakers were not named: No known voice was made with the model 'd'.",)

@@ -43,7 +43,9 @@ def test_a_speaker_gets_one_name_only_the_most_alike():
 
 
 def test_voices_of_another_model_are_never_compared():
-    assert identify(spoken(x=0), [voice("Ada", 0, model="other")]) == {}
+    with pytest.raises(InputError, match="No known voice was made with the model 'test'"):
+        identify(spoken(x=0), [voice("Ada", 0, model="other")])
+    assert identify(spoken(x=0), []) == {}
 
 
 def test_an_uncalibrated_model_needs_a_threshold():

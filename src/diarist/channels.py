@@ -82,31 +82,34 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
         transcripts: one per channel, on one clock. A channel's words without a speaker get one for the channel.
         level: how loud a channel is over a span.
     """
-    words: list[Word] = []
+    streams: list[list[Word]] = []
     turns: list[Turn] = []
     said = [_Near(transcript.words) for transcript in transcripts]
     for channel, transcript in enumerate(transcripts):
         others = [(other, near) for other, near in enumerate(said) if other != channel]
         kept = [w for w in transcript.words if not _is_bleed(w, channel, others, level)]
-        words += [replace(w, speaker=f"{channel}/{w.speaker or ''}") for w in kept]
+        streams.append([replace(w, speaker=f"{channel}/{w.speaker or ''}") for w in kept])
         heard = {w.speaker for w in kept}
         # A voice that says nothing of its own in this channel is the other channel's.
         own = [t for t in transcript.turns if t.speaker in heard and not _is_bleed(t, channel, others, level)]
         turns += [replace(t, speaker=f"{channel}/{t.speaker}") for t in own]
-    words.sort(key=lambda word: word.start)
+    words = sorted(chain.from_iterable(streams), key=lambda word: word.start)
     turns.sort(key=lambda turn: turn.start)
     labels = dict.fromkeys([*(word.speaker for word in words), *(turn.speaker for turn in turns)])
     names = {label: f"SPEAKER_{number:02d}" for number, label in enumerate(labels) if label is not None}
     talking = _Near(turns)
-    told = [
-        replace(w, speaker=names[w.speaker or ""], overlap=any(t.speaker != w.speaker for t in talking(w)))
-        for w in words
-    ]
+
+    def told(word: Word) -> Word:
+        overlap = any(turn.speaker != word.speaker for turn in talking(word))
+        return replace(word, speaker=names[word.speaker or ""], overlap=overlap)
+
+    # Channels are cut into segments one by one: people who talk at once are not chopped into each other.
+    segments = chain.from_iterable(segment(map(told, stream)) for stream in streams)
     return Transcript(
         duration=max(t.duration for t in transcripts),
         language=next((t.language for t in transcripts if t.language), None),
         speakers=tuple(names.values()),
-        segments=segment(told),
+        segments=tuple(sorted(segments, key=lambda segment: segment.start)),
         turns=tuple(replace(t, speaker=names[t.speaker]) for t in turns),
         models=tuple(dict.fromkeys(chain.from_iterable(t.models for t in transcripts))),
         timings=_summed([t.timings for t in transcripts]),

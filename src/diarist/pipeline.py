@@ -134,7 +134,12 @@ def run_legs(
 
     failure = turns.exception() if turns else None
     diarization = turns.result() if turns and failure is None else None
-    names = naming(diarization) if naming and diarization else {}
+    names: Mapping[str, str] = {}
+    try:
+        names = naming(diarization) if naming and diarization else {}
+    except InputError as error:
+        # The words are worth more than the names.
+        warnings = (*warnings, f"Speakers were not named: {error}")
     transcript = attribute(words.result(), diarization, names=names)
     warnings = (*warnings, *transcript.warnings)
     if isinstance(failure, DiaristError):

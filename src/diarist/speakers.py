@@ -66,23 +66,24 @@ def identify(diarization: Diarization, voices: Sequence[Voice], threshold: float
 
     Args:
         diarization: with one embedding per speaker.
-        voices: known voices; those of other models are passed over.
+        voices: known voices; those of other models cannot be compared and are passed over.
         threshold: least cosine; None takes the calibrated one of the model.
 
     Returns:
         Names by the diarization's labels; strangers are absent.
 
     Raises:
-        InputError: no threshold is calibrated for this model and none was given.
+        InputError: voices are known, but none by this model; or no threshold is calibrated for it and none was given.
     """
-    comparable = [voice for voice in voices if voice.model == diarization.model.name]
+    model = diarization.model.name
+    comparable = [voice for voice in voices if voice.model == model]
     if not comparable:
+        if voices:
+            raise InputError("other_model", f"No known voice was made with the model {model!r}.", "Add them again.")
         return {}
-    least = THRESHOLDS.get(diarization.model.name) if threshold is None else threshold
+    least = THRESHOLDS.get(model) if threshold is None else threshold
     if least is None:
-        raise InputError(
-            "no_threshold", f"Voices of the model {diarization.model.name!r} have no calibrated threshold.", "Give one."
-        )
+        raise InputError("no_threshold", f"Voices of the model {model!r} have no calibrated threshold.", "Give one.")
     scores = sorted(
         (
             (cosine(e, voice.embedding), label, voice.name)

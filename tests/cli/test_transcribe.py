@@ -44,7 +44,7 @@ def test_a_call_gives_two_speakers_who_say_what_they_said(transcript):
 
 def test_the_document_has_the_shape_that_scripts_rely_on(transcript):
     assert list(transcript) == [
-        "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings",
+        "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings", "place",
     ]  # fmt: skip
     assert transcript["schema"] == "diarist.transcript/1"
     assert transcript["duration"] == pytest.approx(30.0, abs=0.01)

@@ -13,7 +13,7 @@ from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.model.errors import Cancelled, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.transcription.voice import voice_probability, voice_regions
-from diarist.transcription.whisper import heard, load_whisper
+from diarist.transcription.whisper import heard, load_whisper, repeats
 from diarist.weights.fetch import ensure
 
 from .conftest import sixteen_bit, sounds
@@ -120,6 +120,24 @@ class TestWhatIsHeard:
 
     def test_a_word_far_from_any_voice_is_dropped(self):
         assert not heard([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [
+        ("Thank you. Thank you. Thank you. Thank you.", True),
+        ("and then I went and then I went and then I went and then I went home", True),
+        ("No, no, no, no!", False),
+        (TWO_CITIES, False),
+        ("", False),
+    ],
+)
+def test_the_same_words_over_and_over_are_a_loop_and_anaphora_is_not(text, loops):
+    assert repeats(text) is loops
+
+
+def test_rhetoric_that_repeats_itself_is_kept_word_for_word(base, reading):
+    assert plain(base.transcribe(reading).words)[:60] == TWO_CITIES.split()[:60]
 
 
 def test_a_window_that_loops_is_decoded_again_without_repeats(tiny, reading):

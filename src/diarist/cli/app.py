@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from diarist import __version__
-from diarist.cli import deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
+from diarist.cli import bench, deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
 from diarist.model.errors import Cancelled, DiaristError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="eval")(evaluate.evaluate)
 app.command(name="emulate")(emulate.emulate)
 app.command(name="doctor")(doctor.doctor)
+app.command(name="bench")(bench.bench)
 app.command(name="plan")(plan.plan)
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(models.app, name="models")

@@ -18,20 +18,13 @@ from numpy.typing import NDArray
 
 from diarist.diarization import graphs
 from diarist.diarization.features import FRAME_LENGTH, FRAME_SHIFT, fbank
-from diarist.diarization.segmentation import CHUNK_SAMPLES, NUM_FRAMES, Grid
+from diarist.diarization.segmentation import CHUNK_SAMPLES, NUM_FRAMES, Grid, Session
 
 Float = NDArray[np.float32]
 
 _CHUNK_FBANK_FRAMES = (CHUNK_SAMPLES - FRAME_LENGTH) // FRAME_SHIFT + 1  # 998
 _PIECE = 1000  # FBANK frames computed at a time
 _CENTRING = 1000  # FBANK frames, about a chunk, over which features are centred
-
-
-class Session(Protocol):
-    """The part of `onnxruntime.InferenceSession` that is used here."""
-
-    def run(self, output_names: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
-        """Run the model."""
 
 
 @dataclass(frozen=True)

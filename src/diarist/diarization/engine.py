@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.clustering import NOBODY, Bounds, Clustering, active_slots
-from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, Session, reach
+from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, reach
 from diarist.diarization.reconstruct import Activity, reconstruct, soft_scores, turns
 from diarist.diarization.segmentation import (
     NUM_FRAMES,
     NUM_SLOTS,
     Grid,
-    chunk_samples,
+    Segmenter,
     slot_probabilities,
     usable_masks,
 )
@@ -30,8 +30,8 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, ModelInfo
 
-_BATCH = 8  # chunks in one run of the segmentation model
-_GROUP = 32  # chunks between two reports of progress, embedded together
+_BATCH = 16  # chunks in one run of the segmentation model
+_GROUP = 64  # chunks between two reports of progress, embedded together
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +75,26 @@ class WindowedDiarizer:
 
     Args:
         model: what to name in the result.
-        segmenter: `graphs.pyannet` as a session.
+        segmenter: the segmentation model.
         embedding: the embedding model.
         clustering: how voices are told apart.
         exact: embed each chunk on its own, as pyannote.audio does, rather than run the trunk once.
         threads: how many chunks or blocks are computed side by side. The result does not depend on it.
         step: seconds from one chunk to the next.
+        unclustered_after: see `diarist.diarization.reconstruct.reconstruct`.
     """
 
     def __init__(
         self,
         model: ModelInfo,
-        segmenter: Session,
+        segmenter: Segmenter,
         embedding: EmbeddingModel,
         clustering: Clustering,
         *,
         exact: bool = False,
         threads: int = 1,
         step: float = 1.0,
+        unclustered_after: float = 0.0,
     ) -> None:
         self._model = model
         self._segmenter = segmenter
@@ -100,6 +102,7 @@ class WindowedDiarizer:
         self._clustering = clustering
         self._exact = exact
         self._threads = threads
+        self._unclustered_after = unclustered_after
         self._step_samples = round(step * SAMPLE_RATE)
 
     @property
@@ -122,7 +125,7 @@ class WindowedDiarizer:
         """Cut a recording into units of work.
 
         The evidence of all windows together does not depend on how the recording is cut, if each window (but the
-        last) has a multiple of 32 chunks.
+        last) has a multiple of 64 chunks.
 
         Args:
             num_samples: length of the recording.
@@ -178,7 +181,10 @@ class WindowedDiarizer:
         bounds = Bounds(exact or options.min_speakers or 1, exact or options.max_speakers)
         clusters = self._clustering(embeddings, classes, bounds)
         speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
-        activity_of = reconstruct(grid, classes, activity, speakers, bounds.high, exact=self._exact)
+        activity_of = reconstruct(
+            grid, classes, activity, speakers, bounds.high,
+            exact=self._exact, unclustered_after=self._unclustered_after,
+        )  # fmt: skip
         return self._diarization(activity_of, clusters.centroids, duration, bounds)
 
     def _segment(
@@ -188,13 +194,11 @@ class WindowedDiarizer:
 
         def run(start: int) -> NDArray[np.float32]:
             end = min(start + _BATCH, last)
-            batch = chunk_samples(samples, window.start, window.grid, start, end)
-            log_probs: NDArray[np.float32] = self._segmenter.run(None, {"samples": np.ascontiguousarray(batch)})[0]
-            return log_probs
+            return self._segmenter.log_probs(samples, window.start, window.grid, start, end)
 
         log_probs = np.concatenate(list(executor.map(run, range(first, last, _BATCH))))
-        activity = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
-        return log_probs.argmax(axis=2).astype(np.uint8), activity
+        activity: NDArray[np.uint8] = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
+        return np.asarray(log_probs.argmax(axis=2), np.uint8), activity
 
     def _diarization(
         self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds

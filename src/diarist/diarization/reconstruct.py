@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from diarist.diarization.segmentation import FRAME_CENTRE, FRAME_STEP, NUM_FRAMES, POWERSET, Grid
 from diarist.model.transcript import SpeakerScores, Turn
 
+MOST_AT_ONCE = 2  # that the segmentation model can tell
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Activity:
@@ -39,6 +41,7 @@ def reconstruct(
     max_speakers: int | None = None,
     *,
     exact: bool = False,
+    unclustered_after: float = 0.0,
 ) -> Activity:
     """Combine the chunks.
 
@@ -50,9 +53,12 @@ def reconstruct(
         max_speakers: never more at once than this.
         exact: leave it to numpy's unstable sort which of two speakers with as many votes comes first, as
             pyannote.audio does. Otherwise the more probable one does.
+        unclustered_after: where more are heard at once than speakers were told apart, pyannote.audio adds a speaker
+            without a voice of its own. Do so only if that lasts this many seconds at a stretch: band-limited speech of
+            one person sounds like two for up to a second.
     """
-    most = int(POWERSET[classes].sum(axis=2).max())
-    num_speakers = max(most if max_speakers is None else min(most, max_speakers), int(speakers.max()) + 1)
+    clustered = max(1, int(speakers.max()) + 1)
+    num_speakers = max(clustered, min(int(POWERSET[classes].sum(axis=2).max()), max_speakers or MOST_AT_ONCE))
     votes = np.zeros((grid.num_frames, num_speakers), np.float32)
     probability = np.zeros((grid.num_frames, num_speakers), np.float32)
     voices = np.zeros(grid.num_frames, np.float32)
@@ -68,11 +74,11 @@ def reconstruct(
             votes[span, speaker] += active[:, own].max(axis=1)
             probability[span, speaker] += activity[chunk][:, own].max(axis=1)
     seen = np.maximum(seen, 1)
-    count = np.rint(voices / seen).astype(np.intp)
-    if max_speakers is not None:
-        count = np.minimum(count, max_speakers)
+    count = np.minimum(np.rint(voices / seen).astype(np.intp), num_speakers)
+    if _longest_run(count > clustered) * FRAME_STEP < unclustered_after:
+        count = np.minimum(count, clustered)
     probability /= 255 * seen[:, None]
-    if exact:
+    if exact:  # noqa: SIM108 -- the comment belongs to one branch
         order = np.argsort(-votes, axis=1)
     else:
         # A probability below 1 never outweighs a vote.
@@ -105,6 +111,11 @@ def soft_scores(probability: NDArray[np.float32], labels: list[str]) -> SpeakerS
     """The probabilities as the noun that travels."""
     values = np.rint(probability[:, : len(labels)] * 255).clip(0, 255).astype(np.uint8)
     return SpeakerScores(FRAME_CENTRE, FRAME_STEP, tuple(labels), values.tobytes())
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> int:
+    edges = np.flatnonzero(np.diff(np.pad(flags.astype(np.int8), 1)))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def _time(frame: int) -> float:

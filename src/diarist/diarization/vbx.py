@@ -152,7 +152,7 @@ def _assign_one_to_one(scores: Double, active: NDArray[np.bool_], speakers: NDAr
         speakers[chunk, slots[rows]] = columns
 
 
-def _k_means(units: Double, wanted: int) -> NDArray[np.intp]:
+def _k_means(units: NDArray[np.floating], wanted: int) -> NDArray[np.intp]:
     """Exactly ``wanted`` clusters: the best of three runs, as pyannote.audio 4.0.7 asks of scikit-learn."""
     from scipy.cluster.vq import ClusterError, kmeans2
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from diarist.model.errors import InputError
+from diarist.planning.files import write_whole
 
 SECONDS_PER_HOUR = 3600
 SECONDS_PER_MONTH = 30 * 24 * SECONDS_PER_HOUR  # the month of all figures here
@@ -145,7 +145,7 @@ def from_catalog(gpus: Sequence[Mapping[str, Any]], cpus: Sequence[Mapping[str, 
         if gpu.get("pool"):
             hourly = gpu["price"].get("serverless")
             price = None if hourly is None else hourly / SECONDS_PER_HOUR
-            rows.append(GpuPrice(_short(gpu["name"]), gpu["pool"], gpu["memory"], price))
+            rows.append(GpuPrice(short_gpu_name(gpu["name"]), gpu["pool"], gpu["memory"], price))
     today = datetime.now(UTC).date().isoformat()
     cpu = next((cpu for cpu in cpus if cpu["id"] == flavor or cpu["id"].startswith(f"{flavor}-")), None)
     return PriceTable(
@@ -165,22 +165,12 @@ def save_prices(table: PriceTable) -> Path:
         InputError: the file cannot be written.
     """
     file = refreshed_file()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(handle, "wb") as output:
-                output.write(msgspec.json.format(msgspec.json.encode(table)))
-            Path(draft).replace(file)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError("cannot_write", f"Cannot write {file}: {error.strerror}.", "Set DIARIST_PRICES.") from error
+    write_whole(file, msgspec.json.format(msgspec.json.encode(table)))
     return file
 
 
-def _short(name: str) -> str:
+def short_gpu_name(name: str) -> str:
+    """A GPU's name without its maker's: ``NVIDIA GeForce RTX 3090`` is ``RTX 3090``."""
     return re.sub(r"^(NVIDIA|GeForce|\s)+", "", name) or name
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from diarist.model.errors import InputError
+from diarist.planning.files import write_whole
 
 Kind = Literal["measured", "published", "estimate"]
 
@@ -134,3 +135,14 @@ def load_profile(name_or_file: str) -> Profile:
         raise InputError(
             "bad_profile", f"{name_or_file} is not a profile: {error}.", "Write one with diarist bench."
         ) from error
+
+
+def save_profile(profile: Profile, file: Path) -> None:
+    """Write a profile that `load_profile` reads, whole or not at all.
+
+    Raises:
+        InputError: the file's name does not end in ``.json``, or it cannot be written.
+    """
+    if file.suffix != ".json":
+        raise InputError("bad_profile", f"A profile is a .json file, not {file.name!r}.")
+    write_whole(file, msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n")

@@ -45,6 +45,8 @@ BEAM: Final = 5  # as OpenAI's and faster-whisper's own command lines
 MAX_COMPRESSION: Final = 2.4
 NO_SPEECH: Final = 0.6
 MIN_LOGPROB: Final = -1.0
+LOOP_TIMES: Final = 4  # the same words so often in a row, and
+LOOP_WORDS: Final = 8  # so many words long: more than people say on purpose ("No, no, no, no!")
 NO_REPEAT: Final = 3  # tokens, when a window that looped is decoded again
 
 # What subtitles taught Whisper to say over silence and music. Dropped only where the voice detector heard little.
@@ -217,7 +219,22 @@ def heard(
 
 
 def _looped(segment: Segment) -> bool:
-    return bool(segment.compression_ratio > MAX_COMPRESSION)
+    return segment.compression_ratio > MAX_COMPRESSION and repeats(segment.text)
+
+
+def repeats(text: str) -> bool:
+    """Whether a text says the same few words over and over, as Whisper does when it has lost its place.
+
+    High compression alone would not do: it is also what anaphora has ("It was the best of times, it was …").
+    """
+    words = [_plain(word) for word in text.split()]
+    for period in range(1, len(words) // LOOP_TIMES + 1):
+        run = 0
+        for earlier, later in zip(words, words[period:], strict=False):
+            run = run + 1 if earlier == later else 0
+            if run >= period * (LOOP_TIMES - 1) and run + period >= LOOP_WORDS:
+                return True
+    return False
 
 
 def _plain(text: str) -> str:
