@@ -24,7 +24,11 @@ _NEEDS: Final[Mapping[str, Mapping[Role, str]]] = {  # place: role and its envir
 
 
 def open_pipeline(
-    place: str, environ: Mapping[str, str] = os.environ, config: Path = Path("diarist.toml")
+    place: str,
+    environ: Mapping[str, str] = os.environ,
+    config: Path = Path("diarist.toml"),
+    *,
+    audio_store: str | None = None,
 ) -> SplitPipeline | EndpointPipeline:
     """Make the pipeline for ``--on PLACE``.
 
@@ -34,12 +38,14 @@ def open_pipeline(
             ``DIARIZATION_ENDPOINT_ID`` and ``TRANSCRIPTION_ENDPOINT_ID`` (split). ``DIARIST_RUNPOD_URL`` points at an
             emulator on this machine.
         config: what ``diarist deploy`` wrote; read for ids that the environment lacks. Need not exist.
+        audio_store: ``s3://BUCKET/PREFIX`` through which recordings go; None sends them with the request.
 
     Raises:
         InputError: no such place, a setting is missing or wrong.
     """
     from diarist.runpod.split import EndpointPipeline, SplitPipeline
     from diarist.runpod.state import read_endpoints
+    from diarist.runpod.store import AudioStore
 
     if place not in _NEEDS:
         raise InputError("bad_place", f"There is no place {place!r}.", f"Choose from {', '.join(_NEEDS)}.")
@@ -54,11 +60,12 @@ def open_pipeline(
             "Set them in the environment; diarist deploy remembers the ids in diarist.toml.",
         )
     url = platform_url(environ)
+    store = AudioStore(audio_store) if audio_store else None
     if place == "runpod:split":
-        return SplitPipeline(ids["transcription"], ids["diarization"], key, base_url=url)
+        return SplitPipeline(ids["transcription"], ids["diarization"], key, base_url=url, store=store)
     (endpoint,) = ids.values()
     limits = Limits.for_orchestrator if place == "runpod:orchestrator" else Limits.for_audio
-    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits)
+    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits, store=store)
 
 
 def platform_url(environ: Mapping[str, str]) -> str:
