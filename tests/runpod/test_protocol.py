@@ -15,14 +15,12 @@ from diarist.model.codec import load
 from diarist.model.errors import EndpointError, EngineError, InputError, WeightsError
 from diarist.model.transcript import Diarization, ModelInfo, Transcript, Transcription, Turn, Word
 from diarist.runpod.engines import SingleService
+from diarist.runpod.failures import FieldError, read_error, write_error
 from diarist.runpod.protocol import (
     DiarizationJob,
-    FieldError,
     SpeakerTextJob,
     TranscriptionJob,
-    read_error,
     read_job,
-    write_error,
 )
 from diarist.runpod.results import diarization_output, transcript_output
 

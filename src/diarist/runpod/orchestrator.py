@@ -13,7 +13,7 @@ from typing import Final
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
 from diarist.runpod.cache import MAX_AGE, MAX_BYTES, ResultCache, SingleFlight, cache_key
-from diarist.runpod.client import SYNC_WAIT, Limits
+from diarist.runpod.limits import SYNC_WAIT, Limits
 from diarist.runpod.protocol import AudioJob, SpeakerTextJob, read_job
 from diarist.runpod.results import Output, transcript_output
 from diarist.runpod.settings import platform_url

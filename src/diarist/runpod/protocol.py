@@ -12,16 +12,15 @@ transcript.
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from diarist.model.errors import Cancelled, DiaristError, EndpointError, EngineError, InputError, WeightsError
+from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Turn
+from diarist.runpod.failures import FieldError
 
 TextFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "diarist"]
 MAX_GIVEN_TURNS: Final = 100_000
@@ -197,18 +196,6 @@ class SpeakerTextJob(TextJob, frozen=True):
 J = TypeVar("J", DiarizationJob, TranscriptionJob, SpeakerTextJob)
 
 
-class FieldError(InputError):
-    """A job's field is at fault.
-
-    Attributes:
-        field: its name.
-    """
-
-    def __init__(self, code: str, message: str, hint: str = "", *, field: str, http_status: int = 422) -> None:
-        super().__init__(code, message, hint, http_status=http_status)
-        self.field = field
-
-
 def read_job(kind: type[J], value: object) -> J:
     """Check a job's input.
 
@@ -281,59 +268,3 @@ def _exclusive(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
             free.append(Turn(max(turn.start, floor), turn.end, turn.speaker))
             floor = turn.end
     return tuple(free)
-
-
-# How errors cross the wire: the platform wants a string, a dict would lose the output.
-
-
-def write_error(error: DiaristError) -> str:
-    """Write an error as the JSON string that a worker returns: code, message, hint, and the field at fault."""
-    field = getattr(error, "field", None)
-    body = {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "status": error.http_status,
-        **({"field": field} if field else {}),
-    }
-    return json.dumps(body, ensure_ascii=False)
-
-
-def read_error(text: object, endpoint: str) -> DiaristError:
-    """Turn a failed job's ``error`` back into the exception that the worker raised.
-
-    Args:
-        text: as the platform returned it; ours, the SDK's own JSON, or anything.
-        endpoint: named in errors that are not ours.
-    """
-    body: object = text
-    if isinstance(text, str):
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = text
-    if not isinstance(body, Mapping):
-        return EndpointError("endpoint_failed", f"{endpoint} failed: {_line(body) or 'no reason given'}.")
-    if "code" not in body:
-        message = body.get("error_message") or body.get("message") or body
-        return EndpointError("endpoint_failed", f"{endpoint} failed: {_line(message)}.")
-    code, message, hint = (_line(body.get(key, "")) for key in ("code", "message", "hint"))
-    status = body.get("status")
-    status = status if isinstance(status, int) else 502
-    match status:
-        case 499:
-            return Cancelled()
-        case 503:
-            return WeightsError(code, message, hint)
-        case 500:
-            return EngineError(code, message, hint)
-        case _ if 400 <= status < 500:
-            if body.get("field"):
-                return FieldError(code, message, hint, field=_line(body["field"]), http_status=status)
-            return InputError(code, message, hint, http_status=status)
-    return EndpointError(code, message, hint, http_status=status)
-
-
-def _line(value: Any) -> str:
-    """Fit for one line of a message."""
-    return " ".join(str(value).split())[:500]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from diarist.model.errors import InputError
-from diarist.runpod.client import API, Limits
+from diarist.runpod.client import API
+from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
     from diarist.runpod.deploy import Role

@@ -20,7 +20,8 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipeline import run_legs
-from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Limits, Result, connect
+from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect
+from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio

@@ -27,7 +27,8 @@ from typing import Any, Final, Protocol
 
 from diarist.model.errors import Cancelled, DiaristError, EngineError
 from diarist.model.progress import Progress
-from diarist.runpod.protocol import AudioJob, write_error
+from diarist.runpod.failures import write_error
+from diarist.runpod.protocol import AudioJob
 from diarist.runpod.results import Output
 
 log = logging.getLogger("diarist.worker")
