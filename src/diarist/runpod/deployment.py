@@ -23,7 +23,7 @@ ROLES: Mapping[Architecture, tuple[Role, ...]] = {
 IMAGE_SUFFIX: Mapping[Role, str] = {
     "single": "",
     "diarization": "-diar",
-    "transcription": "-asr",
+    "transcription": "-trans",
     "orchestrator": "-orch",
 }
 # So that the three architectures fit the five workers that a new account has.

@@ -84,7 +84,7 @@ class TestBodies:
 
     def test_split_is_two_gpu_endpoints(self):
         words, speakers = dry_run(settings("split"))
-        assert words.body["image"] == "you/parakeet-asr:1.2.0"
+        assert words.body["image"] == "you/parakeet-trans:1.2.0"
         assert speakers.body["image"] == "you/parakeet-diar:1.2.0"
         assert words.body["gpu"] == {"pools": ["AMPERE_24", "ADA_24"], "count": 1, "minCudaVersion": "12.8"}
         assert words.body["flashboot"] == "FLASHBOOT"  # the platform's own default is OFF
