@@ -14,18 +14,23 @@ pytest.importorskip("aiohttp", reason="needs diarist[runpod]")
 STUB = Path(__file__).with_name("stub_handlers.py")
 
 
-@pytest.fixture
-def handlers(tmp_path):
-    """Handler files with stub engines, one per role."""
+def handler_files(folder):
+    """Write handler files with stub engines, one per role."""
     files = {}
     for role in ("single", "transcription", "diarization"):
-        files[role] = tmp_path / f"{role}.py"
+        files[role] = folder / f"{role}.py"
         files[role].write_text(
             "import os, runpy\n"
             f"os.environ['DIARIST_STUB'] = {role!r}\n"
             f"runpy.run_path({str(STUB)!r}, run_name='__main__')\n"
         )
     return files
+
+
+@pytest.fixture
+def handlers(tmp_path):
+    """Handler files with stub engines, by role."""
+    return handler_files(tmp_path)
 
 
 def sound(*peaks):

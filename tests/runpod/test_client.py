@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from diarist.model.errors import EndpointError, InputError
-from diarist.runpod.client import Limits, connect
+from diarist.runpod.client import _pause, connect
 from diarist.runpod.emulator.plane import serve
+from diarist.runpod.limits import Limits
 
 QUICK = Limits(deadline=5.0, execution=1.0, grace=0.1, sync_wait=0.0, poll_first=0.01, poll_most=0.05)
 DONE = {"id": "job-1", "status": "COMPLETED", "output": {"text": "hello"}, "delayTime": 20, "executionTime": 1500}
@@ -228,8 +229,6 @@ def test_a_stream_that_ends_badly_says_so(status):
 
 
 def test_pauses_grow_with_the_time_waited():
-    from diarist.runpod.client import _pause
-
     limits = Limits()
     for waited, low, high in [(0, 0.04, 0.05), (10, 0.4, 0.5), (1000, 1.6, 2.0)]:
         assert all(low <= _pause(waited, limits) <= high for _ in itertools.repeat(None, 50))

@@ -18,8 +18,8 @@ from aiohttp import web
 
 from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.model.options import Options
-from diarist.runpod.client import Limits
 from diarist.runpod.emulator.emulator import emulate
+from diarist.runpod.limits import Limits
 from diarist.runpod.split import Recording, SplitPipeline
 
 from .conftest import processes_of, sound

@@ -15,14 +15,12 @@ from diarist.model.codec import load
 from diarist.model.errors import EndpointError, EngineError, InputError, WeightsError
 from diarist.model.transcript import Diarization, ModelInfo, Transcript, Transcription, Turn, Word
 from diarist.runpod.engines import SingleService
+from diarist.runpod.failures import FieldError, read_error, write_error
 from diarist.runpod.protocol import (
     DiarizationJob,
-    FieldError,
     SpeakerTextJob,
     TranscriptionJob,
-    read_error,
     read_job,
-    write_error,
 )
 from diarist.runpod.results import diarization_output, transcript_output
 
@@ -40,7 +38,9 @@ AUDIO = {"audio": "https://example.org/call.mp3"}
         (AUDIO | {"numspeakers": 2}, "unknown_field", "numspeakers"),
         (AUDIO | {"diarize": "yes"}, "bad_field", "diarize"),
         (AUDIO | {"response_format": "xml"}, "bad_field", "response_format"),
-        (AUDIO | {"temperature": 0.7}, "bad_field", "temperature"),
+        (AUDIO | {"temperature": 7}, "bad_temperature", "temperature"),
+        (AUDIO | {"hotwords": [""]}, "bad_hotwords", "hotwords"),
+        (AUDIO | {"task": "sing"}, "bad_field", "task"),
         (AUDIO | {"audio_format": "../../etc"}, "bad_field", "audio_format"),
         (AUDIO | {"request_id": "x" * 200}, "bad_field", "request_id"),
         (AUDIO | {"num_speakers": 2.5}, "bad_field", "num_speakers"),

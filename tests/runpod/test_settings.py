@@ -19,7 +19,7 @@ def test_the_environment_is_enough(tmp_path):
 
 def test_ids_may_stand_in_a_file_the_key_may_not(tmp_path):
     config = tmp_path / "diarist.toml"
-    config.write_text('[runpod]\nendpoint_id = "e"\napi_key = "never read"\n')
+    config.write_text('[runpod.endpoints]\nsingle = "e"\n')
     assert isinstance(open_pipeline("runpod:single", {"RUNPOD_API_KEY": "k"}, config), EndpointPipeline)
     with pytest.raises(InputError, match="RUNPOD_API_KEY"):
         open_pipeline("runpod:single", {}, config)
@@ -29,7 +29,7 @@ def test_ids_may_stand_in_a_file_the_key_may_not(tmp_path):
     ("place", "environ", "says"),
     [
         ("runpod:tripple", SPLIT, "no place"),
-        ("runpod:split", {"RUNPOD_API_KEY": "k"}, "DIARIZATION_ENDPOINT_ID and TRANSCRIPTION_ENDPOINT_ID"),
+        ("runpod:split", {"RUNPOD_API_KEY": "k"}, "TRANSCRIPTION_ENDPOINT_ID and DIARIZATION_ENDPOINT_ID"),
         ("runpod:single", SPLIT, "RUNPOD_ENDPOINT_ID"),
     ],
 )
@@ -41,7 +41,7 @@ def test_what_is_missing_is_named(place, environ, says, tmp_path):
 def test_a_broken_file_is_named(tmp_path):
     config = tmp_path / "diarist.toml"
     config.write_text("[runpod")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not TOML"):
         open_pipeline("runpod:split", SPLIT, config)
 
 

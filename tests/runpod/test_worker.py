@@ -195,6 +195,27 @@ def test_cancelling_stops_the_engine_and_frees_the_slot():
     assert stopped.is_set()
 
 
+def test_who_joined_a_job_that_is_cancelled_does_it_alone():
+    def work(job, prepared, report):
+        for _ in range(20):
+            report("transcription", 0.5)
+            time.sleep(0.01)
+        return "whole"
+
+    async def run():
+        worker = Worker(Service(work))
+        first, second = (
+            asyncio.create_task(worker.handle({"id": n, "input": INPUT | {"request_id": "mine"}})) for n in "ab"
+        )
+        await asyncio.sleep(0.05)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return await asyncio.wait_for(second, 5)
+
+    assert asyncio.run(run()) == "whole"
+
+
 def test_progress_never_arrives_after_the_result(monkeypatch):
     monkeypatch.setattr(worker_module, "PROGRESS_SECONDS", 0.01)
     events = []

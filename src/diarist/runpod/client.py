@@ -31,53 +31,17 @@ import httpx
 import tenacity
 
 from diarist.model.errors import EndpointError
-from diarist.runpod.protocol import read_error
+from diarist.runpod.failures import read_error
+from diarist.runpod.limits import Limits
 
 API: Final = "https://api.runpod.ai/v2"
 MAX_RUN_BYTES: Final = 10_000_000
 """Documented limit of a request to /run."""
 MAX_RUNSYNC_BYTES: Final = 20_000_000
 """Documented limit of a request to /runsync."""
-SYNC_WAIT: Final = 2.0
-"""Seconds that a submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
 _TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524})
 _ATTEMPTS: Final = 2  # of one job: the first, and one more if it is lost
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long things may take, in seconds.
-
-    Attributes:
-        deadline: from the call to the result, queue, cold start and a second attempt included.
-        execution: one job in one worker; beyond it the platform stops the job.
-        grace: how long a job may seem to run beyond ``execution`` before it counts as lost.
-        sync_wait: how long one request waits at the platform for the result; 0 submits and then polls.
-        poll_first: the shortest pause between two looks; pauses grow with the time waited.
-        poll_most: the longest.
-    """
-
-    deadline: float = 900.0
-    execution: float = 600.0
-    grace: float = 30.0
-    sync_wait: float = 0.0
-    poll_first: float = 0.05
-    poll_most: float = 2.0
-
-    @staticmethod
-    def for_audio(seconds: float | None) -> Limits:
-        """Limits for a recording of so many seconds: engines are taken to be at least as fast as speech.
-
-        Short recordings first wait inside one request, which answers the moment the result is there. Long ones are
-        polled from the start: their results are kept for 30 minutes instead of one.
-        """
-        if seconds is None:
-            return Limits(deadline=3600.0, execution=3000.0)
-        execution = 300.0 + seconds
-        return Limits(
-            deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from diarist.audio.source import WORKER_KINDS, parse_source
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
 from diarist.model.transcript import Diarization, Transcription
-from diarist.runpod.protocol import AudioJob, DiarizationJob, FieldError, SpeakerTextJob, TranscriptionJob, read_job
+from diarist.runpod.failures import FieldError
+from diarist.runpod.protocol import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.runpod.results import Output, diarization_output, transcript_output, transcription_output
 from diarist.runpod.worker import CONCURRENCY, phase
 

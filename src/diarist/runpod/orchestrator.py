@@ -5,13 +5,15 @@ It never decodes: the recording, or its URL, goes to both legs as it came. So th
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Final
 
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
-from diarist.runpod.client import SYNC_WAIT, Limits
+from diarist.runpod.cache import MAX_AGE, MAX_BYTES, ResultCache, SingleFlight, cache_key
+from diarist.runpod.limits import SYNC_WAIT, Limits
 from diarist.runpod.protocol import AudioJob, SpeakerTextJob, read_job
 from diarist.runpod.results import Output, transcript_output
 from diarist.runpod.settings import platform_url
@@ -20,8 +22,8 @@ from diarist.runpod.split import Recording, SplitPipeline
 CONCURRENCY: Final = 16
 """Jobs at a time: they wait on the network, so many fit into one small worker."""
 DEADLINE: Final = 1740.0
-"""Seconds; a minute less than the execution timeout that `diarist deploy` gives the orchestrator, so that the caller
-gets our error and both legs are cancelled before the platform stops us. ``DIARIST_DEADLINE`` overrides."""
+"""Seconds; a minute less than our client and ``diarist deploy`` let the orchestrator run, so that
+the caller gets our error and both legs are cancelled before the platform stops us. ``DIARIST_DEADLINE`` overrides."""
 
 
 class OrchestratorService:
@@ -29,13 +31,18 @@ class OrchestratorService:
 
     Args:
         pipeline: reaches the two endpoints.
+        cache: keeps transcripts; None keeps none.
+        revision: stands for the endpoints and their models in the names of what is kept.
     """
 
     slots = CONCURRENCY
     concurrency = CONCURRENCY
 
-    def __init__(self, pipeline: SplitPipeline) -> None:
+    def __init__(self, pipeline: SplitPipeline, cache: ResultCache | None = None, revision: str = "") -> None:
         self._pipeline = pipeline
+        self._cache = cache
+        self._revision = revision
+        self._flights = SingleFlight()
 
     def read(self, value: object) -> SpeakerTextJob:
         """See `Service`."""
@@ -48,13 +55,31 @@ class OrchestratorService:
 
     def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
         """See `Service`."""
-        return transcript_output(self._pipeline.transcribe_recording(prepared, job.options(), report), job)
+        options = job.options()
+        key = cache_key(prepared.audio, options, self._revision)
+        # What a URL names may change, so only recordings that came along are kept.
+        cache = self._cache if prepared.sent_as == "inline" else None
+        transcript = cache.get(key) if cache else None
+        if transcript is not None:
+            transcript = dataclasses.replace(transcript, place={**transcript.place, "cache": "hit"})
+        else:
+            transcript = self._flights.run(
+                key,
+                lambda: self._pipeline.transcribe_recording(prepared, options, report),
+                lambda: report("waiting", 0.0),
+            )
+            # A transcript that lacks its speakers today may have them tomorrow.
+            if cache and not (options.diarize and len(transcript.models) < 2):
+                cache.put(key, transcript)
+        return transcript_output(transcript, job)
 
 
 def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
     """Make the service from ``TRANSCRIPTION_ENDPOINT_ID``, ``DIARIZATION_ENDPOINT_ID`` and ``CHILD_API_KEY``.
 
     The key is a restricted one, for these two endpoints only; ``RUNPOD_API_KEY`` is a name that the SDK keeps.
+    ``DIARIST_CACHE_URL`` turns the cache on; then ``DIARIST_CACHE_VERSION`` must name what the endpoints run, e.g. the
+    tag of their images, since their models cannot be asked without waking them.
 
     Raises:
         InputError: one of them is not set, or a setting is wrong.
@@ -63,23 +88,32 @@ def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
     missing = [name for name in names if not env.get(name)]
     if missing:
         raise InputError("missing_setting", f"{' and '.join(missing)} must be set.", "Set them on the endpoint.")
-    deadline = _seconds(env, "DIARIST_DEADLINE", DEADLINE)
+    deadline = _number(env, "DIARIST_DEADLINE", DEADLINE)
     transcription, diarization, key = (env[name] for name in names)
-    return OrchestratorService(
-        SplitPipeline(
-            transcription,
-            diarization,
-            key,
-            base_url=platform_url(env),
-            limits=lambda _: Limits(deadline=deadline, execution=deadline, sync_wait=SYNC_WAIT),
-            retry_failed=True,
-        )
+    pipeline = SplitPipeline(
+        transcription,
+        diarization,
+        key,
+        base_url=platform_url(env),
+        limits=lambda _: Limits(deadline=deadline, execution=deadline, sync_wait=SYNC_WAIT),
+        retry_failed=True,
     )
+    version = env.get("DIARIST_CACHE_VERSION", "")
+    if not env.get("DIARIST_CACHE_URL"):
+        return OrchestratorService(pipeline)
+    if not version:
+        raise InputError("missing_setting", "DIARIST_CACHE_VERSION must be set.", "Use the tag of the legs' images.")
+    cache = ResultCache(
+        env["DIARIST_CACHE_URL"],
+        max_bytes=int(_number(env, "DIARIST_CACHE_BYTES", MAX_BYTES)),
+        max_age=_number(env, "DIARIST_CACHE_SECONDS", MAX_AGE),
+    )
+    return OrchestratorService(pipeline, cache, f"{transcription} {diarization} {version}")
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
     text = env.get(name)
     try:
         return float(text) if text else default
     except ValueError:
-        raise InputError("bad_setting", f"{name} must be a number of seconds, not {text!r}.") from None
+        raise InputError("bad_setting", f"{name} must be a number, not {text!r}.") from None

@@ -12,16 +12,15 @@ transcript.
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from diarist.model.errors import Cancelled, DiaristError, EndpointError, EngineError, InputError, WeightsError
+from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Turn
+from diarist.runpod.failures import FieldError
 
 TextFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "diarist"]
 MAX_GIVEN_TURNS: Final = 100_000
@@ -87,7 +86,9 @@ class TextJob(AudioJob, frozen=True):
         response_format: an OpenAI format, or ``"diarist"`` for everything.
         timestamps: with ``json``, also return ``segments``.
         word_timestamps: with ``json``, ``verbose_json`` and ``diarized_json``, also return ``words``.
-        temperature: 0, the only value these engines have: they decode deterministically.
+        temperature: how much chance plays in decoding, where the engine has it; it refuses what it has not.
+        hotwords: words and phrases that are likely to be said, where the engine has them.
+        task: ``"translate"`` writes English, where the engine can.
         include_diarization_in_text: put ``SPEAKER_00:`` into the text; by default where speakers are known.
     """
 
@@ -96,15 +97,17 @@ class TextJob(AudioJob, frozen=True):
     timestamps: bool = False
     word_timestamps: bool = False
     temperature: float | None = None
+    hotwords: tuple[str, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
     include_diarization_in_text: bool | None = None
 
-    def __post_init__(self) -> None:
-        AudioJob.__post_init__(self)
-        _check(
-            not self.temperature,
-            "temperature",
-            "is not supported: these engines decode deterministically; leave it out",
-        )
+    def _asked(self) -> dict[str, Any]:
+        return {
+            "language": self.language,
+            "temperature": self.temperature,
+            "hotwords": self.hotwords,
+            "task": self.task,
+        }
 
 
 class GivenTurn(_Strict, frozen=True):
@@ -143,7 +146,7 @@ class TranscriptionJob(TextJob, frozen=True):
 
     def options(self) -> Options:
         """Return what is asked, as engines take it."""
-        return Options(language=self.language, diarize=False)
+        return Options(**self._asked(), diarize=False)
 
     def diarization(self, duration: float) -> Diarization | None:
         """Return the caller's turns as a diarization of a recording of ``duration`` seconds."""
@@ -181,7 +184,7 @@ class SpeakerTextJob(TextJob, frozen=True):
     def options(self) -> Options:
         """Return what is asked, as engines take it."""
         return Options(
-            language=self.language,
+            **self._asked(),
             diarize=self.diarize,
             num_speakers=self.num_speakers,
             min_speakers=self.min_speakers,
@@ -191,18 +194,6 @@ class SpeakerTextJob(TextJob, frozen=True):
 
 
 J = TypeVar("J", DiarizationJob, TranscriptionJob, SpeakerTextJob)
-
-
-class FieldError(InputError):
-    """A job's field is at fault.
-
-    Attributes:
-        field: its name.
-    """
-
-    def __init__(self, code: str, message: str, hint: str = "", *, field: str, http_status: int = 422) -> None:
-        super().__init__(code, message, hint, http_status=http_status)
-        self.field = field
 
 
 def read_job(kind: type[J], value: object) -> J:
@@ -223,7 +214,9 @@ def read_job(kind: type[J], value: object) -> J:
     try:
         job.options()
     except InputError as error:
-        named = next((name for name in _SPEAKER_FIELDS if name in error.message), "language")
+        about = error.code.removeprefix("bad_")
+        named = next((name for name in _SPEAKER_FIELDS if name in error.message), "num_speakers")
+        named = about if about in fields else named
         raise FieldError(error.code, error.message, error.hint or _hint(named), field=named) from None
     return job
 
@@ -275,59 +268,3 @@ def _exclusive(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
             free.append(Turn(max(turn.start, floor), turn.end, turn.speaker))
             floor = turn.end
     return tuple(free)
-
-
-# How errors cross the wire: the platform wants a string, a dict would lose the output.
-
-
-def write_error(error: DiaristError) -> str:
-    """Write an error as the JSON string that a worker returns: code, message, hint, and the field at fault."""
-    field = getattr(error, "field", None)
-    body = {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "status": error.http_status,
-        **({"field": field} if field else {}),
-    }
-    return json.dumps(body, ensure_ascii=False)
-
-
-def read_error(text: object, endpoint: str) -> DiaristError:
-    """Turn a failed job's ``error`` back into the exception that the worker raised.
-
-    Args:
-        text: as the platform returned it; ours, the SDK's own JSON, or anything.
-        endpoint: named in errors that are not ours.
-    """
-    body: object = text
-    if isinstance(text, str):
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = text
-    if not isinstance(body, Mapping):
-        return EndpointError("endpoint_failed", f"{endpoint} failed: {_line(body) or 'no reason given'}.")
-    if "code" not in body:
-        message = body.get("error_message") or body.get("message") or body
-        return EndpointError("endpoint_failed", f"{endpoint} failed: {_line(message)}.")
-    code, message, hint = (_line(body.get(key, "")) for key in ("code", "message", "hint"))
-    status = body.get("status")
-    status = status if isinstance(status, int) else 502
-    match status:
-        case 499:
-            return Cancelled()
-        case 503:
-            return WeightsError(code, message, hint)
-        case 500:
-            return EngineError(code, message, hint)
-        case _ if 400 <= status < 500:
-            if body.get("field"):
-                return FieldError(code, message, hint, field=_line(body["field"]), http_status=status)
-            return InputError(code, message, hint, http_status=status)
-    return EndpointError(code, message, hint, http_status=status)
-
-
-def _line(value: Any) -> str:
-    """Fit for one line of a message."""
-    return " ".join(str(value).split())[:500]

@@ -1,10 +1,9 @@
-"""Where remote pipelines find their endpoints: the environment, then ``[runpod]`` in ``diarist.toml``."""
+"""Where remote pipelines find their endpoints: the environment, then ``[runpod.endpoints]`` in ``diarist.toml``."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,53 +11,62 @@ from urllib.parse import urlsplit
 
 from diarist.model.errors import InputError
 from diarist.runpod.client import API
+from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
+    from diarist.runpod.deploy import Role
     from diarist.runpod.split import EndpointPipeline, SplitPipeline
 
-PLACES: Final = ("runpod:single", "runpod:split", "runpod:orchestrator")
-_KEYS: Final = {  # environment variable: key in diarist.toml
-    "RUNPOD_ENDPOINT_ID": "endpoint_id",
-    "DIARIZATION_ENDPOINT_ID": "diarization_endpoint_id",
-    "TRANSCRIPTION_ENDPOINT_ID": "transcription_endpoint_id",
+_NEEDS: Final[Mapping[str, Mapping[Role, str]]] = {  # place: role and its environment variable
+    "runpod:single": {"single": "RUNPOD_ENDPOINT_ID"},
+    "runpod:split": {"transcription": "TRANSCRIPTION_ENDPOINT_ID", "diarization": "DIARIZATION_ENDPOINT_ID"},
+    "runpod:orchestrator": {"orchestrator": "RUNPOD_ENDPOINT_ID"},
 }
 
 
 def open_pipeline(
-    place: str, environ: Mapping[str, str] = os.environ, config: Path = Path("diarist.toml")
+    place: str,
+    environ: Mapping[str, str] = os.environ,
+    config: Path = Path("diarist.toml"),
+    *,
+    audio_store: str | None = None,
 ) -> SplitPipeline | EndpointPipeline:
     """Make the pipeline for ``--on PLACE``.
 
     Args:
-        place: one of `PLACES`.
+        place: ``"runpod:single"``, ``"runpod:split"`` or ``"runpod:orchestrator"``.
         environ: ``RUNPOD_API_KEY``, and the ids ``RUNPOD_ENDPOINT_ID`` (single, orchestrator) or
             ``DIARIZATION_ENDPOINT_ID`` and ``TRANSCRIPTION_ENDPOINT_ID`` (split). ``DIARIST_RUNPOD_URL`` points at an
             emulator on this machine.
-        config: read for ids that the environment lacks; never for the key. Need not exist.
+        config: what ``diarist deploy`` wrote; read for ids that the environment lacks. Need not exist.
+        audio_store: ``s3://BUCKET/PREFIX`` through which recordings go; None sends them with the request.
 
     Raises:
         InputError: no such place, a setting is missing or wrong.
     """
     from diarist.runpod.split import EndpointPipeline, SplitPipeline
+    from diarist.runpod.state import read_endpoints
+    from diarist.runpod.store import AudioStore
 
-    if place not in PLACES:
-        raise InputError("bad_place", f"There is no place {place!r}.", f"Choose from {', '.join(PLACES)}.")
-    settings = {**_from_file(config), **{name: environ[name] for name in _KEYS if environ.get(name)}}
-    wanted = ["DIARIZATION_ENDPOINT_ID", "TRANSCRIPTION_ENDPOINT_ID"] if place == PLACES[1] else ["RUNPOD_ENDPOINT_ID"]
+    if place not in _NEEDS:
+        raise InputError("bad_place", f"There is no place {place!r}.", f"Choose from {', '.join(_NEEDS)}.")
+    deployed = read_endpoints(config)
+    ids = {role: environ.get(name) or deployed.get(role, "") for role, name in _NEEDS[place].items()}
     key = environ.get("RUNPOD_API_KEY", "")
-    missing = [name for name in wanted if name not in settings] + ([] if key else ["RUNPOD_API_KEY"])
+    missing = [name for role, name in _NEEDS[place].items() if not ids[role]] + ([] if key else ["RUNPOD_API_KEY"])
     if missing:
         raise InputError(
             "missing_setting",
             f"{place} needs {' and '.join(missing)}.",
-            "Set them in the environment; ids may also stand in diarist.toml under [runpod].",
+            "Set them in the environment; diarist deploy remembers the ids in diarist.toml.",
         )
     url = platform_url(environ)
+    store = AudioStore(audio_store) if audio_store else None
     if place == "runpod:split":
-        return SplitPipeline(
-            settings["TRANSCRIPTION_ENDPOINT_ID"], settings["DIARIZATION_ENDPOINT_ID"], key, base_url=url
-        )
-    return EndpointPipeline(settings["RUNPOD_ENDPOINT_ID"], key, place, base_url=url)
+        return SplitPipeline(ids["transcription"], ids["diarization"], key, base_url=url, store=store)
+    (endpoint,) = ids.values()
+    limits = Limits.for_orchestrator if place == "runpod:orchestrator" else Limits.for_audio
+    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits, store=store)
 
 
 def platform_url(environ: Mapping[str, str]) -> str:
@@ -82,15 +90,3 @@ def platform_url(environ: Mapping[str, str]) -> str:
             "bad_setting", f"DIARIST_RUNPOD_URL may only name this machine, not {host!r}.", "It is for the emulator."
         )
     return url.rstrip("/")
-
-
-def _from_file(config: Path) -> dict[str, str]:
-    try:
-        document = tomllib.loads(config.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError("bad_config", f"{config} cannot be read: {error}.", "It must be TOML.") from None
-    section = document.get("runpod", {})
-    found = {name: section.get(key) for name, key in _KEYS.items()}
-    return {name: str(value) for name, value in found.items() if value}

@@ -20,10 +20,12 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipeline import run_legs
-from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Limits, Result, connect
+from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect
+from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
+    from diarist.runpod.store import AudioStore
 
 MAX_SENT_BYTES: Final = (MAX_RUNSYNC_BYTES - 100_000) * 3 // 4
 """The most that encoded audio may take, in bytes before base64, with room for the rest of the request."""
@@ -39,7 +41,8 @@ class Recording:
     Attributes:
         audio: what the job's ``audio`` field says: base64, a URL or a volume path.
         seconds: its length; None where nobody here has decoded it.
-        sent_as: ``"flac"`` (no loss), ``"opus"``, or ``"reference"``.
+        sent_as: ``"flac"`` (no loss), ``"opus"``, ``"flac by reference"`` (from an audio store), ``"reference"`` (the
+            caller's own URL), or ``"inline"`` (as the caller encoded it).
         warnings: what was wrong with it, or lost on the way.
     """
 
@@ -80,7 +83,9 @@ class _RemotePipeline:
         base_url: str = API,
         limits: Callable[[float | None], Limits] = Limits.for_audio,
         retry_failed: bool = False,
+        store: AudioStore | None = None,
     ) -> None:
+        self._store = store
         self._api_key = api_key
         self._base_url = base_url
         self._limits = limits
@@ -89,7 +94,14 @@ class _RemotePipeline:
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
         """See `diarist.pipeline.Pipeline.transcribe`."""
         progress("sending", 0.0)
-        return self.transcribe_recording(Recording.of(audio), options, progress)
+        if self._store is None:
+            return self.transcribe_recording(Recording.of(audio), options, progress)
+        from diarist.audio.transport import encode_flac
+
+        with self._store.holding(encode_flac(audio), ".flac") as url:
+            return self.transcribe_recording(
+                Recording(url, audio.duration, "flac by reference", audio.warnings), options, progress
+            )
 
     def transcribe_recording(
         self, recording: Recording, options: Options = Options(), progress: Progress = ignore
@@ -127,6 +139,7 @@ class SplitPipeline(_RemotePipeline):
         limits: from a recording's length to how long to wait.
         retry_failed: whether a leg that failed by no fault of the recording is tried once more.
         place: what the transcript says about where it was made.
+        store: where recordings are put for both endpoints to read; None sends them along.
     """
 
     def __init__(
@@ -139,8 +152,9 @@ class SplitPipeline(_RemotePipeline):
         limits: Callable[[float | None], Limits] = Limits.for_audio,
         retry_failed: bool = False,
         place: str = "runpod:split",
+        store: AudioStore | None = None,
     ) -> None:
-        super().__init__(api_key, base_url=base_url, limits=limits, retry_failed=retry_failed)
+        super().__init__(api_key, base_url=base_url, limits=limits, retry_failed=retry_failed, store=store)
         self._transcription = transcription
         self._diarization = diarization
         self._place = place
@@ -154,7 +168,7 @@ class SplitPipeline(_RemotePipeline):
             turns = endpoint(self._diarization, "The diarization endpoint")
 
             def transcribe(report: Progress) -> Transcription:
-                job = _job_input(recording, {"language": options.language})
+                job = _job_input(recording, _text_fields(options))
                 result = self._job(portal, words, job, recording, "transcription", report)
                 return _noun(Transcription, result, words.name)
 
@@ -178,6 +192,7 @@ class EndpointPipeline(_RemotePipeline):
         place: ``"runpod:single"`` or ``"runpod:orchestrator"``.
         base_url: of the platform.
         limits: from a recording's length to how long to wait.
+        store: where recordings are put for the endpoint to read; None sends them along.
     """
 
     def __init__(
@@ -188,8 +203,9 @@ class EndpointPipeline(_RemotePipeline):
         *,
         base_url: str = API,
         limits: Callable[[float | None], Limits] = Limits.for_audio,
+        store: AudioStore | None = None,
     ) -> None:
-        super().__init__(api_key, base_url=base_url, limits=limits)
+        super().__init__(api_key, base_url=base_url, limits=limits, store=store)
         self._endpoint = endpoint
         self._place = place
 
@@ -199,7 +215,7 @@ class EndpointPipeline(_RemotePipeline):
         """Have it transcribed by the endpoint."""
         name = f"The {self._place.removeprefix('runpod:')} endpoint"
         fields = {
-            "language": options.language,
+            **_text_fields(options),
             "diarize": options.diarize,
             "on_diarization_failure": options.on_diarization_failure,
             **_speaker_fields(options),
@@ -242,6 +258,15 @@ def _wait_for(portal: BlockingPortal, run: Callable[[], Awaitable[Result]], repo
 def _job_input(recording: Recording, fields: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in fields.items() if value is not None}
     return {"audio": recording.audio, "response_format": "diarist", **given}
+
+
+def _text_fields(options: Options) -> dict[str, Any]:
+    return {
+        "language": options.language,
+        "temperature": options.temperature,
+        "hotwords": options.hotwords or None,
+        "task": options.task if options.task != "transcribe" else None,
+    }
 
 
 def _speaker_fields(options: Options) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 
 from diarist.audio.download import UrlRules, url_name
 from diarist.model.errors import InputError
-from diarist.runpod.protocol import FieldError
+from diarist.runpod.failures import FieldError
 
 
 def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: str = "application/json") -> None:

@@ -27,7 +27,8 @@ from typing import Any, Final, Protocol
 
 from diarist.model.errors import Cancelled, DiaristError, EngineError
 from diarist.model.progress import Progress
-from diarist.runpod.protocol import AudioJob, write_error
+from diarist.runpod.failures import write_error
+from diarist.runpod.protocol import AudioJob
 from diarist.runpod.results import Output
 
 log = logging.getLogger("diarist.worker")
@@ -96,10 +97,15 @@ class Worker:
         """
         job_id = str(job.get("id", ""))
         key = _same_work(job_id, job.get("input"))
-        known = self._done.get(key)
-        if known is not None and not known.cancelled():
+        while (known := self._done.get(key)) is not None:
             log.info("%s joins work that is already here", job_id)
-            return json.loads(await asyncio.shield(known))
+            try:
+                return json.loads(await asyncio.shield(known))
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not known.cancelled() or (task is not None and task.cancelling()):
+                    raise
+                # Only the delivery that was joined is cancelled, and this one still wants its result.
         outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._remember(key, outcome)
         try:

@@ -1,0 +1,163 @@
+"""Transcripts by content: the same recording, asked the same way of the same models, is worked on once.
+
+`ResultCache` keeps them in any place that fsspec can reach; `SingleFlight` joins identical requests that are under way.
+diskcache was rejected: local disks only, and pickle. Keys hold a digest of the recording, so nobody can read from a
+cache what they could not have sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from diarist.model.codec import dump, load
+from diarist.model.errors import Cancelled, InputError
+from diarist.model.options import Options
+from diarist.model.transcript import Transcript
+
+log = logging.getLogger("diarist.worker")
+
+MAX_BYTES: Final = 1 << 30
+MAX_AGE: Final = 7 * 24 * 3600.0
+_TIDY_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.1
+
+
+def cache_key(audio: str, options: Options, revision: str) -> str:
+    """Name a piece of work: the recording as sent, what was asked, and what does it."""
+    digest = hashlib.sha256(audio.encode())
+    digest.update(b"\0" + msgspec.json.encode(options, order="deterministic"))
+    digest.update(b"\0" + revision.encode())
+    return digest.hexdigest()
+
+
+class ResultCache:
+    """Keeps transcripts within bounds of size and age. A cache that breaks is a cache that misses, never an error.
+
+    Args:
+        url: a folder for fsspec, e.g. ``file:///runpod-volume/transcripts`` or ``s3://bucket/transcripts``.
+        max_bytes: the oldest go when there is more than this.
+        max_age: seconds after which one is no longer used.
+
+    Raises:
+        InputError: fsspec does not know the URL's scheme, or lacks the package for it.
+    """
+
+    def __init__(self, url: str, *, max_bytes: int = MAX_BYTES, max_age: float = MAX_AGE) -> None:
+        import fsspec
+
+        try:
+            self._files, self._folder = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise InputError("bad_setting", f"DIARIST_CACHE_URL cannot be used: {error}.") from None
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._tidied = 0.0
+
+    def get(self, key: str) -> Transcript | None:
+        """Find a transcript that is young enough."""
+        path = self._path(key)
+        try:
+            if time.time() - self._written(path) > self._max_age:
+                return None
+            return load(Transcript, json.loads(self._files.cat_file(path)))
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like
+            log.warning("cache: cannot read: %s", type(error).__name__)
+            return None
+
+    def put(self, key: str, transcript: Transcript) -> None:
+        """Keep a transcript: whole or not at all."""
+        path = self._path(key)
+        draft = f"{path}.{threading.get_ident()}.part"
+        try:
+            self._files.makedirs(self._folder, exist_ok=True)
+            self._files.pipe_file(draft, json.dumps(dump(transcript)).encode())
+            self._files.mv(draft, path)
+            self._tidy()
+        except Exception as error:  # noqa: BLE001
+            log.warning("cache: cannot write: %s", type(error).__name__)
+
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied < _TIDY_SECONDS and self._tidied:
+            return
+        self._tidied = time.monotonic()
+        self._files.invalidate_cache()
+        entries = [(self._written(path), info["size"], path) for path, info in self._entries()]
+        total, now = sum(size for _, size, _ in entries), time.time()
+        for written, size, path in sorted(entries):
+            if total > self._max_bytes or now - written > self._max_age:
+                self._files.rm_file(path)
+                total -= size
+
+    def _entries(self) -> list[tuple[str, dict[str, Any]]]:
+        return list(self._files.find(self._folder, detail=True).items())
+
+    def _path(self, key: str) -> str:
+        return f"{self._folder}/{key}.json"
+
+    def _written(self, path: str) -> float:
+        modified: datetime = self._files.modified(path)
+        return (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).timestamp()
+
+
+class SingleFlight:
+    """Runs identical work once at a time; who comes later waits for the result of who came first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: dict[str, Future[Transcript]] = {}
+
+    def run(self, key: str, work: Callable[[], Transcript], report: Callable[[], None]) -> Transcript:
+        """Return ``work()``, or what the same work that is under way returns.
+
+        Args:
+            key: what makes two pieces of work the same.
+            work: does it.
+            report: called while waiting for somebody else; may raise `Cancelled`.
+
+        Raises:
+            Exception: whatever ``work`` raised, here or there; a cancellation there is not one here.
+        """
+        while True:
+            with self._lock:
+                flight = self._flights.get(key)
+                if flight is None:
+                    own = self._flights[key] = Future()
+                    break
+            try:
+                return _joined(flight, report)
+            except CancelledError:
+                continue  # the first one gave up, so somebody else must do it
+        try:
+            result = work()
+        except BaseException as error:
+            with self._lock:
+                del self._flights[key]
+            if isinstance(error, Cancelled) or not isinstance(error, Exception):
+                own.cancel()
+            else:
+                own.set_exception(error)
+            raise
+        with self._lock:
+            del self._flights[key]
+        own.set_result(result)
+        return result
+
+
+def _joined(flight: Future[Transcript], report: Callable[[], None]) -> Transcript:
+    while True:
+        try:
+            return flight.result(timeout=_LOOK_SECONDS)
+        except TimeoutError:
+            report()

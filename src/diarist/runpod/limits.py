@@ -1,0 +1,51 @@
+"""How long a remote job may take, and how often one looks."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+SYNC_WAIT: Final = 2.0
+"""Seconds that a submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Attributes:
+        deadline: from the call to the result, queue, cold start and a second attempt included.
+        execution: one job in one worker; beyond it the platform stops the job.
+        grace: how long a job may seem to run beyond ``execution`` before it counts as lost.
+        sync_wait: how long one request waits at the platform for the result; 0 submits and then polls.
+        poll_first: the shortest pause between two looks; pauses grow with the time waited.
+        poll_most: the longest.
+    """
+
+    deadline: float = 900.0
+    execution: float = 600.0
+    grace: float = 30.0
+    sync_wait: float = 0.0
+    poll_first: float = 0.05
+    poll_most: float = 2.0
+
+    @staticmethod
+    def for_audio(seconds: float | None) -> Limits:
+        """Limits for a recording of so many seconds: engines are taken to be at least as fast as speech.
+
+        Short recordings first wait inside one request, which answers the moment the result is there. Long ones are
+        polled from the start: their results are kept for 30 minutes instead of one.
+        """
+        if seconds is None:
+            return Limits(deadline=3600.0, execution=3000.0)
+        execution = 300.0 + seconds
+        return Limits(
+            deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0
+        )
+
+    @staticmethod
+    def for_orchestrator(seconds: float | None) -> Limits:
+        """Limits for a job that waits for two others: the platform must not stop it before it gives up by itself."""
+        limits = Limits.for_audio(seconds)
+        return dataclasses.replace(limits, execution=max(limits.execution, 1800.0))

@@ -1,0 +1,87 @@
+"""Recordings through a bucket: uploaded once, read by both legs, gone afterwards."""
+
+import pytest
+
+from diarist.model.errors import DiaristError, EndpointError, InputError
+from diarist.runpod.emulator.emulator import emulate
+from diarist.runpod.settings import open_pipeline
+from diarist.runpod.store import AudioStore
+
+from .conftest import sound
+
+boto3 = pytest.importorskip("boto3", reason="needs diarist[s3]")
+moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A real S3 server on loopback with an empty bucket, found through boto3's own environment."""
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "very-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="recordings")
+    yield s3
+    s3.close()
+    server.stop()
+
+
+def files(bucket):
+    return [entry["Key"] for entry in bucket.list_objects_v2(Bucket="recordings").get("Contents", [])]
+
+
+def test_a_file_is_there_while_it_is_held_and_not_longer(bucket):
+    import httpx
+
+    with AudioStore("s3://recordings/on/their/way").holding(b"sound", ".flac") as url:
+        (key,) = files(bucket)
+        assert key.startswith("on/their/way/")
+        assert key.endswith(".flac")
+        assert "very-secret" not in url
+        assert httpx.get(url).content == b"sound"
+    assert files(bucket) == []
+
+
+def test_a_failure_inside_leaves_nothing_either(bucket):
+    with pytest.raises(KeyError), AudioStore("s3://recordings").holding(b"sound", ".flac"):
+        raise KeyError
+    assert files(bucket) == []
+
+
+def test_a_bucket_that_does_not_exist_is_told_without_secrets(bucket):
+    with pytest.raises(EndpointError, match="missing-one") as caught, AudioStore("s3://missing-one").holding(b"x", ""):
+        pass
+    assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["recordings", "s3://", "s3://A_B/x", "https://bucket/x", "s3://../x"])
+def test_what_is_not_a_bucket_is_refused(url):
+    with pytest.raises(InputError, match="not a bucket"):
+        AudioStore(url)
+
+
+def test_all_legs_read_the_one_upload_and_it_is_deleted(bucket, handlers):
+    with emulate("orchestrator", handlers=handlers, env={"DIARIST_STUB_OPEN": "1"}) as emulator:
+        pipeline = open_pipeline("runpod:orchestrator", emulator.environ, audio_store="s3://recordings/x")
+        transcript = pipeline.transcribe(sound(100, 200))
+        assert transcript.text == "100 200"
+        assert transcript.place["audio"] == "flac by reference"
+        sent = [str(job.input["audio"]) for job in emulator.jobs.all()]
+    assert len(set(sent)) == 1
+    assert sent[0].startswith("http://127.0.0.1")
+    assert files(bucket) == []
+
+
+def test_a_worker_refuses_a_bucket_inside_its_own_network(bucket, handlers):
+    with emulate("single", handlers=handlers) as emulator:
+        pipeline = open_pipeline("runpod:single", emulator.environ, audio_store="s3://recordings")
+        with pytest.raises(DiaristError, match="Only https"):
+            pipeline.transcribe(sound(100))
+    assert files(bucket) == []
