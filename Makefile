@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+# Without gpu and convert: torch is gigabytes. `make parity` tests those.
+TESTED_EXTRAS := eval formats plan runpod s3
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,10 +36,10 @@ bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=f
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
 lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without index addresses
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
-	  pyproject.toml -o requirements/core.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
-	  -c requirements/core.txt --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) --upgrade pyproject.toml -o requirements/core.txt
+	$(LOCK) --upgrade -c requirements/core.txt $(addprefix --extra ,$(TESTED_EXTRAS)) --group dev pyproject.toml \
+	  -o requirements/dev.txt
+	UV=$(BIN)/uv requirements/lock_orchestrator.sh
 
 clean:  ## remove what these commands made here
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

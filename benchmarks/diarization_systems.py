@@ -31,6 +31,15 @@ def diarist(args: argparse.Namespace, model: str, **settings: Any) -> Diarize:
     return lambda samples: [(t.start, t.end, t.speaker) for t in engine.diarize(Audio(samples)).turns]
 
 
+def diarist_3_1(args: argparse.Namespace, mode: str) -> Diarize:
+    """Our 3.1 with the bundle's networks, found as the models that it names."""
+    folder = Path(tempfile.mkdtemp())
+    for name, part in (("segmentation-3.0", "segmentation"), ("wespeaker-voxceleb-resnet34-LM", "embedding")):
+        (folder / name).symlink_to(args.bundle.resolve() / part)
+    os.environ["DIARIST_MODEL_DIR"] = str(folder)
+    return diarist(args, "3.1", mode=mode)
+
+
 def pyannote(args: argparse.Namespace, clustering: str) -> Diarize:
     """pyannote.audio's own pipeline, from the same bundle of weights."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
@@ -112,6 +121,12 @@ SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
     "pyannote-3.1": lambda args: pyannote(args, "3.1"),
     "exact": lambda args: diarist(args, "bundle", mode="exact"),
     "default": lambda args: diarist(args, "bundle"),
+    "default-step2": lambda args: diarist(args, "bundle", step=2.0),
+    "default-half-step": lambda args: diarist(args, "bundle", step=0.5),
+    "int8": lambda args: diarist(args, "bundle", mode="int8"),
+    "int8-step2": lambda args: diarist(args, "bundle", mode="int8", step=2.0),
+    "3.1": lambda args: diarist_3_1(args, "default"),
+    "3.1-exact": lambda args: diarist_3_1(args, "exact"),
     "embedded": lambda args: diarist(args, "embedded"),
     "senko": senko,
     "sherpa-onnx": sherpa,

@@ -1,11 +1,12 @@
 """How good the plan is: against emulator runs, against the guide it replaces, and how long it takes.
 
-python benchmarks/planning.py [--parts speed costs guide calibration] [--architectures single split] --json
+python benchmarks/planning.py [--parts …] [--architectures single split] [--engines embedded|sleeping] --json
 
 Calibration starts the emulator with real workers and embedded models, measures single requests (the profile), then
 sends Poisson traces in real time at three loads and compares what the simulation predicts for the same trace with what
 happened. Other work on the machine slows workers down, which no plan can foresee; so each load is predicted twice:
-``plan`` uses the profile measured before, ``replay`` the seconds that each job of this very run computed.
+``plan`` uses the profile measured before, ``replay`` the seconds that each job of this very run computed. With
+``--engines sleeping`` the workers sleep instead of computing, so that only the rules of the plan are compared.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from machine import describe
 
 from diarist.planning.architectures import Needs
-from diarist.planning.plan import Question, make_estimate, make_plan
+from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import packaged_profiles
+from diarist.planning.question import Question
 from diarist.planning.simulate import Endpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Length, Request, Workload
 
@@ -50,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--architectures", nargs="+", choices=list(ROLES), default=["single", "split"])
+    parser.add_argument("--engines", choices=("embedded", "sleeping"), default="embedded")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -57,7 +62,7 @@ def main() -> None:
         "speed": speed,
         "costs": costs,
         "guide": guide,
-        "calibration": lambda: [calibrate(name, arguments.seed) for name in arguments.architectures],
+        "calibration": lambda: [calibrate(name, arguments.engines, arguments.seed) for name in arguments.architectures],
     }
     report = describe() | {part: measures[part]() for part in arguments.parts}
     print(json.dumps(report, indent=None if arguments.json else 2))
@@ -173,7 +178,7 @@ class Speeds:
     stop: float
 
 
-def calibrate(architecture: str, seed: int) -> dict[str, Any]:
+def calibrate(architecture: str, engines: str, seed: int) -> dict[str, Any]:
     """Profile an emulated architecture, then predict and measure three loads."""
     from diarist.audio.audio import Audio
     from diarist.audio.decode import decode
@@ -182,16 +187,18 @@ def calibrate(architecture: str, seed: int) -> dict[str, Any]:
 
     recording = decode(parse_source(str(ensure("sample-telephone") / "sample.wav"), CLI_KINDS))
     clips = {seconds: Audio(recording.samples[: int(seconds * 16_000)]) for seconds in CLIP_SECONDS}
-    speeds = measure_speeds(architecture, clips)
+    opened = partial(open_emulator, architecture, engines)
+    speeds = measure_speeds(architecture, opened, clips)
     slowest = max(
         statistics.mean(speeds.work[role, length].compute for length in clips) for role in ROLES[architecture]
     )
     loads = []
     for name, (load, count) in LOADS.items():
         trace = poisson(load / slowest, count, seed)
-        loads.append({"load": name, "offered": load, **measure_load(architecture, clips, trace, speeds)})
+        loads.append({"load": name, "offered": load, **measure_load(architecture, opened, clips, trace, speeds)})
     return {
         "architecture": architecture,
+        "engines": engines,
         "profile": {
             "compute_s": {
                 f"{role}, {seconds:g} s": round(work.compute, 2) for (role, seconds), work in speeds.work.items()
@@ -255,20 +262,22 @@ def send(pipeline: Any, clip: Any, architecture: str) -> Run:
     )
 
 
-def opened(architecture: str) -> Any:
+def open_emulator(architecture: str, engines: str) -> Any:
     from diarist.runpod.emulator.emulator import emulate
 
-    return emulate(architecture, max_workers=1, idle_timeout=IDLE_TIMEOUT, queue_delay=QUEUE_DELAY)
+    stub = Path(__file__).with_name("planning_stub.py")
+    handlers = dict.fromkeys(ROLES[architecture], stub) if engines == "sleeping" else None
+    return emulate(architecture, max_workers=1, idle_timeout=IDLE_TIMEOUT, queue_delay=QUEUE_DELAY, handlers=handlers)
 
 
-def measure_speeds(architecture: str, clips: Mapping[float, Any]) -> Speeds:
+def measure_speeds(architecture: str, opened: Callable[[], Any], clips: Mapping[float, Any]) -> Speeds:
     """Single requests: cold ones, after everything has stopped, and warm ones."""
     from diarist.runpod.settings import open_pipeline
 
     cold: list[Run] = []
     warm: list[Run] = []
     stops: list[float] = []
-    with opened(architecture) as emulator:
+    with opened() as emulator:
         pipeline = open_pipeline(f"runpod:{architecture}", emulator.environ)
         for _ in range(3):
             cold.append(send(pipeline, clips[CLIP_SECONDS[0]], architecture))
@@ -293,12 +302,16 @@ def measure_speeds(architecture: str, clips: Mapping[float, Any]) -> Speeds:
 
 
 def measure_load(
-    architecture: str, clips: Mapping[float, Any], trace: Sequence[Request], speeds: Speeds
+    architecture: str,
+    opened: Callable[[], Any],
+    clips: Mapping[float, Any],
+    trace: Sequence[Request],
+    speeds: Speeds,
 ) -> dict[str, Any]:
     """Send a trace in real time, and compare with both predictions."""
     from diarist.runpod.settings import open_pipeline
 
-    with opened(architecture) as emulator, ThreadPoolExecutor(len(trace)) as pool:
+    with opened() as emulator, ThreadPoolExecutor(len(trace)) as pool:
         watch = Watch(emulator)
         pipeline = open_pipeline(f"runpod:{architecture}", emulator.environ)
         began = time.monotonic() + 0.5

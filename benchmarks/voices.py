@@ -19,6 +19,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.timeline import Span, union
 from diarist.model.transcript import Diarization, Turn
-from diarist.speakers import THRESHOLDS, Voice, cosine, identify, voice_of
+from diarist.speakers import THRESHOLDS, Voice, cosine, identify, link, voice_of
 
 RATE = 16_000
 
@@ -123,7 +124,7 @@ def main() -> None:
         if person is not None
         for enrolled, voice in voices
     ]
-    known = THRESHOLDS.get(options.diarizer)
+    known = THRESHOLDS.get(diarizer.model.name)
     report = {
         "command": shlex.join(["python", "benchmarks/voices.py", "RECORDINGS", *sys.argv[2:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -150,7 +151,9 @@ def main() -> None:
             "found at threshold": sum(s >= (known or 2) for s in same),
             "strangers named at threshold": sum(s >= (known or 2) for s in other),
         }
-    report["end to end"] = end_to_end(voices, speakers)
+    if known is not None:
+        report["end to end"] = end_to_end(voices, speakers)
+        report["linking"] = linking(speakers)
     print(json.dumps(report, indent=None if options.json else 2))
 
 
@@ -165,13 +168,29 @@ def end_to_end(
             if enrolled != recording:
                 elsewhere.setdefault(voice.name, voice)
         mine = [(d, label, person) for name, d, label, person in speakers if name == recording]
-        names = identify(mine[0][0], list(elsewhere.values()), THRESHOLDS.get(mine[0][0].model.name, 2.0))
+        names = identify(mine[0][0], list(elsewhere.values()))
         for _, label, person in mine:
             counts["speakers"] += 1
             counts["known"] += person in elsewhere
             counts["known, found"] += person is not None and names.get(label) == person
             if label in names and names[label] != person:
                 counts["given a wrong name" if person in elsewhere else "strangers named"] += 1
+    return counts
+
+
+def linking(speakers: list[tuple[str, Diarization, str, str | None]]) -> dict[str, int]:
+    """`link` over all recordings: pairs of speakers of two recordings, joined or not, of one person or not."""
+    recordings = {name: diarization for name, diarization, *_ in speakers}
+    shared = dict(zip(recordings, link(list(recordings.values())), strict=True))
+    known = [(name, shared[name][label], person) for name, _, label, person in speakers if person is not None]
+    counts = {"one person, joined": 0, "one person, not joined": 0, "two persons, joined": 0, "two persons, apart": 0}
+    for (a, first, person), (b, second, other) in combinations(known, 2):
+        if a != b:
+            joined = first == second
+            if person == other:
+                counts["one person, joined" if joined else "one person, not joined"] += 1
+            else:
+                counts["two persons, joined" if joined else "two persons, apart"] += 1
     return counts
 
 

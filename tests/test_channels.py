@@ -9,6 +9,7 @@ from diarist.channels import join, transcribe_channels
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.speakers import rename
 
 WORDS = ModelInfo("transcription", "test", None, "none")
 SPEAKERS = ModelInfo("diarization", "test", None, "none")
@@ -78,6 +79,16 @@ def test_a_channel_with_two_people_has_two_speakers():
     room = channel([Word(0, 1, "One."), Word(1, 2, "Two.")], (Turn(0, 1, "x"), Turn(1, 2, "y")))
     joined = join([room, channel([Word(3, 4, "Three.")])], levels(-20, -20))
     assert [speaker for speaker, _ in told(joined)] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
+
+
+def test_known_names_stay_and_are_one_person_in_all_channels():
+    one = rename(channel([Word(0, 1, "One.")]), {"SPEAKER_00": "Ada"})
+    two = rename(
+        channel([Word(2, 3, "Two."), Word(4, 5, "Three.")], (Turn(2, 3, "x"), Turn(4, 5, "y"))), {"SPEAKER_00": "Ada"}
+    )
+    joined = join([one, two], levels(-20, -20))
+    assert told(joined) == [("Ada", "One."), ("Ada", "Two."), ("SPEAKER_00", "Three.")]
+    assert joined.speakers == ("Ada", "SPEAKER_00")
 
 
 def test_words_without_a_speaker_get_their_channels():

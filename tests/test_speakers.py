@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from diarist.attribution import attribute
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.speakers import Voice, VoiceStore, cosine, identify, link, rename, voice_of
+from diarist.speakers import SharedSpeakers, Voice, VoiceStore, cosine, identify, link, rename, voice_of
 
 MODEL = ModelInfo("diarization", "test", None, "none")
 
@@ -94,6 +94,13 @@ def test_links_keep_every_speaker_and_never_join_two_of_one_recording(angles):
     for recording, labels in zip(recordings, link(recordings, threshold=0.8), strict=True):
         assert labels.keys() == set(recording.speakers)
         assert len(set(labels.values())) == len(labels)
+
+
+def test_people_keep_their_labels_from_recording_to_recording():
+    naming = SharedSpeakers([voice("Ada", 180)], threshold=0.9)
+    assert naming(spoken(a=0, b=90)) == {"a": "SPEAKER_00", "b": "SPEAKER_01"}
+    assert naming(spoken(a=91, b=181, c=270)) == {"a": "SPEAKER_01", "b": "Ada", "c": "SPEAKER_02"}
+    assert naming(spoken(a=None)) == {"a": "SPEAKER_03"}
 
 
 def test_renaming_reaches_words_segments_turns_and_speakers():

@@ -1,6 +1,6 @@
 """Which rule gives words to speakers best? Every arm on the same words and turns.
 
-python benchmarks/attribution/ablation.py RECORDINGS DUMP [--json] [--markdown] [--factorial]
+python benchmarks/attribution/ablation.py RECORDINGS DUMP [RECORDINGS DUMP]… [--json] [--factorial]
 
 RECORDINGS is a folder with one folder per recording, holding ref.stm and, where word times are known, ref.words.json: a
 list of {"word", "start", "end", "speaker"}, and "cased" for the word with its punctuation. DUMP is what dump.py wrote.
@@ -21,7 +21,7 @@ import platform
 import random
 import shlex
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -30,7 +30,7 @@ from typing import TypeVar
 
 import numpy as np
 from meeteval.wer.matching.cy_levenshtein import levenshtein_distance
-from rules import BASELINES, REPAIRS, Labels, Rule
+from rules import BASELINES, REPAIRS, Labels, Rule, attributed
 from scipy.optimize import linear_sum_assignment
 
 from diarist.evaluation.annotation import read
@@ -72,6 +72,7 @@ class Case:
 class Score:
     """Counts of one arm on one case; blocks are of `BLOCK_SECONDS` of speech, by the spoken word's time."""
 
+    recording: str
     wder: Ratio
     claimed: Ratio
     abstained: Ratio
@@ -145,6 +146,7 @@ def score(case: Case, labels: Labels) -> Score:
         block = int(case.said[r].start // BLOCK_SECONDS)
         blocks[block] = blocks[block] + Ratio(error, 1)
     return Score(
+        recording=case.recording,
         wder=wrong,
         claimed=Ratio(wrong.errors - found["abstained"].errors, labelled),
         abstained=found["abstained"],
@@ -211,10 +213,16 @@ Results = dict[str, dict[str, list[Score]]]  # by condition, then arm: one score
 
 def run(all_cases: Sequence[Case], rules: Sequence[Rule]) -> Results:
     results: Results = defaultdict(lambda: defaultdict(list))
+
+    def record(case: Case, arm: str, found: Score) -> None:
+        results[case.condition][arm].append(found)
+        if not case.condition.startswith(("reference", "jittered")):
+            results["all recognised words"][arm].append(found)
+
     for case in all_cases:
         tables: dict[tuple[str, str, float | None], list[dict[str, float]]] = {}
         for name, baseline in BASELINES.items():
-            results[case.condition][name].append(score(case, baseline(case.words, case.diarization)))
+            record(case, name, score(case, baseline(case.words, case.diarization)))
         for rule in rules:
             if rule.evidence == "posterior" and case.diarization.scores is None:
                 continue
@@ -222,7 +230,7 @@ def run(all_cases: Sequence[Case], rules: Sequence[Rule]) -> Results:
             table = tables[key] if key in tables else rule.look_up(case.words, case.diarization)
             tables[key] = table
             labels = rule.decide(case.words, case.diarization, table)
-            results[case.condition][rule.name].append(score(case, labels))
+            record(case, rule.name, score(case, labels))
     return results
 
 
@@ -232,15 +240,29 @@ def pooled(scores: Sequence[Score], field: str) -> float:
 
 def difference(scores: Sequence[Score], others: Sequence[Score]) -> tuple[float, float]:
     """95 % interval of the difference in WDER, resampling blocks of speech, both arms on the same ones."""
-    rows = [
-        (s.blocks[block].errors - o.blocks[block].errors, s.blocks[block].total)
-        for s, o in zip(scores, others, strict=True)
-        for block in s.blocks
-    ]
+    totals: defaultdict[tuple[str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for mine, other in zip(scores, others, strict=True):
+        for block, ratio in mine.blocks.items():
+            # The same speech under several conditions is one block.
+            totals[mine.recording, block][0] += ratio.errors - other.blocks[block].errors
+            totals[mine.recording, block][1] += ratio.total
+    return interval(list(totals.values()))
+
+
+def cpwer_difference(scores: Sequence[Score], others: Sequence[Score]) -> tuple[float, float]:
+    """95 % interval of the difference in cpWER, resampling recordings: cpWER does not fall apart into blocks."""
+    totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for mine, other in zip(scores, others, strict=True):
+        totals[mine.recording][0] += mine.cpwer.errors - other.cpwer.errors
+        totals[mine.recording][1] += mine.cpwer.total
+    return interval(list(totals.values()))
+
+
+def interval(rows: Sequence[Sequence[float]]) -> tuple[float, float]:
     counts = np.array(rows)
     draws = np.random.default_rng(0).integers(len(counts), size=(RESAMPLES, len(counts)))
-    errors, totals = counts[draws].sum(axis=1).T
-    low, high = np.percentile(errors / totals, [2.5, 97.5])
+    errors, words = counts[draws].sum(axis=1).T
+    low, high = np.percentile(errors / words, [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -261,6 +283,7 @@ def summary(results: Results) -> dict[str, dict[str, dict[str, float | list[floa
             arm: {
                 **{field: pooled(scores, field) for field in ("wder", "claimed", "abstained", "boundary", "cpwer")},
                 "wder_minus_shipped": list(difference(scores, arms["shipped"])),
+                "cpwer_minus_shipped": list(cpwer_difference(scores, arms["shipped"])),
             }
             for arm, scores in arms.items()
         }
@@ -272,15 +295,19 @@ def markdown(found: Mapping[str, Mapping[str, Mapping[str, float | list[float]]]
     for condition, table in found.items():
         lines += [
             f"\n### {condition}\n",
-            "| rule | WDER | WDER of labelled | no speaker | near a change | cpWER | WDER minus shipped, 95 % |",
-            "|---|---:|---:|---:|---:|---:|---:|",
+            "| rule | WDER | of labelled | no speaker | near a change | WDER minus shipped, 95 % "
+            "| cpWER | cpWER minus shipped, 95 % |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         for arm in arms:
             if arm in table:
                 row = table[arm]
-                cells = [f"{100 * row[f]:.1f}" for f in ("wder", "claimed", "abstained", "boundary", "cpwer")]  # type: ignore[operator]
-                low, high = row["wder_minus_shipped"]  # type: ignore[misc]
-                lines.append(f"| {arm} | {' | '.join(cells)} | {100 * low:+.1f} to {100 * high:+.1f} |")
+                rates = [f"{100 * row[f]:.1f}" for f in ("wder", "claimed", "abstained", "boundary", "cpwer")]  # type: ignore[operator]
+                spans = [
+                    f"{100 * low:+.1f} to {100 * high:+.1f}"
+                    for low, high in (row["wder_minus_shipped"], row["cpwer_minus_shipped"])  # type: ignore[misc]
+                ]
+                lines.append(f"| {arm} | {' | '.join([*rates[:4], spans[0], rates[4], spans[1]])} |")
     return "\n".join(lines)
 
 
@@ -300,18 +327,51 @@ def causes_table(all_cases: Sequence[Case]) -> str:
     return "\n".join(lines)
 
 
+def flags_table(all_cases: Sequence[Case]) -> str:
+    """How true are ``overlap`` and ``speaker_confidence``? By condition, over words with a spoken partner."""
+    overlap: defaultdict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
+    confident: defaultdict[tuple[str, float], list[bool]] = defaultdict(list)
+    for case in all_cases:
+        told = attributed(case.words, case.diarization).words
+        labels = [word.speaker for word in told]
+        triples = [(case.said[r].speaker, labels[case.heard[h][1]], r) for r, h in case.pairs]
+        for wrong, (r, h) in zip(_wrong(triples), case.pairs, strict=True):
+            word = told[case.heard[h][1]]
+            token = case.said[r]
+            nearby = case.said[max(0, r - 30) : r + 30]
+            truly = any(o.speaker != token.speaker and o.start < token.end and o.end > token.start for o in nearby)
+            overlap[case.condition][truly, word.overlap] += 1
+            if word.speaker_confidence is not None:
+                confident[case.condition, min(0.9, word.speaker_confidence // 0.1 / 10)].append(not wrong)
+    lines = [
+        "| condition | overlapped words | flagged | right of flagged | found of overlapped |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for condition, counts in overlap.items():
+        hit, true, flagged = (
+            counts[True, True],
+            counts[True, True] + counts[True, False],
+            counts[True, True] + counts[False, True],
+        )
+        lines.append(f"| {condition} | {true} | {flagged} | {hit / max(1, flagged):.0%} | {hit / max(1, true):.0%} |")
+    lines += ["", "| condition | speaker_confidence | words | right |", "|---|---|---:|---:|"]
+    for (condition, low), right in sorted(confident.items()):
+        lines.append(f"| {condition} | {low:.1f} to {low + 0.1:.1f} | {len(right)} | {sum(right) / len(right):.0%} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path)
-    parser.add_argument("dump", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="RECORDINGS DUMP")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--factorial", action="store_true", help="all combinations of all factors, and the best ten")
     options = parser.parse_args()
     rules = factorial() if options.factorial else one_at_a_time()
-    all_cases = list(cases(options.recordings, options.dump))
+    pairs = zip(options.folders[::2], options.folders[1::2], strict=True)
+    all_cases = [case for recordings, dump in pairs for case in cases(recordings, dump)]
     found = summary(run(all_cases, rules))
     about = {
-        "command": shlex.join(["python", "benchmarks/attribution/ablation.py", "RECORDINGS", "DUMP", *sys.argv[3:]]),
+        "command": shlex.join(["python", "benchmarks/attribution/ablation.py", *(Path(a).name for a in sys.argv[1:])]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in ("meeteval", "numpy", "scipy")},
         "cases": len(all_cases),
@@ -334,6 +394,8 @@ def main() -> None:
         return
     print("\n### Where the shipped rule's errors come from\n")
     print(causes_table(all_cases))
+    print("\n### How true the flags are\n")
+    print(flags_table(all_cases))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from diarist.attribution import attribute, segment
 from diarist.model.timeline import Span
-from diarist.model.transcript import Diarization, Transcription, Turn, Word
+from diarist.model.transcript import Diarization, Transcript, Transcription, Turn, Word
 
 Labels = list[str | None]
 SENTENCE_ENDS = (".", "?", "!", "…")
@@ -318,10 +318,15 @@ def pyannote_tutorial(words: Sequence[Word], diarization: Diarization) -> Labels
 
 def shipped(words: Sequence[Word], diarization: Diarization) -> Labels:
     """`diarist.attribution.attribute`, as it is installed."""
+    return [word.speaker for word in attributed(words, diarization).words]
+
+
+def attributed(words: Sequence[Word], diarization: Diarization) -> Transcript:
+    """Make the transcript that diarist makes of these words and turns."""
     transcription = Transcription(
-        words=tuple(words), language="en", duration=diarization.duration, model=replace(diarization.model)
+        words=tuple(words), language="en", duration=diarization.duration, model=diarization.model
     )
-    return [word.speaker for word in attribute(transcription, diarization).words]
+    return attribute(transcription, diarization)
 
 
 def _per_sentence(words: Sequence[Word], turns: Sequence[Turn]) -> Labels:

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, count
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from diarist.attribution import segment
@@ -88,15 +88,20 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
     for channel, transcript in enumerate(transcripts):
         others = [(other, near) for other, near in enumerate(said) if other != channel]
         kept = [w for w in transcript.words if not _is_bleed(w, channel, others, level)]
-        streams.append([replace(w, speaker=f"{channel}/{w.speaker or ''}") for w in kept])
+        streams.append([replace(w, speaker=_in_channel(w.speaker, channel)) for w in kept])
         heard = {w.speaker for w in kept}
         # A voice that says nothing of its own in this channel is the other channel's.
         own = [t for t in transcript.turns if t.speaker in heard and not _is_bleed(t, channel, others, level)]
-        turns += [replace(t, speaker=f"{channel}/{t.speaker}") for t in own]
+        turns += [replace(t, speaker=_in_channel(t.speaker, channel)) for t in own]
     words = sorted(chain.from_iterable(streams), key=lambda word: word.start)
     turns.sort(key=lambda turn: turn.start)
     labels = dict.fromkeys([*(word.speaker for word in words), *(turn.speaker for turn in turns)])
-    names = {label: f"SPEAKER_{number:02d}" for number, label in enumerate(labels) if label is not None}
+    number = count()
+    names = {
+        label: f"SPEAKER_{next(number):02d}" if _UNKNOWN.fullmatch(label) else label
+        for label in labels
+        if label is not None
+    }
     talking = _Near(turns)
 
     def told(word: Word) -> Word:
@@ -115,6 +120,15 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
         timings=_summed([t.timings for t in transcripts]),
         warnings=tuple(f"Channel {n}: {line}" for n, t in enumerate(transcripts) for line in t.warnings),
     )
+
+
+_UNKNOWN = re.compile(r"\d+/(SPEAKER_\d+)?")
+
+
+def _in_channel(label: str | None, channel: int) -> str:
+    """Tell numbered speakers of two channels apart; a known name is the same person everywhere."""
+    numbered = label is None or re.fullmatch(r"SPEAKER_\d+", label)
+    return f"{channel}/{label or ''}" if numbered else str(label)
 
 
 class _Near(Generic[Item]):

@@ -60,8 +60,17 @@ def test_the_account_must_have_the_workers():
     big = candidate("split", usd=1, workers=9)
     decision = decide((SINGLE, big), Needs(worker_quota=5))
     assert decision.candidate is SINGLE
-    assert "needs 9 workers and the account has 5" in decision.reasons[1]
+    assert "needs 9 workers and the account has 5" in decision.reasons[-1]
     assert chosen((SINGLE, big)) is big  # the quota is not known
+
+
+def test_what_the_others_would_cost_is_said():
+    up = candidate("single", usd=400, p95=5, always_up=True)
+    reasons = decide((SINGLE, up, SPLIT, ORCHESTRATOR), Needs(latency=9.5)).reasons
+    assert reasons[1:] == (
+        "Single up does it too, for $400.00 a month.",
+        "Orchestrator does it too, for $13.00 a month.",
+    )
 
 
 def test_the_only_one_left():

@@ -40,12 +40,24 @@ def base():
     return load_whisper("whisper-base")
 
 
+@pytest.fixture(scope="module")
+def heard_call(tiny, call):
+    return tiny.transcribe(call)
+
+
+@pytest.fixture(scope="module")
+def heard_reading(tiny, reading):
+    """The words of the reading, and what was told on the way."""
+    seen = []
+    return tiny.transcribe(reading, progress=lambda stage, done: seen.append((stage, done))), seen
+
+
 def plain(words):
     return [re.sub(r"[^\w']", "", w.text).lower() for w in words]
 
 
-def test_a_reading_longer_than_a_window_comes_out_word_for_word(tiny, reading):
-    found = tiny.transcribe(reading)
+def test_a_reading_longer_than_a_window_comes_out_word_for_word(heard_reading, reading):
+    found, _ = heard_reading
     assert " ".join(plain(found.words)) == TWO_CITIES
     assert found.language == "en"
     assert found.duration == reading.duration
@@ -53,8 +65,8 @@ def test_a_reading_longer_than_a_window_comes_out_word_for_word(tiny, reading):
     assert "voice_detection" in found.timings
 
 
-def test_words_follow_each_other_inside_the_recording(tiny, call):
-    found = tiny.transcribe(call)
+def test_words_follow_each_other_inside_the_recording(heard_call, call):
+    found = heard_call
     assert len(found.words) > 60
     assert all(a.end <= b.start for a, b in itertools.pairwise(found.words))
     assert all(0 <= w.start < w.end <= call.duration for w in found.words)
@@ -63,19 +75,18 @@ def test_words_follow_each_other_inside_the_recording(tiny, call):
     assert len({w.confidence for w in found.words}) > 30
 
 
-def test_words_lie_where_the_voice_is(tiny, call):
+def test_words_lie_where_the_voice_is(heard_call, call):
     regions = voice_regions(voice_probability(call.samples))
-    assert all(any(r.intersection(w) > 0 for r in regions) for w in tiny.transcribe(call).words)
+    assert all(any(r.intersection(w) > 0 for r in regions) for w in heard_call.words)
 
 
-def test_the_same_recording_gives_the_same_words(tiny, call):
-    first, second = tiny.transcribe(call), tiny.transcribe(call)
-    assert first.words == second.words
+def test_the_same_recording_gives_the_same_words(tiny, call, heard_call):
+    assert tiny.transcribe(call).words == heard_call.words
 
 
-def test_silence_before_the_speech_moves_all_words_by_its_length(tiny, reading):
+def test_silence_before_the_speech_moves_all_words_by_its_length(tiny, reading, heard_reading):
     silence = np.zeros(40 * SAMPLE_RATE, np.float32)
-    alone = tiny.transcribe(reading).words
+    alone = heard_reading[0].words
     late = tiny.transcribe(Audio(np.concatenate([silence, reading.samples]))).words
     assert plain(late) == plain(alone)
     assert np.allclose([w.start - 40 for w in late], [w.start for w in alone], atol=0.3)
@@ -165,9 +176,8 @@ def test_silence_has_no_language(base):
     assert base.transcribe(Audio(np.zeros(SAMPLE_RATE, np.float32))).language is None
 
 
-def test_progress_only_grows_and_ends_at_one(tiny, reading):
-    seen = []
-    tiny.transcribe(reading, progress=lambda stage, done: seen.append((stage, done)))
+def test_progress_only_grows_and_ends_at_one(heard_reading):
+    _, seen = heard_reading
     assert {stage for stage, _ in seen} == {"transcription"}
     fractions = [done for _, done in seen]
     assert fractions == sorted(fractions)
@@ -202,13 +212,13 @@ def test_a_model_is_named_with_its_revision_and_engine(tiny):
     assert tiny.model.engine.startswith("faster-whisper 1.")
 
 
-def test_any_folder_in_the_layout_works(call, tiny, tmp_path):
+def test_any_folder_in_the_layout_works(call, heard_call, tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(ensure("whisper-tiny.en"), folder)
     engine = load_whisper(str(folder))
     assert engine.model.name == "mine"
     assert engine.model.revision is None
-    assert engine.transcribe(call).words == tiny.transcribe(call).words
+    assert engine.transcribe(call).words == heard_call.words
 
 
 def test_an_incomplete_folder_is_refused_by_the_name_of_what_it_lacks(tmp_path):
@@ -230,3 +240,15 @@ def test_a_damaged_folder_is_refused_before_it_runs(tmp_path, victim):
 def test_an_unknown_device_is_refused():
     with pytest.raises(InputError, match="no device 'tpu'"):
         load_whisper("whisper-tiny.en", device="tpu")
+
+
+def test_hotwords_are_spelled_as_given(tiny, reading):
+    passage = Audio(reading.samples[: 12 * SAMPLE_RATE])
+    assert "epok" in plain(tiny.transcribe(passage, Options(hotwords=("epok",))).words)
+
+
+def test_a_multilingual_model_translates_and_an_english_one_refuses_to(tiny, base, reading):
+    start = Audio(reading.samples[: 8 * SAMPLE_RATE])
+    with pytest.raises(InputError, match="cannot translate"):
+        tiny.transcribe(start, Options(task="translate"))
+    assert "best" in plain(base.transcribe(start, Options(task="translate", language="en")).words)

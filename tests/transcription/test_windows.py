@@ -1,15 +1,18 @@
 """Where long audio is cut."""
 
 import itertools
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diarist.model.errors import EngineError
 from diarist.model.timeline import Span, gaps
+from diarist.model.transcript import Word
 from diarist.transcription.voice import FRAME_SECONDS, voice_regions
-from diarist.transcription.windows import OVERLAP, plan
+from diarist.transcription.windows import OVERLAP, OutOfMemory, Window, join, plan, recognise_windows
 
 
 def probabilities(*runs):
@@ -55,3 +58,116 @@ def test_without_a_pause_a_cut_falls_where_voice_is_least_likely():
     assert 22 <= windows[0].core.end <= 22.15
     assert windows[0].core.end == windows[1].core.start
     assert windows[0].heard.end - windows[1].heard.start == pytest.approx(2 * OVERLAP)
+
+
+# Joining. A recogniser that hears what was said, as well as real ones do: times differ a little between windows, and a
+# word that a window hears only a part of comes out as something else.
+
+SPOKEN = st.lists(
+    st.tuples(st.sampled_from(["the", "cat", "and", "a", "dog", "sat"]), st.integers(60, 500), st.integers(0, 800)),
+    min_size=20,
+    max_size=120,
+)
+
+
+def said(rows):
+    words, now = [], 0.5
+    for text, length, pause in rows:
+        words.append(Word(now, now + length / 1000, text, 0.9))
+        now += (length + pause) / 1000
+    return words
+
+
+class Listener:
+    def __init__(self, words, seed=0, most=None):
+        self.words, self.chance, self.most, self.batches = words, random.Random(seed), most, []
+
+    def __call__(self, spans):
+        self.batches.append(len(spans))
+        if self.most is not None and len(spans) > self.most:
+            raise OutOfMemory
+        return [list(self.hear(span)) for span in spans]
+
+    def hear(self, span):
+        drift = self.chance.uniform(-0.05, 0.05)
+        for word in self.words:
+            part = word.intersection(span)
+            if part == word.duration:
+                yield Word(max(0, word.start + drift), word.end + drift + 0.05, word.text, 0.9)
+            elif part > 0.02:
+                start = max(word.start, span.start)
+                yield Word(start, start + part, "uh", 0.2)
+
+
+def windows_at(cuts, end):
+    edges = [0.0, *cuts, end]
+    pairs = itertools.pairwise(edges)
+    return [Window(Span(a, b), Span(max(0, a - OVERLAP), min(end, b + OVERLAP))) for a, b in pairs]
+
+
+@given(SPOKEN, st.lists(st.integers(3, 60), max_size=5, unique=True), st.integers(0, 9))
+def test_no_word_is_lost_doubled_or_reordered_wherever_the_cuts_fall(rows, cuts, seed):
+    words = said(rows)
+    end = words[-1].end + 0.5
+    spread = [cut for cut in sorted(cuts) if 3 <= cut < end - 3]
+    kept = [cut for index, cut in enumerate(spread) if index == 0 or cut - spread[index - 1] >= 4]
+    found = recognise_windows(windows_at(kept, end), Listener(words, seed))
+    assert [w.text for w in found] == [w.text for w in words]
+
+
+def test_where_windows_agree_on_nothing_the_surer_of_two_words_for_one_sound_stays():
+    earlier = [Word(0, 1, "one", 0.9), Word(1.6, 2.1, "two", 0.4)]
+    later = [Word(1.7, 2.4, "too", 0.8), Word(3, 4, "three", 0.9)]
+    assert [w.text for w in join(earlier, later, Span(1.5, 2.5), 2.0)] == ["one", "too", "three"]
+
+
+def test_a_word_that_each_window_puts_on_the_other_s_side_is_kept_once():
+    earlier = [Word(0, 1, "one", 0.9), Word(2.0, 2.4, "two", 0.8)]
+    later = [Word(1.7, 2.2, "too", 0.4), Word(3, 4, "three", 0.9)]
+    assert [w.text for w in join(earlier, later, Span(1.5, 2.5), 2.1)] == ["one", "two", "three"]
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_goes_on():
+    words = said([("cat", 300, 300)] * 60)
+    windows = windows_at(range(4, 36, 4), words[-1].end + 0.5)
+    listener = Listener(words, most=2)
+    assert len(recognise_windows(windows, listener, batch=8)) == 60
+    assert listener.batches == [8, 4, 2, 2, 2, 2, 1]
+
+
+def test_a_window_that_does_not_fit_alone_says_so():
+    with pytest.raises(EngineError, match="not enough memory for one window"):
+        recognise_windows(windows_at([], 10), Listener([], most=0))
+
+
+def test_progress_is_told_after_each_batch():
+    seen = []
+    recognise_windows(windows_at(range(4, 16, 4), 16), Listener([]), batch=2, report=seen.append)
+    assert seen == [0.5, 1.0]
+
+
+def test_voice_without_words_is_decoded_once_more_by_itself():
+    words = said([("cat", 300, 100)] * 40)
+    asked = []
+
+    def deaf_at_first(spans):
+        asked.extend(spans)
+        heard = [list(Listener(words).hear(span)) for span in spans]
+        return [
+            [w for w in h if not 5 < w.midpoint < 9] if s.duration > 10 else h
+            for s, h in zip(spans, heard, strict=True)
+        ]
+
+    voice = probabilities((20, 0.9))
+    found = recognise_windows(windows_at([], 17), deaf_at_first, probability=voice)
+    assert [w.text for w in found] == ["cat"] * 40
+    assert len(asked) == 2
+    assert asked[1].duration < 6
+
+
+def test_three_hours_are_joined_from_their_windows():
+    words = said([("cat", 300, 300)] * 18_000)
+    windows = windows_at(range(28, 10_800, 28), words[-1].end + 0.5)
+    found = recognise_windows(windows, Listener(words), batch=16)
+    assert len(found) == 18_000
+    assert all(a.start <= b.start for a, b in itertools.pairwise(found))

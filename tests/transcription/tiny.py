@@ -171,7 +171,7 @@ def random_pieces(count: int) -> list[str]:
     return [*words, *letters, *(f"▁w{i}" for i in range(count))][:count]
 
 
-def random_tensors(sizes: dict[str, int], seed: int = 0, gain: float = 6.0) -> dict[str, np.ndarray]:
+def random_tensors(sizes: dict[str, int], seed: int = 0, gain: float = 6.0) -> dict[str, np.ndarray]:  # noqa: C901
     """Random weights under NeMo's names; ``gain`` sharpens the joint so that tokens, blanks and durations all occur."""
     rng = np.random.default_rng(seed)
     d, h, ff, c = sizes["hidden"], sizes["pred"], sizes["ff"], sizes["channels"]

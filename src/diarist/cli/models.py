@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diarist.cli.convert import convert
 from diarist.cli.progress import reporter
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ app = typer.Typer(
     epilog="Start with: diarist models list",
     no_args_is_help=True,
 )
+app.command(name="convert")(convert)
 Names = Annotated[list[str], typer.Argument(metavar="NAME", help="As in: diarist models list", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from diarist.formats import FORMATS, render
+from diarist.formats import FORMATS, check, render
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def plan_jobs(paths: Sequence[str], formats: Sequence[str] | None, out: Path | N
     """
     chosen = tuple(dict.fromkeys(formats or ("txt",)))
     for name in chosen:
-        if name not in FORMATS:
-            raise InputError("bad_format", f"There is no format {name!r}.", f"Choose from: {', '.join(FORMATS)}.")
+        check(name)
     inputs = [found for path in paths for found in _expand(path)]
     if out is None:
         if len(inputs) > 1:

@@ -11,7 +11,8 @@ import typer
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
-    from diarist.planning.plan import Option, Plan, Question
+    from diarist.planning.plan import Option, Plan
+    from diarist.planning.question import Question
 
 ENOUGH_TO_COMPARE = 3000  # requests to simulate for each GPU of --gpu all
 LOAD = "Load"
@@ -138,9 +139,9 @@ def plan(
 
 
 def _question(gpu: str, profile: str | None, common: dict[str, Any]) -> Question:
-    from diarist.planning.plan import Question
     from diarist.planning.prices import load_prices
     from diarist.planning.profiles import load_profile, packaged_profiles
+    from diarist.planning.question import Question
 
     prices = load_prices()
     name = gpu if common["usd_per_second"] is not None else prices.gpu(gpu).name

@@ -70,6 +70,12 @@ def transcribe(
         bool,
         typer.Option("--speakers-named", help="Name voices known from: diarist voices add.", rich_help_panel=SPEAKERS),
     ] = False,
+    same_speakers: Annotated[
+        bool,
+        typer.Option(
+            "--same-speakers", help="People keep their labels across these recordings.", rich_help_panel=SPEAKERS
+        ),
+    ] = False,
     task: Annotated[
         Task, typer.Option(help="translate writes English, where the model can.", rich_help_panel=WORDS)
     ] = Task.TRANSCRIBE,
@@ -133,11 +139,12 @@ def transcribe(
     jobs = plan_jobs(paths, formats, out)
     with reporter(quiet=quiet, as_json=json_progress) as report:
         if on == "local":
-            pipeline = _local(model, diarizer, options, device, threads, report, named=speakers_named)
-        elif (model, diarizer, device, threads, speakers_named) != ("auto", "auto", "auto", None, False):
+            pipeline = _local(model, diarizer, options, device, threads, report, _naming(speakers_named, same_speakers))
+        elif (model, diarizer, device, threads) != ("auto", "auto", "auto", None) or speakers_named or same_speakers:
             raise InputError(
                 "not_there",
-                f"--model, --diarizer, --device, --threads and --speakers-named are for engines here, not on {on}.",
+                "--model, --diarizer, --device, --threads, --speakers-named and --same-speakers are for engines here, "
+                f"not on {on}.",
                 "Leave them out: the endpoint has its own.",
             )
         else:
@@ -151,18 +158,16 @@ def transcribe(
 
 
 def _local(
-    model: str, diarizer: str, options: Options, device: str, threads: int | None, report: Reporter, *, named: bool
+    model: str,
+    diarizer: str,
+    options: Options,
+    device: str,
+    threads: int | None,
+    report: Reporter,
+    naming: Naming | None,
 ) -> Pipeline:
     from diarist.engines import load
 
-    naming: Naming | None = None
-    if named:
-        from diarist.speakers import default_store, identify
-
-        voices = default_store().load()
-        if not voices:
-            raise InputError("no_voices", "No voices are known on this machine.", "Run: diarist voices add NAME CLIP")
-        naming = partial(identify, voices=voices)
     return load(
         model,
         diarizer if options.diarize else None,
@@ -173,6 +178,17 @@ def _local(
         note=report.note,
         naming=naming,
     )
+
+
+def _naming(named: bool, shared: bool) -> Naming | None:
+    from diarist.speakers import SharedSpeakers, default_store, identify
+
+    voices = default_store().load() if named else ()
+    if named and not voices:
+        raise InputError("no_voices", "No voices are known on this machine.", "Run: diarist voices add NAME CLIP")
+    if shared:
+        return SharedSpeakers(voices)
+    return partial(identify, voices=voices) if named else None
 
 
 def _remote(place: str) -> Pipeline:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.diarization.linkage import Tree, grow
 from diarist.diarization.segmentation import NUM_FRAMES, NUM_SLOTS, POWERSET
 
 NOBODY = -2
@@ -89,7 +90,7 @@ class Agglomerative:
         if not sure.any():
             sure = active
         train = embeddings[sure].astype(np.float64)
-        labels = self._cut(unit(train), bounds) if len(train) > 1 else np.zeros(len(train), np.intp)
+        labels = self._cut(unit(train), bounds)
         centroids = np.stack([train[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
         speakers = np.full(active.shape, NOBODY, np.intp)
         speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
@@ -97,49 +98,29 @@ class Agglomerative:
 
     def _cut(self, units: Float, bounds: Bounds) -> NDArray[np.intp]:
         """Label unit embeddings ``(n, dimension)`` from 0."""
-        from scipy.cluster.hierarchy import fcluster, linkage
-
-        count = len(units)
-        smallest = min(self.min_cluster_size, max(1, round(0.1 * count)))
-        tree = linkage(units, method="centroid", metric="euclidean")
-        labels = fcluster(tree, self.threshold, criterion="distance") - 1
-        found = _num_large(labels, smallest)
-        wanted = bounds.clip(found, count)
-        if found != wanted:
+        smallest = min(self.min_cluster_size, max(1, round(0.1 * len(units))))
+        tree = grow(units)
+        labels = tree.cut(self.threshold)
+        wanted = bounds.clip(_num_large(labels, smallest), len(units))
+        if _num_large(labels, smallest) != wanted:
             labels = self._nearest_cut(tree, smallest, wanted)
         return _absorb_small(units, labels, smallest)
 
-    def _nearest_cut(self, tree: Float, smallest: int, wanted: int) -> NDArray[np.intp]:
+    def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
-        from scipy.cluster.hierarchy import fcluster
-
-        by_order = tree.copy()
-        by_order[:, 2] = np.arange(len(tree))  # centroid linkage is not monotonic: cut by the order of merges instead
-        best = np.arange(len(tree) + 1) if wanted > len(tree) else np.zeros(len(tree) + 1, np.intp)
+        last = len(tree.merges) - 1
+        best = tree.cut_after(-1 if wanted > last + 1 else last)
         best_gap = abs(_num_large(best, smallest) - wanted)
-        for merge in np.argsort(np.abs(tree[:, 2] - self.threshold), kind="stable"):
+        for merge in np.argsort(np.abs(tree.merges[:, 2] - self.threshold), kind="stable"):
             if best_gap == 0:
                 break
-            if tree[merge, 3] < smallest:
+            if tree.sizes[merge] < smallest:
                 continue
-            labels = fcluster(by_order, merge, criterion="distance") - 1
+            labels = tree.cut_after(merge)
             gap = abs(_num_large(labels, smallest) - wanted)
             if gap < best_gap:
                 best, best_gap = labels, gap
         return best
-
-
-def agglomerate(units: Float, threshold: float | None = None, num_clusters: int | None = None) -> NDArray[np.intp]:
-    """Centroid linkage of unit vectors ``(n, dimension)``, cut at a distance or into a number of clusters, from 0."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    tree = linkage(units, method="centroid", metric="euclidean")
-    if threshold is not None:
-        labels = fcluster(tree, threshold, criterion="distance")
-    else:
-        tree[:, 2] = np.arange(len(tree))  # centroid linkage is not monotonic: cut by the order of merges instead
-        labels = fcluster(tree, len(units) - (num_clusters or 1) - 1, criterion="distance")
-    return np.unique(labels, return_inverse=True)[1]
 
 
 def sure_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -178,6 +179,10 @@ def _session(model: bytes, providers: list[str]) -> Session:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Sizes change from run to run: a remembered pattern would only hold memory. One arena serves the networks in turn.
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    _share_memory()
     session: Session = onnxruntime.InferenceSession(model, options, providers=providers)
     return session
 
@@ -199,6 +204,15 @@ def _engine(mode: Mode) -> str:
     import onnxruntime
 
     return f"onnxruntime {onnxruntime.__version__}" + ("" if mode == "default" else f" {mode}")
+
+
+@cache
+def _share_memory() -> None:
+    import onnxruntime as ort
+
+    arena = {"max_mem": 0, "arena_extend_strategy": -1, "initial_chunk_size_bytes": -1, "max_dead_bytes_per_chunk": -1}
+    info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(info, ort.OrtArenaCfg(arena))
 
 
 def _revision(*names: str) -> str | None:

@@ -74,7 +74,7 @@ def reconstruct(
             votes[span, speaker] += active[:, own].max(axis=1)
             probability[span, speaker] += activity[chunk][:, own].max(axis=1)
     seen = np.maximum(seen, 1)
-    count = np.minimum(np.rint(voices / seen).astype(np.intp), num_speakers)
+    count = np.minimum(np.rint(voices / seen).astype(np.intp), max_speakers or MOST_AT_ONCE)
     if _longest_run(count > clustered) * FRAME_STEP < unclustered_after:
         count = np.minimum(count, clustered)
     probability /= 255 * seen[:, None]
@@ -92,9 +92,10 @@ def turns(
 ) -> tuple[Turn, ...]:
     """Runs of active frames, from the centre of the first to the centre of the one after the last.
 
-    A turn's confidence is the mean probability of its frames.
+    A turn's confidence is the mean probability of its frames; None for a speaker that was not told apart.
     """
     found = []
+    known = np.asarray(probability.any(axis=0))
     edges = np.diff(np.pad(active.astype(np.int8), ((1, 1), (0, 0))), axis=0)
     for column, label in enumerate(labels):
         begins, ends = (np.flatnonzero(edges[:, column] == sign) for sign in (1, -1))
@@ -102,8 +103,8 @@ def turns(
             start = min(_time(begin), duration)
             stop = min(_time(min(end, len(active) - 1)), duration)
             if round(stop, 3) > round(start, 3):
-                sure = float(probability[begin:end, column].mean())
-                found.append(Turn(start, stop, label, min(1.0, sure)))
+                sure = min(1.0, float(probability[begin:end, column].mean())) if known[column] else None
+                found.append(Turn(start, stop, label, sure))
     return tuple(sorted(found, key=lambda turn: (turn.start, turn.end, turn.speaker)))
 
 

@@ -19,11 +19,11 @@ from diarist.diarization.clustering import (
     Bounds,
     Clusters,
     active_slots,
-    agglomerate,
     cosine,
     sure_slots,
     unit,
 )  # fmt: skip
+from diarist.diarization.linkage import grow
 
 Double = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ class VariationalBayes:
         return Clusters(speakers, centroids)
 
     def _centroids(self, train: Double) -> Double:
-        responsibilities, priors = vbx(self.plda(train), self.plda.between, agglomerate(unit(train), _THRESHOLD))
+        responsibilities, priors = vbx(self.plda(train), self.plda.between, grow(unit(train)).cut(_THRESHOLD))
         kept = responsibilities[:, priors > _SMALLEST_PRIOR]
         return np.asarray((kept.T @ train) / kept.sum(axis=0)[:, None])
 
@@ -156,7 +156,8 @@ def _k_means(units: NDArray[np.floating], wanted: int) -> NDArray[np.intp]:
     """Exactly ``wanted`` clusters: the best of three runs, as pyannote.audio 4.0.7 asks of scikit-learn."""
     from scipy.cluster.vq import ClusterError, kmeans2
 
-    best, best_error = agglomerate(units, num_clusters=wanted), np.inf
+    tree = grow(units)
+    best, best_error = tree.cut_after(len(tree.merges) - wanted), np.inf
     for seed in range(3):
         try:
             centroids, labels = kmeans2(units, wanted, iter=100, minit="++", missing="raise", rng=seed)

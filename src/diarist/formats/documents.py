@@ -5,23 +5,13 @@ from __future__ import annotations
 import io
 
 from diarist.formats.text import clock, conversation, printable
-from diarist.model.errors import EngineError
 from diarist.model.transcript import Transcript
 
 
 def docx(transcript: Transcript, name: str) -> bytes:
-    """Write a Word document: a title, then one paragraph per turn of talk under its speaker and time.
-
-    Raises:
-        EngineError: python-docx is not installed.
-    """
-    try:
-        from docx import Document
-        from docx.shared import Pt, RGBColor
-    except ImportError as error:
-        raise EngineError(
-            "docx_missing", "Word documents need python-docx.", "Install it with: pip install 'diarist[docx]'"
-        ) from error
+    """Write a Word document: a title, then one paragraph per turn of talk under its speaker and time."""
+    from docx import Document
+    from docx.shared import Pt, RGBColor
 
     document = Document()
     document.core_properties.title = printable(name)

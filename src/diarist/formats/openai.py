@@ -11,11 +11,12 @@ import json as json_library
 import math
 import re
 import zlib
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diarist.formats.text import conversation
-from diarist.model.timeline import Span, total, union
+from diarist.model.timeline import Span, union
 from diarist.model.transcript import Segment, Transcript
 
 NO_SPEAKER = "unknown"
@@ -131,12 +132,13 @@ def _compression_ratio(text: str) -> float:
     return round(len(encoded) / len(zlib.compress(encoded)), 4)
 
 
-def _share_without(speech: tuple[Span, ...], segment: Segment) -> float | None:
+def _share_without(speech: Sequence[Span], segment: Segment) -> float | None:
+    """Return the share of a segment outside disjoint, sorted stretches of speech."""
     if segment.duration == 0:
         return None
-    heard = total(
-        Span(max(s.start, segment.start), min(s.end, segment.end)) for s in speech if s.intersection(segment) > 0
-    )
+    first = bisect_right(speech, segment.start, key=lambda span: span.end)
+    stop = bisect_left(speech, segment.end, key=lambda span: span.start)
+    heard = sum(span.intersection(segment) for span in speech[first:stop])
     return round(1 - heard / segment.duration, 4)
 
 

@@ -184,7 +184,7 @@ def decide(candidates: Sequence[Candidate], needs: Needs) -> Decision:
         else:
             # Of an architecture's settings the last are the fastest: what they miss, all miss.
             refused[candidate.architecture] = f"Not {candidate.name}: {why}."
-    reasons = list(refused.values())
+    reasons = [why for architecture, why in refused.items() if architecture not in {one.architecture for one in left}]
     if not left:
         fastest = min(candidates, key=lambda candidate: candidate.p95)
         raise InputError(
@@ -202,4 +202,13 @@ def decide(candidates: Sequence[Candidate], needs: Needs) -> Decision:
         why = f"{chosen.name} is the cheapest that does what is needed"
     else:
         why = f"{chosen.name} is simpler than {cheapest.name} and costs at most {SIMPLER_IS_WORTH - 1:.0%} more"
-    return Decision(chosen, (f"{why[0].upper()}{why[1:]}, at ${chosen.usd_per_month:.2f} a month.", *reasons))
+    others: dict[Architecture, Candidate] = {}
+    for one in sorted(left, key=lambda candidate: -candidate.usd_per_month):
+        if one.architecture != chosen.architecture:
+            others[one.architecture] = one
+    also = [f"{_capital(one.name)} does it too, for ${one.usd_per_month:.2f} a month." for one in others.values()]
+    return Decision(chosen, (f"{_capital(why)}, at ${chosen.usd_per_month:.2f} a month.", *also, *reasons))
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -30,6 +30,7 @@ def draw(plan: Plan, file: Path) -> None:
         raise InputError("bad_chart", "Only a simulated plan can be drawn.", "Leave out --quick.")
     import numpy as np
     from matplotlib.figure import Figure  # no pyplot: no display, no global state
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(11, 0.5 * len(plan.options) + 3.5), layout="constrained")
     costs, waits = figure.subplots(1, 2)
@@ -47,6 +48,9 @@ def draw(plan: Plan, file: Path) -> None:
         latencies = np.sort(plan.outcomes[option.name].latencies)
         waits.plot(latencies, np.arange(1, len(latencies) + 1) / len(latencies) * 100, color=color, label=option.name)
     waits.set_xscale("log")
+    waits.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    waits.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    waits.xaxis.set_minor_formatter(NullFormatter())
     waits.set_xlabel("seconds from request to result")
     waits.set_ylabel("% of the requests")
     waits.set_title("Latency")

@@ -15,7 +15,6 @@ from diarist.planning.architectures import (
     JOBS_PER_WORKER,
     Candidate,
     Decision,
-    Needs,
     Scaling,
     decide,
     misfit,
@@ -23,11 +22,12 @@ from diarist.planning.architectures import (
     too_slow,
 )
 from diarist.planning.coldstart import FRONT, LEGS, Architecture, cold_start, start_of
-from diarist.planning.estimate import BUSY_LIMIT, endpoint, workers_for
-from diarist.planning.prices import PriceTable
-from diarist.planning.profiles import Figure, Profile, Speed
+from diarist.planning.demand import all_workers, leg_estimates, workers_needed
+from diarist.planning.estimate import BUSY_LIMIT, endpoint
+from diarist.planning.profiles import Figure
+from diarist.planning.question import GPU_DISK_GB, Question
 from diarist.planning.simulate import Outcome, simulate
-from diarist.planning.workload import DAY, Workload
+from diarist.planning.workload import DAY
 
 DAYS_PER_MONTH = 30
 ENOUGH_REQUESTS = 10_000  # simulated, rather than a whole month of a high volume: a tenth of a second each time
@@ -36,79 +36,6 @@ NEW_ACCOUNT_WORKERS = 5
 IDLE_TIMEOUTS = (5, 10, 30, 60, 120, 300, 600)
 DEFAULT_COLD_SHARE = 0.04  # so that the 95th percentile is a warm request, where a latency target is given
 FEWEST_MAX_WORKERS = 2  # one more than is needed, so that one worker that does not start is not the end
-GPU_DISK_GB = 20
-CPU_DISK_GB = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is to be planned.
-
-    Attributes:
-        workload: the requests.
-        profile: how fast the machine is.
-        prices: what it costs.
-        gpu: name of the GPU that is paid for.
-        usd_per_second: price of a GPU worker; None takes it from the table.
-        needs: what the choice has to respect.
-        idle_timeout: seconds; None chooses.
-        min_workers: for each endpoint; None chooses.
-        max_workers: for each GPU endpoint; None chooses.
-        queue_delay: seconds.
-        restore_share: share of starts that FlashBoot restores; counted as none unless it is known.
-        restore: seconds of such a start.
-        vcpus: of the orchestrator.
-        seed: of the requests.
-
-    Raises:
-        InputError: a value is out of range.
-    """
-
-    workload: Workload
-    profile: Profile
-    prices: PriceTable
-    gpu: str
-    usd_per_second: float | None = None
-    needs: Needs = field(default_factory=Needs)
-    idle_timeout: float | None = None
-    min_workers: int | None = None
-    max_workers: int | None = None
-    queue_delay: float = 1.0
-    restore_share: float = 0.0
-    restore: float = 2.0
-    vcpus: int = 2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        ranges = (
-            ("usd_per_second", self.usd_per_second, 0.0, 1.0),
-            ("idle_timeout", self.idle_timeout, 1.0, 3600.0),
-            ("min_workers", self.min_workers, 0, 1000),
-            ("max_workers", self.max_workers, 1, 1000),
-            ("queue_delay", self.queue_delay, 0.5, 3600.0),
-            ("restore_share", self.restore_share, 0.0, 1.0),
-        )
-        for name, value, least, most in ranges:
-            if value is not None and not least <= value <= most:
-                raise InputError("bad_setting", f"{name} must be from {least:g} to {most:g}, not {value:g}.")
-        if self.min_workers is not None and self.max_workers is not None and self.min_workers > self.max_workers:
-            raise InputError(
-                "contradictory_settings",
-                f"min_workers ({self.min_workers}) is more than max_workers ({self.max_workers}).",
-            )
-
-    @property
-    def gpu_price(self) -> float:
-        """USD per second of a GPU worker, its container disk included."""
-        price = self.usd_per_second
-        if price is None:
-            price = self.prices.gpu(self.gpu).usd_per_second or 0.0
-        return price + self.prices.disk_usd_per_second(GPU_DISK_GB)
-
-    @property
-    def cpu_price(self) -> float:
-        """USD per second of the orchestrator's worker, its container disk included."""
-        return self.prices.cpu_usd_per_second(self.vcpus) + self.prices.disk_usd_per_second(CPU_DISK_GB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,21 +177,9 @@ def _scalings(architecture: Architecture, question: Question) -> list[Scaling]:
     return [*(scaling(0, timeout) for timeout in timeouts), scaling(1, timeouts[-1])]
 
 
-def workers_needed(architecture: Architecture, question: Question) -> int:
-    """Workers of each GPU endpoint that the busiest hour keeps busy."""
-    peak = max(question.workload.rates())
-    return max(workers_for(peak, _mean_work(role, question)) for role in LEGS[architecture])
-
-
-def all_workers(architecture: Architecture, question: Question) -> int:
-    """Workers that the account must have for the busiest hour."""
-    needed = question.max_workers or workers_needed(architecture, question)
-    return needed * len(LEGS[architecture]) + (1 if FRONT[architecture] else 0)
-
-
 def _idle_timeouts(architecture: Architecture, question: Question) -> list[float]:
     """Idle timeouts to try, by the closed form: the cheapest, and the shortest that make waiting for a start rare."""
-    by_timeout = {timeout: _leg_estimates(architecture, timeout, question) for timeout in IDLE_TIMEOUTS}
+    by_timeout = {timeout: leg_estimates(architecture, timeout, question) for timeout in IDLE_TIMEOUTS}
     cheapest = min(by_timeout, key=lambda timeout: sum(leg.worker_seconds for leg in by_timeout[timeout].values()))
     timeouts = [float(cheapest)]
     for share in (DEFAULT_COLD_SHARE, COLD_SHARE_LIMIT / 2):
@@ -277,57 +192,8 @@ def _idle_timeouts(architecture: Architecture, question: Question) -> list[float
     return timeouts
 
 
-def _moments(role: str, question: Question) -> tuple[float, float, float]:
-    """Share of the requests that come to a role, and the first two moments of their work there."""
-    profile, workload = question.profile, question.workload
-    total = sum(length.share for length in workload.lengths)
-    plain = workload.plain_share
-    kinds: list[tuple[float, Speed]] = {
-        "single": [(1 - plain, profile.both), (plain, profile.transcription)],
-        "transcription": [(1.0, profile.transcription)],
-        "diarization": [(1 - plain, profile.diarization)],
-    }[role]
-    share = sum(weight for weight, _ in kinds)
-    first = second = 0.0
-    for weight, speed in kinds:
-        for length in workload.lengths:
-            part = weight * length.share / total / share if share else 0.0
-            mean_audio = 60 * length.mean_minutes
-            mean_square = mean_audio**2 * math.exp(length.sigma**2)
-            fixed, slope = speed.per_request.value, speed.per_audio_second.value
-            first += part * (fixed + slope * mean_audio)
-            second += part * (fixed**2 + 2 * fixed * slope * mean_audio + slope**2 * mean_square)
-    return share, first, second
-
-
-def _mean_work(role: str, question: Question) -> float:
-    share, mean, _ = _moments(role, question)
-    return share * mean
-
-
-def _leg_estimates(architecture: Architecture, idle_timeout: float, question: Question) -> dict[str, _Leg]:
-    legs = {}
-    for role in LEGS[architecture]:
-        share, mean, second = _moments(role, question)
-        if share == 0:
-            legs[role] = _Leg(0.0, 0.0, 0.0)
-            continue
-        rates = [rate * share for rate in question.workload.rates()]
-        start = start_of(question.profile, role)
-        found = endpoint(rates, mean, second, start.billed, idle_timeout)
-        legs[role] = _Leg(found.worker_seconds * share, found.cold_share, mean)
-    return legs
-
-
-@dataclass(frozen=True, slots=True)
-class _Leg:
-    worker_seconds: float
-    cold_share: float
-    work: float
-
-
 def _estimated(architecture: Architecture, scaling: Scaling, question: Question) -> Option:
-    legs = _leg_estimates(architecture, scaling.idle_timeout, question)
+    legs = leg_estimates(architecture, scaling.idle_timeout, question)
     worker_seconds = {role: leg.worker_seconds for role, leg in legs.items()}
     service = max(leg.work for leg in legs.values()) + question.profile.overhead.value
     front = FRONT[architecture]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from diarist.planning.plan import Option, Plan, Question
+from diarist.planning.plan import Option, Plan
+from diarist.planning.question import Question
 
 
 def as_data(plan: Plan, question: Question) -> dict[str, Any]:

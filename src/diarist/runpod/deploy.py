@@ -36,7 +36,7 @@ ROLES: Mapping[Architecture, tuple[Role, ...]] = {
 IMAGE_SUFFIX: Mapping[Role, str] = {
     "single": "",
     "diarization": "-diar",
-    "transcription": "-trans",
+    "transcription": "-asr",
     "orchestrator": "-orch",
 }
 # So that the three architectures fit the five workers that a new account has.
@@ -44,6 +44,7 @@ DEFAULT_MAX_WORKERS: Mapping[Architecture, int] = {"single": 3, "split": 2, "orc
 DEFAULT_IDLE_TIMEOUT = 30
 ORCHESTRATOR_IDLE_TIMEOUT = 60  # its seconds cost about a tenth of a GPU's
 ORCHESTRATOR_EXTRA_TIME = 600  # seconds that its legs may wait in their queues, on top of their own time limit
+ORCHESTRATOR_LAST_WORDS = 60  # seconds between its own deadline and the platform's
 JOBS_PER_GPU_WORKER = 4
 JOBS_PER_ORCHESTRATOR = 16
 ORCHESTRATOR_DISK = 5
@@ -261,6 +262,8 @@ def _environment(role: Role, settings: Settings, ids: Mapping[Role, str]) -> dic
             "TRANSCRIPTION_ENDPOINT_ID": ids["transcription"],
             "DIARIZATION_ENDPOINT_ID": ids["diarization"],
             "CHILD_API_KEY": f"{{{{ RUNPOD_SECRET_{settings.child_key_secret} }}}}",
+            # It has to answer before the platform ends it, and the caller learns nothing.
+            "DIARIST_DEADLINE": str(settings.timeout + ORCHESTRATOR_EXTRA_TIME - ORCHESTRATOR_LAST_WORDS),
         }
         return environment
     if settings.hf_token_secret:

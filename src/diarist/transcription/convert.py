@@ -12,12 +12,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diarist.model.errors import EngineError, InputError, WeightsError
+from diarist.model.errors import EngineError, InputError
 from diarist.transcription import tdt
 from diarist.transcription.checkpoints import checkpoint_file, read
 from diarist.transcription.features import batch
@@ -72,7 +72,7 @@ def convert(
         EngineError: the extra ``convert`` is not installed.
     """
     try:
-        import onnx  # noqa: F401
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise EngineError(
@@ -88,7 +88,7 @@ def convert(
             note("exporting the network")
             folder = Path(scratch) / "float32"
             export(checkpoint, folder)
-        if not all((folder / f"{part}.onnx").is_file() for part in (*PARTS,)):
+        if not all((folder / f"{part}.onnx").is_file() for part in PARTS):
             raise InputError(
                 "nothing_to_convert",
                 f"{source} holds neither a checkpoint nor a float32 conversion.",
@@ -168,14 +168,11 @@ def compare(before: Path, after: Path, sound: NDArray[np.float32] | None = None)
 def _edits(a: list[int], b: list[int]) -> int:
     """Levenshtein distance."""
     row = np.arange(len(b) + 1)
-    other = np.asarray(b)
+    offset = np.arange(len(b) + 1)
+    other = np.asarray(b, dtype=int)
     for index, one in enumerate(a, 1):
-        best = np.minimum(row[1:] + 1, row[:-1] + (other != one))
-        row[0], previous = index, row
-        row = np.concatenate([[index], best])
-        np.minimum.accumulate(row - np.arange(len(row)), out=row)
-        row += np.arange(len(row))
-        del previous
+        kept = np.concatenate([[index], np.minimum(row[1:] + 1, row[:-1] + (other != one))])
+        row = np.minimum.accumulate(kept - offset) + offset  # a token more costs one
     return int(row[-1])
 
 

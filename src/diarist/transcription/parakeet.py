@@ -6,11 +6,8 @@ backend (ONNX Runtime on CPU, torch on GPU) only turns features into encoder fra
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -28,6 +25,8 @@ from diarist.transcription.checkpoints import checkpoint_file
 from diarist.transcription.cores import cores
 from diarist.transcription.features import HOP, batch, num_frames
 from diarist.transcription.hotwords import Biases
+from diarist.transcription.languages import drifts, language_of
+from diarist.transcription.resident import Resident
 from diarist.transcription.vocabulary import Vocabulary
 from diarist.transcription.voice import voice_probability
 from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
@@ -84,8 +83,14 @@ class Backend(tdt.Network[P], Protocol[P]):
 class Parakeet:
     """A loaded Parakeet model. Safe to use from several threads.
 
+    Attributes:
+        weights: what holds the backend; unload it to free its memory.
+        vocabulary: the model's pieces.
+        languages: those it knows.
+        model: what will be named in the transcript.
+
     Args:
-        load: loads the backend; called again when needed after `unload`.
+        load: loads the backend.
         vocabulary: the model's pieces.
         name: the model's name.
         revision: what pins its weights.
@@ -105,13 +110,8 @@ class Parakeet:
     ) -> None:
         self.vocabulary = vocabulary
         self.languages = LANGUAGES_V3 if vocabulary.multilingual else frozenset({"en"})
-        self._load = load
-        self._idle_seconds = idle_seconds
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-        self._backend: Backend[Any] | None = None
-        self._users = 0
-        with self._ready() as backend:
+        self.weights = Resident(lambda: _checked(load(), vocabulary), idle_seconds)
+        with self.weights.use() as backend:
             self.model = ModelInfo("transcription", name, revision, backend.engine)
 
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
@@ -122,7 +122,7 @@ class Parakeet:
         probability = voice_probability(audio.samples, lambda done: progress(_STAGE, 0.05 * done))
         windows = plan(probability, audio.duration, MAX_SECONDS, CONTEXT_SECONDS)
         found_voice = time.perf_counter()
-        with self._ready() as backend:
+        with self.weights.use() as backend:
             words = recognise_windows(
                 windows,
                 lambda spans: self.recognise(backend, [_cut(audio, span) for span in spans], spans, options),
@@ -131,15 +131,17 @@ class Parakeet:
                 report=lambda done: progress(_STAGE, 0.05 + 0.95 * done),
             )
         progress(_STAGE, 1.0)
+        language = options.language or (language_of(words) if self.vocabulary.multilingual else "en")
         return Transcription(
             words=in_order(words, audio.duration),
-            language=options.language or (None if self.vocabulary.multilingual else "en"),
+            language=language,
             duration=audio.duration,
             model=self.model,
             timings={
                 "voice_detection": round(found_voice - began, 3),
                 "recognition": round(time.perf_counter() - found_voice, 3),
             },
+            warnings=_drift_warnings(words, language) if self.vocabulary.multilingual and language else (),
         )
 
     def recognise(
@@ -171,42 +173,6 @@ class Parakeet:
             ]
             for span, each in zip(spans, tokens, strict=True)
         ]
-
-    def unload(self) -> None:
-        """Free the weights' memory once nothing uses them. They are loaded again when next needed."""
-        with self._lock:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
-            self._backend = None
-        gc.collect()
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the weights are in memory."""
-        return self._backend is not None
-
-    @contextmanager
-    def _ready(self) -> Iterator[Backend[Any]]:
-        """The backend, loaded if it is not, and kept while in use."""
-        with self._lock:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
-            if self._backend is None:
-                self._backend = self._load()
-                _check(self._backend, self.vocabulary)
-            backend = self._backend
-            self._users += 1
-        try:
-            yield backend
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._idle_seconds is not None and self._users == 0:
-                    self._timer = threading.Timer(self._idle_seconds, self.unload)
-                    self._timer.daemon = True
-                    self._timer.start()
 
     def _refuse(self, options: Options) -> None:
         name = self.model.name
@@ -282,12 +248,13 @@ def load_parakeet(
 def _onnx_engine(
     folder: Path, name: str, revision: str | None, device: str, threads: int, idle_seconds: float | None
 ) -> Parakeet:
-    from diarist.transcription.parakeet_onnx import OnnxBackend
+    from diarist.transcription.parakeet_onnx import OnnxBackend, quantisation
 
     if device == "cuda":
         raise InputError(
             "bad_device", f"{name} is a conversion for the CPU.", "Use the device 'cpu', or the model without -onnx."
         )
+    quantisation(folder)  # complains of a folder without graphs
     vocabulary = Vocabulary.read(folder / "vocab.txt")
     return Parakeet(lambda: OnnxBackend(folder, vocabulary.blank, threads), vocabulary, name, revision, idle_seconds)
 
@@ -326,7 +293,7 @@ def _cuda(device: str) -> bool:
     return found
 
 
-def _check(backend: Backend[Any], vocabulary: Vocabulary) -> None:
+def _checked(backend: Backend[Any], vocabulary: Vocabulary) -> Backend[Any]:
     """Run the network once on a second of silence: it warms up, and weights that do not fit show here.
 
     Raises:
@@ -346,6 +313,15 @@ def _check(backend: Backend[Any], vocabulary: Vocabulary) -> None:
             f"The vocabulary has {vocabulary.blank} pieces, but the network scores {scores.shape[1]} outputs.",
             "Use the vocabulary that came with the weights.",
         )
+    return backend
+
+
+def _drift_warnings(words: Sequence[Word], language: str) -> tuple[str, ...]:
+    return tuple(
+        f"From {span.start:.0f} to {span.end:.0f} s the words look like {other!r}, not {language!r}: "
+        "the model may have drifted into another language."
+        for span, other in drifts(words, language)
+    )
 
 
 def _padded(window: NDArray[np.float32]) -> NDArray[np.float32]:

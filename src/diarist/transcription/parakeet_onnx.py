@@ -84,7 +84,14 @@ class OnnxBackend:
     def _num_durations(self) -> int:
         """Scores beyond tokens and blank; the durations are 0, 1, 2, … frames in every published model."""
         encoded = np.zeros((1, self._width(), 1), np.float32)
-        scores = self.joint(np.zeros(1, np.int64), self.begin(encoded, 1))
+        try:
+            scores = self.joint(np.zeros(1, np.int64), self.begin(encoded, 1))
+        except EngineError as error:
+            raise WeightsError(
+                "bad_vocabulary",
+                f"The network does not know blank number {self.blank}: its vocabulary is of another model.",
+                "Use the vocabulary that came with the weights.",
+            ) from error
         return max(0, int(scores.shape[1]) - self.blank - 1)
 
     def _width(self) -> int:

@@ -208,7 +208,7 @@ def export_graphs(checkpoint: Checkpoint, folder: Path, opset: int) -> None:
     """
     import torch
 
-    class Encoder(torch.nn.Module):
+    class Encoder(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         def __init__(self, network: Any) -> None:
             super().__init__()
             self.network = network
@@ -218,7 +218,7 @@ def export_graphs(checkpoint: Checkpoint, folder: Path, opset: int) -> None:
             found = self.network(input_features=audio_signal.transpose(1, 2), attention_mask=mask)
             return found.last_hidden_state.transpose(1, 2), found.attention_mask.sum(-1).to(torch.int64)
 
-    class DecoderJoint(torch.nn.Module):
+    class DecoderJoint(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, network: Any) -> None:
             super().__init__()
             self.network = network

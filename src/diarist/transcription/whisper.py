@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,8 +26,8 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
-from diarist.transcription.base import Transcriber
 from diarist.transcription.cores import cores
+from diarist.transcription.resident import Resident
 from diarist.transcription.voice import FRAME_SECONDS, voice_probability, voice_regions
 from diarist.transcription.windows import Window, plan, recognise_windows
 from diarist.transcription.words import in_order
@@ -70,8 +69,13 @@ _STAGE: Final = "transcription"
 
 
 def load_whisper(
-    name: str = "whisper-tiny.en", *, device: str = "auto", threads: int | None = None, progress: Progress = ignore
-) -> Transcriber:
+    name: str = "whisper-tiny.en",
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = ignore,
+    idle_seconds: float | None = None,
+) -> Whisper:
     """Load a Whisper model; its weights are fetched if they are not on this machine.
 
     Args:
@@ -79,6 +83,7 @@ def load_whisper(
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` (int8 weights) or ``"cuda"`` (float16).
         threads: CPU threads; as many as this process may use if not given.
         progress: told about downloads.
+        idle_seconds: unload the weights when unused for so long; None: never.
 
     Raises:
         InputError: no such model or device.
@@ -94,20 +99,25 @@ def load_whisper(
         folder = ensure(name, progress=progress)
         located = locate(name)
         info = ModelInfo("transcription", name, located.revision if located else None, _engine())
-    return Whisper(_open(folder, device, threads or cores()), info)
+    return Whisper(Resident(lambda: _open(folder, device, threads or cores()), idle_seconds), info)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Whisper:
-    """A loaded Whisper model. Safe to use from several threads, one recording at a time.
+    """A loaded Whisper model. Safe to use from several threads.
+
+    Args:
+        weights: what holds faster-whisper's model; unload it to free its memory.
+        model: what will be named in the transcript.
 
     Attributes:
-        network: faster-whisper's model.
-        model: what will be named in the transcript.
+        languages: those it knows.
     """
 
-    network: WhisperModel
-    model: ModelInfo
+    def __init__(self, weights: Resident[WhisperModel], model: ModelInfo) -> None:
+        self.weights = weights
+        self.model = model
+        with weights.use() as network:
+            self.languages = frozenset(network.supported_languages)
 
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
         """See `diarist.transcription.base.Transcriber.transcribe`."""
@@ -123,7 +133,10 @@ class Whisper:
         language = options.language or self._language(audio, windows)
         words = recognise_windows(
             windows,
-            lambda spans: [heard(self._decode(audio, s, language), s.start, probability, regions) for s in spans],
+            lambda spans: [
+                heard(self._decode(audio, s, language, options), s.start, probability, regions) for s in spans
+            ],
+            probability=probability,
             report=lambda done: progress(_STAGE, 0.1 + 0.9 * done),
         )
         progress(_STAGE, 1.0)
@@ -139,10 +152,16 @@ class Whisper:
         )
 
     def _refuse(self, options: Options) -> None:
-        known = self.network.supported_languages
-        if options.language is None or options.language in known:
+        english = self.languages == {"en"}
+        if options.task == "translate" and english:
+            raise InputError(
+                "no_translation",
+                f"{self.model.name} knows English only, so it cannot translate.",
+                "Choose a multilingual model: --model whisper-base.",
+            )
+        if options.language is None or options.language in self.languages:
             return
-        if known == ["en"]:
+        if english:
             raise InputError(
                 "bad_language",
                 f"{self.model.name} knows English only, not {options.language!r}.",
@@ -156,37 +175,23 @@ class Whisper:
 
     def _language(self, audio: Audio, windows: Sequence[Window]) -> str | None:
         """The language of the first minutes of voice; None where there is none to tell it by."""
-        if not self.network.model.is_multilingual:
+        if self.languages == {"en"}:
             return "en"
         if not windows:
             return None
         voice = np.concatenate([_cut(audio, window.heard) for window in windows[:LANGUAGE_WINDOWS]])
-        with _engine_errors(self.model.name):
-            language, _, _ = self.network.detect_language(voice, language_detection_segments=LANGUAGE_WINDOWS)
+        with _engine_errors(self.model.name), self.weights.use() as network:
+            language, _, _ = network.detect_language(voice, language_detection_segments=LANGUAGE_WINDOWS)
         return str(language)
 
-    def _decode(self, audio: Audio, window: Span, language: str | None) -> list[Segment]:
+    def _decode(self, audio: Audio, window: Span, language: str | None, options: Options = Options()) -> list[Segment]:
         """Decode one window, and once more without repeats if it looped."""
         samples = _cut(audio, window)
-        with _engine_errors(self.model.name):
-            segments = self._run(samples, language)
+        with _engine_errors(self.model.name), self.weights.use() as network:
+            segments = _run(network, samples, language, options)
             if any(_looped(segment) for segment in segments):
-                segments = self._run(samples, language, no_repeat_ngram_size=NO_REPEAT)
+                segments = _run(network, samples, language, options, no_repeat_ngram_size=NO_REPEAT)
         return segments
-
-    def _run(self, samples: NDArray[np.float32], language: str | None, **more: Any) -> list[Segment]:
-        segments, _ = self.network.transcribe(
-            samples,
-            language=language,
-            beam_size=BEAM,
-            temperature=0.0,
-            no_speech_threshold=NO_SPEECH,
-            log_prob_threshold=MIN_LOGPROB,
-            condition_on_previous_text=False,
-            word_timestamps=True,
-            **more,
-        )
-        return list(segments)
 
 
 def heard(
@@ -216,6 +221,25 @@ def heard(
             if text and any(span.intersection(region) > 0 for region in regions):
                 words.append(Word(start, max(start, end), text, word.probability))
     return words
+
+
+def _run(
+    network: WhisperModel, samples: NDArray[np.float32], language: str | None, options: Options, **more: Any
+) -> list[Segment]:
+    segments, _ = network.transcribe(
+        samples,
+        language=language,
+        task=options.task,
+        hotwords=", ".join(options.hotwords) or None,
+        beam_size=BEAM,
+        temperature=options.temperature or 0.0,
+        no_speech_threshold=NO_SPEECH,
+        log_prob_threshold=MIN_LOGPROB,
+        condition_on_previous_text=False,
+        word_timestamps=True,
+        **more,
+    )
+    return list(segments)
 
 
 def _looped(segment: Segment) -> bool:

@@ -6,7 +6,6 @@ windows are cut, decoded and joined one batch at a time.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.model.errors import EngineError
-from diarist.model.timeline import Span
+from diarist.model.timeline import Span, gaps
 from diarist.model.transcript import Word
 from diarist.transcription.voice import FRAME_SECONDS, voice_regions
 
@@ -26,7 +25,8 @@ OVERLAP: Final = 2.0
 """Seconds that both windows hear on each side of a cut through running speech: a few words to join them by."""
 
 SAME_WORD: Final = 0.6  # seconds by which two windows may disagree on when a word was said
-_RETRY_VOICE: Final = 1.0  # seconds of voice without a word that are worth a second try
+HOLE_SECONDS: Final = 1.5  # of voice without a word are worth a second try
+HOLE_EDGE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +109,14 @@ def recognise_windows(
 ) -> list[Word]:
     """Recognise all windows and join them.
 
-    A batch that does not fit into memory is halved, and stays so. A window with voice but without words is decoded once
-    more, with a second more on each side.
+    A batch that does not fit into memory is halved, and stays so. Where there is voice but no word, that stretch is
+    decoded once more by itself: recognisers skip clauses, above all after a change of speaker.
 
     Args:
         windows: from `plan`.
         recognise: the engine.
         batch: how many windows at a time.
-        probability: of voice, per frame, to tell which windows without words are worth a second try; None: none is.
+        probability: of voice, per frame, to tell where words were missed; None: do not look for them.
         report: told how much is done (0 to 1) after each batch; may raise to stop.
 
     Raises:
@@ -125,10 +125,8 @@ def recognise_windows(
     joined: list[Word] = []
     last: Window | None = None
     for window, words in _decoded(windows, recognise, batch, report):
-        if not words and probability is not None and _voiced(probability, window.core) >= _RETRY_VOICE:
-            wider = Span(max(0.0, window.heard.start - 1), window.heard.end + 1)
-            again = recognise([wider])[0]
-            words = [word for word in again if word.intersection(window.core) > 0]
+        if probability is not None:
+            words = _filled(words, window, probability, recognise)
         if last is not None and window.heard.start < last.heard.end:
             cut = (last.core.end + window.core.start) / 2
             joined = join(joined, words, Span(window.heard.start, last.heard.end), cut)
@@ -136,6 +134,32 @@ def recognise_windows(
             joined += words
         last = window
     return joined
+
+
+def holes(words: Sequence[Word], within: Span, probability: NDArray[np.float32]) -> tuple[Span, ...]:
+    """Stretches with voice but no words, long enough that words were probably missed.
+
+    Args:
+        words: what was recognised.
+        within: the stretch that is looked at.
+        probability: of voice, per frame of the recording.
+    """
+    return tuple(
+        gap
+        for gap in gaps(words, within)
+        if gap.duration > 2 * HOLE_EDGE
+        and _voiced(probability, Span(gap.start + HOLE_EDGE, gap.end - HOLE_EDGE)) >= HOLE_SECONDS
+    )
+
+
+def _filled(words: list[Word], window: Window, probability: NDArray[np.float32], recognise: Recognise) -> list[Word]:
+    """Decode the holes of a window once more, each by itself, and put in what is found there."""
+    for hole in holes(words, window.core, probability):
+        heard = Span(max(0.0, hole.start - HOLE_EDGE), hole.end + HOLE_EDGE)
+        found = [word for word in recognise([heard])[0] if hole.start <= word.midpoint < hole.end]
+        before = [word for word in words if word.midpoint < hole.start]
+        words = [*before, *found, *words[len(before) :]]
+    return words
 
 
 def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) -> list[Word]:
@@ -154,11 +178,7 @@ def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) 
     first = next((i for i, word in enumerate(earlier) if word.end > overlap.start), len(earlier))
     head, tail = earlier[:first], earlier[first:]
     stop = next((i for i, word in enumerate(later) if word.start >= overlap.end), len(later))
-    agreed = [
-        (abs((a.midpoint + b.midpoint) / 2 - cut), i, j)
-        for i, a, j, b in _matches(tail, later[:stop])
-        if abs(a.midpoint - b.midpoint) <= SAME_WORD
-    ]
+    agreed = [(abs((tail[i].midpoint + later[j].midpoint) / 2 - cut), i, j) for i, j in _matches(tail, later[:stop])]
     if agreed:
         _, i, j = min(agreed)
         return [*head, *tail[: i + 1], *later[j + 1 :]]
@@ -200,11 +220,30 @@ def _decoded(
         yield from ((window, list(words)) for window, words in zip(some, found, strict=True))
 
 
-def _matches(a: Sequence[Word], b: Sequence[Word]) -> Iterator[tuple[int, Word, int, Word]]:
-    matcher = difflib.SequenceMatcher(None, _plain(a), _plain(b), autojunk=False)
-    for i, j, size in matcher.get_matching_blocks():
-        for k in range(size):
-            yield i + k, a[i + k], j + k, b[j + k]
+def _matches(a: Sequence[Word], b: Sequence[Word]) -> list[tuple[int, int]]:
+    """The best in-order pairing of equal words said at about the same time.
+
+    difflib was rejected: it knows no times, and so pairs the wrong ones of words that are said several times.
+    """
+    texts_a, texts_b = _plain(a), _plain(b)
+    best = np.zeros((len(a) + 1, len(b) + 1))
+    gain = np.zeros((len(a), len(b)))
+    for i in reversed(range(len(a))):
+        for j in reversed(range(len(b))):
+            apart = abs(a[i].midpoint - b[j].midpoint)
+            if texts_a[i] == texts_b[j] and apart <= SAME_WORD:
+                gain[i, j] = 1 + (1 - apart / SAME_WORD)
+            best[i, j] = max(best[i + 1, j], best[i, j + 1], gain[i, j] + best[i + 1, j + 1] if gain[i, j] else 0)
+    pairs, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        if gain[i, j] and best[i, j] == gain[i, j] + best[i + 1, j + 1]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i, j] == best[i + 1, j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
 
 
 def _plain(words: Iterable[Word]) -> list[str]:

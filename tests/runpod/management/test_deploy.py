@@ -83,7 +83,7 @@ class TestBodies:
 
     def test_split_is_two_gpu_endpoints(self):
         words, speakers = dry_run(settings("split"))
-        assert words.body["image"] == "you/parakeet-trans:1.2.0"
+        assert words.body["image"] == "you/parakeet-asr:1.2.0"
         assert speakers.body["image"] == "you/parakeet-diar:1.2.0"
         assert words.body["gpu"] == {"pools": ["AMPERE_24", "ADA_24"], "count": 1, "minCudaVersion": "12.8"}
         assert words.body["flashboot"] == "FLASHBOOT"  # the platform's own default is OFF
@@ -97,12 +97,13 @@ class TestBodies:
             "TRANSCRIPTION_ENDPOINT_ID": "<id of diarist-transcription>",
             "DIARIZATION_ENDPOINT_ID": "<id of diarist-diarization>",
             "CHILD_API_KEY": "{{ RUNPOD_SECRET_diarist_child_key }}",
+            "DIARIST_DEADLINE": "2340",
         }
 
     def test_the_orchestrator_outlasts_its_legs(self):
         words, _, last = dry_run(settings("orchestrator", timeout=900))
         assert words.body["timeout"] == 900_000
-        assert last.body["timeout"] > words.body["timeout"]
+        assert words.body["timeout"] < 1000 * int(last.body["env"]["DIARIST_DEADLINE"]) < last.body["timeout"]
 
     @pytest.mark.parametrize("architecture", ROLES)
     def test_the_defaults_fit_the_five_workers_of_a_new_account(self, architecture):
