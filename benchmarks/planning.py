@@ -324,7 +324,7 @@ def measure_load(
         end = time.monotonic()
         used = watch.close(began, end)
     cold = [
-        any(watch.ready_within(arrived, arrived + queued + 0.1) for queued in run.queued.values())
+        any(watch.ready_within(arrived, arrived + queued + 0.5) for queued in run.queued.values())
         for run, request in zip(runs, trace, strict=True)
         for arrived in [began + request.arrival]
     ]
