@@ -136,6 +136,7 @@ class Fleet:
                 await asyncio.sleep(_TICK)
         finally:
             await asyncio.gather(*(self.stop(worker) for worker in self.workers))
+            await asyncio.gather(*self._watchers)
 
     async def _scale(self, spec: EndpointSpec, base_url: str) -> None:
         queued = self._jobs.queued(spec.id)
@@ -219,6 +220,10 @@ class Fleet:
     async def _watch(self, worker: WorkerProcess) -> None:
         status = await worker.process.wait()
         _kill(worker, signal.SIGKILL)  # what it leaves behind
+        if worker.process.stdin is not None:
+            worker.process.stdin.close()
+            with contextlib.suppress(OSError):
+                await worker.process.stdin.wait_closed()
         self._workers.pop(worker.id, None)
         self.past.append(worker)
         if worker.ready is None and not worker.stopping:
