@@ -30,3 +30,13 @@ def test_a_missing_package_is_a_failure_with_its_mend(monkeypatch):
     assert finding.status == "fail"
     assert "no-such-package" in finding.detail
     assert "pip install" in finding.fix
+
+
+def test_a_deployment_is_looked_at_when_diarist_toml_names_one(diarist, tmp_path):
+    config = tmp_path / "diarist.toml"
+    environment = {name: value for name, value in os.environ.items() if name != "RUNPOD_API_KEY"}
+    assert "deployment" not in diarist("doctor", "--config", config, env=environment).stdout
+    config.write_text('[runpod]\narchitecture = "single"\n[runpod.endpoints]\nsingle = "abc123"\n')
+    done = diarist("doctor", "--config", config, env=environment)
+    assert done.returncode == 1
+    assert "deployment" in done.stdout

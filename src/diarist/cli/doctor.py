@@ -9,42 +9,43 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from diarist.model.finding import Finding
 
 REQUIRED = ("av", "ctranslate2", "faster-whisper", "numpy", "onnxruntime", "scipy")
 MARKS = {"ok": ("✓", "green"), "note": ("·", "cyan"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 MIN_FREE_GB = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that doctor looked at.
-
-    Attributes:
-        name: what it is.
-        status: ``note`` is worth knowing; ``warn`` works, but not as well as it could; ``fail`` stops the main job.
-        detail: what was found.
-        fix: the command or step that mends it; empty where nothing needs mending.
-    """
-
-    name: str
-    status: Literal["ok", "note", "warn", "fail"]
-    detail: str
-    fix: str = ""
-
-
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON.")] = False,
+    deployment: Annotated[
+        bool | None,
+        typer.Option(
+            "--deployment/--no-deployment",
+            help="Also ask RunPod about the deployment in diarist.toml.",
+            show_default="if diarist.toml names one",
+        ),
+    ] = None,
+    config: Annotated[Path, typer.Option(help="Where diarist deploy keeps what it made.")] = Path("diarist.toml"),
 ) -> None:
     """Explain what is installed, found and missing, and the command that mends it.
 
     Exits with 1 if something stops the main job.
     """
     findings = list(examine())
+    if deployment is None:
+        deployment = _is_deployed(config)
+    if deployment:
+        from diarist.planning.prices import load_prices
+        from diarist.runpod.diagnose import diagnose_deployment
+
+        findings += diagnose_deployment(config, load_prices().pool_prices())
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
@@ -65,6 +66,12 @@ def examine() -> Iterator[Finding]:
     yield from _devices()
     yield from _models()
     yield from _cache()
+
+
+def _is_deployed(config: Path) -> bool:
+    from diarist.runpod.state import read_endpoints
+
+    return config.exists() and bool(read_endpoints(config))
 
 
 def _packages() -> Iterator[Finding]:

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from diarist.model.errors import DiaristError, EndpointError, InputError
+from diarist.model.finding import Finding, Status
 from diarist.runpod.api import Json, RunpodApi, key_from_environment, model_reference
 from diarist.runpod.deploy import changes, endpoint_body, same_model
 from diarist.runpod.deployment import ROLES, Role, Settings
 from diarist.runpod.state import read_endpoints, read_settings
 
-Status = Literal["ok", "warn", "fail"]
 T = TypeVar("T")
 
 NEW_ACCOUNT_WORKERS = 5
@@ -31,23 +31,6 @@ WORKERS_LOOKED_AT = 3  # logs take seconds each
 _STARTED = re.compile(r"Starting Serverless Worker|cannot serve:")
 _EXITED = re.compile(r"exited with (exit )?code (?!0\b)-?\d+|OOMKilled|out of memory|no space left", re.IGNORECASE)
 _ERROR = re.compile(r"cannot serve:|^\w*(Error|Exception)\b|Error:|exec format error", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        name: what it is.
-        status: ``warn`` works, but not as well as it could; ``fail`` stops requests.
-        detail: what was found.
-        fix: the command or step that mends it; empty where nothing needs mending.
-    """
-
-    name: str
-    status: Status
-    detail: str
-    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
