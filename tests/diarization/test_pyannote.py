@@ -12,7 +12,8 @@ from diarist.audio.audio import Audio
 from diarist.diarization.pyannote import load_pyannote
 from diarist.model.errors import EngineError
 
-installed = importlib.util.find_spec("pyannote") is not None
+# pyannote.metrics, which others need, makes a package "pyannote" too.
+installed = bool(importlib.util.find_spec("pyannote") and importlib.util.find_spec("pyannote.audio"))
 
 
 @pytest.mark.skipif(installed, reason="pyannote.audio is installed")

@@ -51,3 +51,24 @@ def test_what_always_holds(num_chunks, seed, most):
 def test_scores_are_one_byte_a_frame_and_speaker():
     scores = soft_scores(np.float32([[0, 1], [0.5, 0.25]]), ["A", "B"])
     assert np.frombuffer(scores.values, np.uint8).reshape(2, 2).tolist() == [[0, 255], [128, 64]]
+
+
+def test_a_voice_under_another_becomes_a_speaker_only_if_it_lasts():
+    classes = np.ones((1, NUM_FRAMES), np.uint8)  # slot 0 throughout,
+    classes[0, 100:150] = 4  # and slot 1 under it for 0.84 s
+    activity = POWERSET[classes] * np.uint8(255)
+    alone = np.array([[0, -2, -2]])  # clustering found one speaker
+    assert reconstruct(Grid(160_000), classes, activity, alone).active.any(axis=0).sum() == 2
+    assert reconstruct(Grid(160_000), classes, activity, alone, unclustered_after=1.0).active.any(axis=0).sum() == 1
+    longer = reconstruct(Grid(160_000), classes, activity, alone, unclustered_after=0.5)
+    extra = [turn for turn in turns(longer.active, longer.probability, ["A", "B"], 10) if turn.speaker == "B"]
+    assert [turn.confidence for turn in extra] == [None]
+
+
+def test_equal_votes_go_to_the_more_probable_speaker():
+    classes = np.full((2, NUM_FRAMES), 1, np.uint8)
+    activity = POWERSET[classes] * np.array([[[140]], [[250]]], np.uint8)
+    found = reconstruct(Grid(176_000), classes, activity, np.array([[0, -2, -2], [1, -2, -2]]))
+    both = slice(60, 580)
+    assert found.exclusive[both, 1].all()
+    assert not found.exclusive[both, 0].any()

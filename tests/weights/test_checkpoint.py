@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import pickle
+import importlib.util
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -14,59 +13,10 @@ import pytest
 from diarist.model.errors import WeightsError
 from diarist.weights.checkpoint import Opaque, read_checkpoint, state_dict
 
-
-class _Call:
-    """Pickles as a call of ``module.name(*args)``, whether or not such a thing exists."""
-
-    def __init__(self, where: str, *args: object) -> None:
-        self.where = where
-        self.args = args
-
-
-class _Global:
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-
-class _Storage:
-    def __init__(self, kind: str, key: str, length: int) -> None:
-        self.pid = ("storage", _Global(f"torch {kind}"), key, "cpu", length)
-
-
-class _Pickler(pickle._Pickler):
-    """Writes what `torch.save` writes, without torch."""
-
-    def persistent_id(self, obj: object) -> object:
-        return obj.pid if isinstance(obj, _Storage) else None
-
-    def save(self, obj: object, save_persistent_id: bool = True) -> None:
-        if isinstance(obj, _Global):
-            self.write(pickle.GLOBAL + obj.where.replace(" ", "\n").encode() + b"\n")
-        elif isinstance(obj, _Call):
-            self.save(_Global(obj.where))
-            self.save(obj.args)
-            self.write(pickle.REDUCE)
-        else:
-            super().save(obj, save_persistent_id)
-
-
-def tensor(
-    key: str, shape: tuple[int, ...], strides: tuple[int, ...], *, kind: str = "FloatStorage", offset: int = 0,
-    length: int = 6,
-) -> _Call:  # fmt: skip
-    storage = _Storage(kind, key, length)
-    return _Call("torch._utils _rebuild_tensor_v2", storage, offset, shape, strides, False, OrderedDict())
-
-
-def checkpoint(value: object, storages: dict[str, np.ndarray], compression: int = zipfile.ZIP_STORED) -> bytes:
-    text, out = io.BytesIO(), io.BytesIO()
-    _Pickler(text, protocol=2).dump(value)
-    with zipfile.ZipFile(out, "w", compression) as archive:
-        archive.writestr("archive/data.pkl", text.getvalue())
-        for key, data in storages.items():
-            archive.writestr(f"archive/data/{key}", data.tobytes())
-    return out.getvalue()
-
+spec = importlib.util.spec_from_file_location("torch_zip", Path(__file__).with_name("torch_zip.py"))
+torch_zip = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(torch_zip)
+Call, Global, checkpoint, tensor = torch_zip.Call, torch_zip.Global, torch_zip.checkpoint, torch_zip.tensor
 
 SIX = np.arange(6, dtype=np.float32)
 
@@ -120,8 +70,8 @@ def test_state_dict_finds_the_tensors_under_a_framework_s_extras(save):
 
 def test_nothing_named_in_the_pickle_is_called(save, tmp_path):
     witness = tmp_path / "witness"
-    bombs = [_Call("os mkdir", str(witness)), _Call("builtins eval", f"open({str(witness)!r}, 'w')")]
-    read = read_checkpoint(save(checkpoint({"a": bombs[0], "b": bombs[1], "c": _Global("posix system")}, {})))
+    bombs = [Call("os mkdir", str(witness)), Call("builtins eval", f"open({str(witness)!r}, 'w')")]
+    read = read_checkpoint(save(checkpoint({"a": bombs[0], "b": bombs[1], "c": Global("posix system")}, {})))
     assert isinstance(read["a"], Opaque)
     assert read["c"] is Opaque
     assert not witness.exists()

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 LARGE = 3000
 _GROUP = 1000
-_CLOSE = 0.3  # half the distance that separates voices; by it, 99.5 % of 5,000 embeddings keep their cluster
+# Tried in turn while there are more than LARGE. Voices are 0.6 and more apart; merging by 0.3 kept 99.5 % of 5,100
+# embeddings of 50 people in their cluster, 0.4 kept 98.8 %.
+_CLOSE = (0.3, 0.4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,26 +55,42 @@ class Tree:
 
 def grow(units: NDArray[np.floating]) -> Tree:
     """Grow the tree of unit vectors ``(n, dimension)``, in order of time."""
-    if len(units) <= LARGE:
-        return _grow(np.asarray(units, np.float64), np.arange(len(units)))
-    leaf = np.empty(len(units), np.intp)
-    found = 0
-    for start in range(0, len(units), _GROUP):
-        group = slice(start, start + _GROUP)
-        labels = _grow(np.asarray(units[group], np.float64), np.arange(len(units[group]))).cut(_CLOSE)
-        leaf[group] = labels + found
-        found += int(labels.max()) + 1
-    means = np.zeros((found, units.shape[1]))
-    np.add.at(means, leaf, units)
+    points, leaf = np.asarray(units, np.float64), np.arange(len(units))
+    if len(points) <= LARGE:
+        return _tree(linkage(points, np.ones(len(points), np.intp)), leaf)
+    for close in _CLOSE:
+        if len(points) > LARGE:
+            points, leaf = _condense(points, leaf, close)
+    return _tree(linkage(points, np.bincount(leaf)), leaf)
+
+
+def _condense(
+    points: NDArray[np.float64], leaf: NDArray[np.intp], close: float
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Merge points of each group that lie closer than ``close``. Gives the weighted means and the new leaves."""
     weights = np.bincount(leaf)
-    return _tree(_weighted_linkage(means / weights[:, None], weights), leaf)
+    home = np.empty(len(points), np.intp)
+    found = 0
+    for start in range(0, len(points), _GROUP):
+        group = slice(start, start + _GROUP)
+        alone = np.arange(len(points[group]))
+        labels = _tree(linkage(points[group], weights[group]), alone).cut(close)
+        home[group] = labels + found
+        found += int(labels.max()) + 1
+    means = np.zeros((found, points.shape[1]))
+    np.add.at(means, home, points * weights[:, None])
+    return means / np.bincount(home, weights)[:, None], home[leaf]
 
 
-def _grow(points: NDArray[np.float64], leaf: NDArray[np.intp]) -> Tree:
-    from scipy.cluster.hierarchy import linkage
+def linkage(points: NDArray[np.float64], weights: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Centroid linkage of points that each stand for ``weights`` equal ones, in scipy's format."""
+    from scipy.cluster import hierarchy
 
-    merges = linkage(points, method="centroid", metric="euclidean") if len(points) > 1 else np.zeros((0, 4))
-    return _tree(merges, leaf)
+    if len(points) < 2:
+        return np.zeros((0, 4))
+    if (weights == 1).all():
+        return np.asarray(hierarchy.linkage(points, method="centroid", metric="euclidean"))
+    return _weighted_linkage(points, weights)
 
 
 def _tree(merges: NDArray[np.float64], leaf: NDArray[np.intp]) -> Tree:
@@ -90,8 +108,13 @@ def _weighted_linkage(points: NDArray[np.float64], weights: NDArray[np.intp]) ->
     kept up to date.
     """
     count = len(points)
-    norms = np.square(points).sum(axis=1)
-    squared = np.maximum(norms[:, None] + norms - 2 * points @ points.T, 0).astype(np.float32)
+    single = points.astype(np.float32)
+    norms = np.square(single).sum(axis=1)
+    squared = single @ single.T
+    squared *= -2
+    squared += norms
+    squared += norms[:, None]
+    np.maximum(squared, 0, out=squared)
     np.fill_diagonal(squared, np.inf)
     nearest, gap = squared.argmin(axis=1), squared.min(axis=1)
     mass, name = weights.astype(np.float64), np.arange(count)

@@ -106,7 +106,7 @@ def load_diarizer(
 
 
 def _segmenter(path: Path, providers: list[str]) -> Segmenter:
-    state = _tensors(path)
+    state = _Tensors(path)
     return Segmenter(
         front=_session(graphs.sincnet(state), providers),
         back=_session(graphs.pyannet(state), providers),
@@ -117,7 +117,7 @@ def _segmenter(path: Path, providers: list[str]) -> Segmenter:
 
 
 def _wespeaker(path: Path, mode: Mode, providers: list[str]) -> EmbeddingModel:
-    state = _tensors(path)
+    state = _Tensors(path)
     weight, bias = graphs.resnet34_head(state)
     ranges = json.loads(resources.files(__package__).joinpath(_RANGES).read_text()) if mode == "int8" else None
     return EmbeddingModel(
@@ -134,7 +134,7 @@ def _wespeaker(path: Path, mode: Mode, providers: list[str]) -> EmbeddingModel:
 
 
 def _campplus(path: Path, providers: list[str]) -> EmbeddingModel:
-    state = _tensors(path)
+    state = _Tensors(path)
     weight, bias = graphs.campplus_head(state)
     return EmbeddingModel(
         trunk=_session(graphs.campplus(state), providers),
@@ -149,8 +149,17 @@ def _campplus(path: Path, providers: list[str]) -> EmbeddingModel:
     )
 
 
-def _tensors(path: Path) -> dict[str, Any]:
-    return state_dict(read_checkpoint(path))
+class _Tensors(dict[str, Any]):
+    """A checkpoint's tensors; says whose checkpoint it is if one is missing."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(state_dict(read_checkpoint(path)))
+        self._path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise WeightsError(
+            "weights_damaged", f"{self._path} is another network: it has no {name}.", "Fetch the model again."
+        )
 
 
 def _plda(folder: Path) -> Plda:

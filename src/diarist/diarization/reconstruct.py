@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from diarist.diarization.segmentation import FRAME_CENTRE, FRAME_STEP, NUM_FRAMES, POWERSET, Grid
 from diarist.model.transcript import SpeakerScores, Turn
 
+_BLOCK = 1 << 16  # frames, about 18 minutes, ranked at a time
 MOST_AT_ONCE = 2  # that the segmentation model can tell
 
 
@@ -77,14 +78,24 @@ def reconstruct(
     count = np.minimum(np.rint(voices / seen).astype(np.intp), max_speakers or MOST_AT_ONCE)
     if _longest_run(count > clustered) * FRAME_STEP < unclustered_after:
         count = np.minimum(count, clustered)
-    probability /= 255 * seen[:, None]
-    if exact:  # noqa: SIM108 -- the comment belongs to one branch
+    probability /= (255 * seen)[:, None]
+    found = np.zeros((2, *votes.shape), np.bool_)
+    for start in range(0, len(votes), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        first = _ranks(votes[block], None if exact else probability[block])
+        found[0, block] = first < count[block, None]
+        found[1, block] = first < np.minimum(count[block], 1)[:, None]
+    return Activity(found[0], found[1], probability)
+
+
+def _ranks(votes: NDArray[np.float32], probability: NDArray[np.float32] | None) -> NDArray[np.intp]:
+    """Each speaker's place in each frame, 0 for the one with most votes."""
+    if probability is None:
         order = np.argsort(-votes, axis=1)
     else:
         # A probability below 1 never outweighs a vote.
         order = np.argsort(-(votes + probability / 2), axis=1, kind="stable")
-    rank = np.argsort(order, axis=1, kind="stable")
-    return Activity(rank < count[:, None], rank < np.minimum(count, 1)[:, None], probability)
+    return np.argsort(order, axis=1, kind="stable")
 
 
 def turns(
