@@ -81,7 +81,6 @@ def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[d
     python = dict(pair.split("=", 1) for pair in args.python).get(system, sys.executable)
     command = [python, str(WORKER), system, *map(str, recordings), "--threads", str(args.threads)]
     command += ["--bundle", str(args.bundle)] if args.bundle else []
-    command += ["--sherpa", str(args.sherpa)] if args.sherpa else []
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         rows = []
@@ -216,7 +215,6 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--only", nargs="*", help="names of recordings")
     parser.add_argument("--bundle", type=Path, help="folder laid out like the repository of community-1")
-    parser.add_argument("--sherpa", type=Path, help="folder with segmentation.onnx and embedding.onnx for sherpa-onnx")
     parser.add_argument("--systems", nargs="*", default=["exact", "default", "embedded"])
     parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=PYTHON")
     parser.add_argument("--threads", type=int, default=2)

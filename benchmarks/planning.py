@@ -38,6 +38,7 @@ PARTS = ("speed", "costs", "guide", "calibration")
 # Offered work as a share of what one worker can do, and how many requests are sent.
 LOADS = {"idle": (0.08, 12), "medium": (0.5, 40), "saturated": (1.4, 40)}
 CLIP_SECONDS = (4.0, 10.0)
+SPEECH_BEGINS = 6.0  # seconds into the sample call
 IDLE_TIMEOUT = 5.0
 QUEUE_DELAY = 1.0
 JOBS = 4
@@ -186,7 +187,8 @@ def calibrate(architecture: str, engines: str, seed: int) -> dict[str, Any]:
     from diarist.weights.fetch import ensure
 
     recording = decode(parse_source(str(ensure("sample-telephone") / "sample.wav"), CLI_KINDS))
-    clips = {seconds: Audio(recording.samples[: int(seconds * 16_000)]) for seconds in CLIP_SECONDS}
+    speech = recording.samples[int(SPEECH_BEGINS * 16_000) :]
+    clips = {seconds: Audio(speech[: int(seconds * 16_000)]) for seconds in CLIP_SECONDS}
     opened = partial(open_emulator, architecture, engines)
     speeds = measure_speeds(architecture, opened, clips)
     slowest = max(
@@ -290,8 +292,8 @@ def measure_speeds(architecture: str, opened: Callable[[], Any], clips: Mapping[
     for role in ROLES[architecture]:
         for length in clips:
             mine = [run for run in warm if run.audio == length]
-            compute = statistics.median(run.computed[role] for run in mine)
-            work[role, length] = Work(statistics.median(run.executed[role] for run in mine) - compute, compute)
+            compute = statistics.mean(run.computed[role] for run in mine)
+            work[role, length] = Work(statistics.mean(run.executed[role] for run in mine) - compute, compute)
     usual = statistics.median(run.latency for run in warm if run.audio == CLIP_SECONDS[0])
     return Speeds(
         work,
@@ -324,7 +326,7 @@ def measure_load(
         end = time.monotonic()
         used = watch.close(began, end)
     cold = [
-        any(watch.ready_within(arrived, arrived + queued + 0.1) for queued in run.queued.values())
+        any(watch.ready_within(arrived, arrived + queued + 0.5) for queued in run.queued.values())
         for run, request in zip(runs, trace, strict=True)
         for arrived in [began + request.arrival]
     ]

@@ -75,10 +75,11 @@ def main() -> None:
     parser.add_argument("--model", default="whisper-tiny.en")
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--per-stretch", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    chance = random.Random(20)
+    chance = random.Random(args.seed)
     engine = load_whisper(args.model, threads=args.threads)
     sounds = [(name, decode(path)) for name, path, _ in recordings(args.recordings)]
     sounds = [(name, audio) for name, audio in sounds if audio.duration > CLIP + 1]

@@ -138,6 +138,11 @@ def test_segments_are_cut_at_speaker_changes_sentence_ends_and_pauses():
     assert [(s.start, s.end) for s in result.segments][1] == (1, 4)
 
 
+def test_words_are_joined_as_the_language_is_written():
+    told = Transcription(words=(Word(0, 1, "你"), Word(1, 2, "好。")), language="zh", duration=2, model=WHISPER)
+    assert attribute(told).segments[0].text == "你好。"
+
+
 def test_without_diarization_words_are_segmented_and_have_no_speaker():
     result = attribute(said(Word(0, 1, "One."), Word(1, 2, "Two")))
     assert (labels(result), result.speakers, result.turns) == ([None, None], (), ())

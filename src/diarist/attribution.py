@@ -25,6 +25,7 @@ from diarist.model.transcript import (
     Transcription,
     Turn,
     Word,
+    join_words,
 )
 
 MAX_DISTANCE = 1.0
@@ -87,7 +88,7 @@ def attribute(
         duration=transcription.duration,
         language=transcription.language,
         speakers=tuple(dict.fromkeys(given.values())),
-        segments=segment(words),
+        segments=segment(words, transcription.language),
         turns=turns,
         models=tuple(leg.model for leg in legs),
         timings={f"{leg.model.task}.{stage}": s for leg in legs for stage, s in leg.timings.items()},
@@ -95,8 +96,13 @@ def attribute(
     )
 
 
-def segment(words: Iterable[Word]) -> tuple[Segment, ...]:
-    """Cut words, in order of time, into segments: at speaker changes, sentence ends and pauses of `PAUSE` or more."""
+def segment(words: Iterable[Word], language: str | None = None) -> tuple[Segment, ...]:
+    """Cut words, in order of time, into segments: at speaker changes, sentence ends and pauses of `PAUSE` or more.
+
+    Args:
+        words: with their speakers.
+        language: ISO 639-1, which decides whether words are joined by spaces.
+    """
     runs: list[list[Word]] = []
     for word in words:
         if runs and not _cut_between(runs[-1][-1], word):
@@ -104,7 +110,13 @@ def segment(words: Iterable[Word]) -> tuple[Segment, ...]:
         else:
             runs.append([word])
     return tuple(
-        Segment(run[0].start, max(w.end for w in run), run[0].speaker, " ".join(w.text for w in run), tuple(run))
+        Segment(
+            run[0].start,
+            max(word.end for word in run),
+            run[0].speaker,
+            join_words((word.text for word in run), language),
+            tuple(run),
+        )
         for run in runs
     )
 

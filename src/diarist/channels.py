@@ -108,11 +108,12 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
         overlap = any(turn.speaker != word.speaker for turn in talking(word))
         return replace(word, speaker=names[word.speaker or ""], overlap=overlap)
 
+    language = next((transcript.language for transcript in transcripts if transcript.language), None)
     # Channels are cut into segments one by one: people who talk at once are not chopped into each other.
-    segments = chain.from_iterable(segment(map(told, stream)) for stream in streams)
+    segments = chain.from_iterable(segment(map(told, stream), language) for stream in streams)
     return Transcript(
         duration=max(t.duration for t in transcripts),
-        language=next((t.language for t in transcripts if t.language), None),
+        language=language,
         speakers=tuple(names.values()),
         segments=tuple(sorted(segments, key=lambda segment: segment.start)),
         turns=tuple(replace(t, speaker=names[t.speaker]) for t in turns),

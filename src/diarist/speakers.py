@@ -23,11 +23,11 @@ from diarist.model.errors import InputError
 from diarist.model.timeline import total
 from diarist.model.transcript import Diarization, Segment, Transcript, Turn, Word
 
-THRESHOLDS: Final[Mapping[str, float]] = {"embedded": 0.6}
+THRESHOLDS: Final[Mapping[str, float]] = {"embedded": 0.6, "community-1": 0.6}
 """Least cosine at which a speaker is taken for a known voice, by diarization model.
 
-``embedded``: of 470 comparisons with strangers the highest was 0.56 (0.40 between recordings); of 14 with the same
-person in another recording the lowest was 0.64 (``benchmarks/voices.py``)."""
+Highest of over 400 comparisons with strangers, and lowest of 14 with the same person in another recording
+(``benchmarks/voices.py``): ``embedded`` 0.56 and 0.64, ``community-1`` 0.45 and 0.71."""
 
 MIN_CLIP_SECONDS: Final = 3.0
 """Speech a clip needs for a voice to be known by it."""

@@ -72,7 +72,10 @@ def pitch(samples):
     return np.abs(np.fft.rfft(samples)).argmax() * 16_000 / len(samples)
 
 
-@pytest.mark.parametrize(("container", "codec", "rate"), FORMATS)
+# PyAV 19 no longer brings an encoder for AMR.
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"), [each for each in FORMATS if each[1] in av.codecs_available]
+)
 def test_every_container_and_codec_keeps_length_pitch_and_loudness(container, codec, rate, encode, tone):
     audio = decode(encode(container, codec, tone(2.0, rate), rate))
     assert audio.samples.dtype == np.float32

@@ -64,6 +64,13 @@ def test_a_format_whose_library_is_missing_is_refused_before_any_work(monkeypatc
     assert check("txt").extension == "txt"
 
 
+def test_every_format_is_in_the_documentation():
+    page = (GOLDEN.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+    for name, found in FORMATS.items():
+        assert f"`{name}`" in page
+        assert f"`.{found.extension}`" in page
+
+
 def test_extensions_differ_so_that_no_format_overwrites_another():
     extensions = [found.extension.lower() for found in FORMATS.values()]
     assert len(set(extensions)) == len(extensions)

@@ -11,7 +11,8 @@ import typer
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
-    from diarist.runpod.deploy import Deployed, Settings
+    from diarist.runpod.deploy import Deployed
+    from diarist.runpod.deployment import Settings
 
 HELP = {
     "single": "One endpoint that does it all: the least to run, for low volumes.",
@@ -256,7 +257,7 @@ def destroy(
 def _settings(architecture: str, given: dict[str, Any], config: Path) -> Settings:
     """Put together what was given, over what the file says."""
     from diarist.planning.prices import load_prices
-    from diarist.runpod.deploy import Settings
+    from diarist.runpod.deployment import Settings
     from diarist.runpod.state import read_settings
 
     values = {**read_settings(config), **{name: value for name, value in given.items() if value not in (None, [])}}
@@ -293,7 +294,8 @@ def _build_commands(settings: Settings, source: Path, build_args: list[str]) -> 
 def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path, build_args: list[str]) -> None:
     import shlex
 
-    from diarist.runpod.deploy import by_hand, dry_run
+    from diarist.runpod.deploy import dry_run
+    from diarist.runpod.deployment import by_hand
 
     requests = [{"method": request.method, "path": request.path, "body": request.body} for request in dry_run(settings)]
     if as_json:
@@ -310,7 +312,8 @@ def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path,
 
 def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: list[list[str]]) -> None:
     from diarist.runpod.api import RunpodApi, key_from_environment
-    from diarist.runpod.deploy import by_hand, deploy
+    from diarist.runpod.deploy import deploy
+    from diarist.runpod.deployment import by_hand
     from diarist.runpod.images import run
     from diarist.runpod.state import read_endpoints, write_endpoint, write_settings
 

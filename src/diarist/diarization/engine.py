@@ -99,7 +99,7 @@ class Evidence:
                 embeddings = np.full((*active.shape, found.shape[1]), np.nan, found.dtype)
                 embeddings[active] = found
                 return cls(int(parts["first_chunk"]), classes, activity, embeddings)
-        except (ValueError, KeyError, IndexError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise InputError("bad_evidence", f"This is no evidence of a diarizer: {error}.") from error
 
 

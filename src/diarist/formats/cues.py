@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import inf
 from typing import Final
 
-from diarist.model.transcript import Transcript, Word
+from diarist.model.transcript import Transcript, Word, join_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def lay_out(transcript: Transcript, rules: Rules = BROADCAST, *, labels: bool = 
         last = speaker
         for start, stop in _blocks(stretch, len(label), rules):
             words = stretch[start:stop]
-            text = " ".join(word.text for word in words)
+            text = join_words((word.text for word in words), transcript.language)
             lines = tuple(Line(speaker, line) for line in wrap(text, rules, label if start == 0 else ""))
             drafts.append(Cue(words[0].start, max(word.end for word in words), lines))
     drafts.sort(key=lambda cue: cue.start)

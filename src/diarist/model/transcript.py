@@ -6,7 +6,7 @@ each into JSON and back without loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -62,7 +62,7 @@ class Segment(Span):
 
     Attributes:
         speaker: label of who said it; None where no speaker is known.
-        text: the words joined by spaces.
+        text: the words joined as the language is written; see `join_words`.
         words: the words, in order.
     """
 
@@ -197,6 +197,15 @@ class Transcript:
     def text(self) -> str:
         """The words alone, without speakers."""
         return " ".join(segment.text for segment in self.segments)
+
+
+UNSPACED_LANGUAGES: Final = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
+"""Languages written without spaces between words."""
+
+
+def join_words(texts: Iterable[str], language: str | None) -> str:
+    """Join words by spaces, or by nothing where ``language`` (ISO 639) is written without them."""
+    return ("" if language in UNSPACED_LANGUAGES else " ").join(texts)
 
 
 def _quantise_probability(noun: object, name: str) -> None:

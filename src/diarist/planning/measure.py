@@ -108,6 +108,7 @@ def measure_profile(
         InputError: the recording is too short.
         EngineError: an engine failed.
     """
+    load = os.getloadavg()[0]  # a busy machine measures itself slow
     runs: dict[str, list[Mapping[str, Any]]] = {}
     done = 0
     for role in ROLES:
@@ -116,7 +117,8 @@ def measure_profile(
             runs.setdefault(role, []).append(_probe(role, engines, recording))
             done += 1
     progress("measuring", 1.0)
-    source = f"{command or 'diarist bench'}, diarist {__version__}, {datetime.now(UTC).date().isoformat()}"
+    today = datetime.now(UTC).date().isoformat()
+    source = f"{command or 'diarist bench'}, diarist {__version__}, {today}, load average before {load:.1f}"
 
     def figure(role: str, mark: str) -> Figure:
         return Figure(round(statistics.median(run[mark] for run in runs[role]), 4), "measured", source)

@@ -18,7 +18,8 @@ from typing import Literal, TypeVar
 
 from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.runpod.api import Json, RunpodApi, key_from_environment, model_reference
-from diarist.runpod.deploy import ROLES, Role, Settings, changes, endpoint_body, same_model
+from diarist.runpod.deploy import changes, endpoint_body, same_model
+from diarist.runpod.deployment import ROLES, Role, Settings
 from diarist.runpod.state import read_endpoints, read_settings
 
 Status = Literal["ok", "warn", "fail"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from diarist.model.errors import EngineError, InputError
-from diarist.runpod.deploy import ROLES, Role, Settings
+from diarist.runpod.deployment import ROLES, Role, Settings
 
 BUILDERS = ("docker", "podman", "buildah")
 DOCKERFILE: dict[Role, str] = {

@@ -14,7 +14,7 @@ from diarist.runpod.client import API
 from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
-    from diarist.runpod.deploy import Role
+    from diarist.runpod.deployment import Role
     from diarist.runpod.split import EndpointPipeline, SplitPipeline
 
 _NEEDS: Final[Mapping[str, Mapping[Role, str]]] = {  # place: role and its environment variable

@@ -18,7 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from diarist.model.errors import InputError
-from diarist.runpod.deploy import Role, Settings
+from diarist.runpod.deployment import Role, Settings
 
 DEFAULT_FILE = Path("diarist.toml")
 _FIELDS = {field.name: field for field in dataclasses.fields(Settings)}

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from diarist.model.errors import EndpointError, InputError
 from diarist.runpod import deploy as deploying
 from diarist.runpod.api import RunpodApi, find, model_reference, save_input
-from diarist.runpod.deploy import ROLES, Settings, by_hand, changes, deploy, destroy, dry_run, endpoint_body
+from diarist.runpod.deploy import changes, deploy, destroy, dry_run, endpoint_body
+from diarist.runpod.deployment import ROLES, Settings, by_hand
 
 MODEL = "nvidia/parakeet-tdt-0.6b-v2"
 
@@ -83,7 +84,7 @@ class TestBodies:
 
     def test_split_is_two_gpu_endpoints(self):
         words, speakers = dry_run(settings("split"))
-        assert words.body["image"] == "you/parakeet-asr:1.2.0"
+        assert words.body["image"] == "you/parakeet-trans:1.2.0"
         assert speakers.body["image"] == "you/parakeet-diar:1.2.0"
         assert words.body["gpu"] == {"pools": ["AMPERE_24", "ADA_24"], "count": 1, "minCudaVersion": "12.8"}
         assert words.body["flashboot"] == "FLASHBOOT"  # the platform's own default is OFF

@@ -166,11 +166,11 @@ class TestBuild:
         assert "hf_secret" not in calls
         build, push, *_ = calls.splitlines()
         assert build == (
-            f"{name} build --platform linux/amd64 -f Dockerfile.transcription -t you/parakeet-asr:1.2.0"
+            f"{name} build --platform linux/amd64 -f Dockerfile.transcription -t you/parakeet-trans:1.2.0"
             " --build-arg BASE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04 --build-arg WEIGHTS=full"
             " --secret id=hf_token,env=HF_TOKEN ."
         )
-        assert push == f"{name} push you/parakeet-asr:1.2.0"
+        assert push == f"{name} push you/parakeet-trans:1.2.0"
         assert len(calls.splitlines()) == 4
 
     def test_a_failed_build_deploys_nothing(self, diarist, platform, builder):

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from diarist.model.errors import EndpointError
-from diarist.runpod.deploy import Settings, deploy
+from diarist.runpod.deploy import deploy
+from diarist.runpod.deployment import Settings
 from diarist.runpod.diagnose import crash_reason, diagnose, diagnose_deployment, gather
 from diarist.runpod.state import write_endpoint, write_settings
 
@@ -57,7 +58,7 @@ def test_the_platform_lowers_the_workers_of_idle_endpoints(deployed, most, statu
     assert found(facts, "diarist-transcription: workers").status == status
 
 
-@pytest.mark.parametrize("image", ["you/parakeet-asr:latest", "you/parakeet-asr", "host:5000/you/parakeet"])
+@pytest.mark.parametrize("image", ["you/parakeet-trans:latest", "you/parakeet-trans", "host:5000/you/parakeet"])
 def test_images_need_a_version(deployed, image):
     finding = found(changed(deployed(), "transcription", image=image), "diarist-transcription: image")
     assert finding.status == "warn"
@@ -65,7 +66,7 @@ def test_images_need_a_version(deployed, image):
 
 
 def test_an_image_of_another_version(deployed):
-    facts = changed(deployed(), "transcription", image="you/parakeet-asr:1.1.0")
+    facts = changed(deployed(), "transcription", image="you/parakeet-trans:1.1.0")
     assert found(facts, "diarist-transcription: image").status == "warn"
 
 
@@ -108,7 +109,7 @@ class TestWorkers:
 
     def test_the_release_that_broke_it_is_named_and_taken_back(self, crashing, platform):
         facts, one = crashing
-        entry = {"field": "template.imageName", "old": "you/parakeet-asr:1.1.0", "new": "you/parakeet-asr:1.2.0"}
+        entry = {"field": "template.imageName", "old": "you/parakeet-trans:1.1.0", "new": "you/parakeet-trans:1.2.0"}
         platform.releases[one] = [{"version": 4, "diff": [entry]}, {"version": 3, "diff": []}]
         finding = found(facts(), "diarist-transcription: health")
         assert finding.fix == "diarist deploy orchestrator --tag 1.1.0"

@@ -1,0 +1,53 @@
+"""Clustering many embeddings gives what clustering them all at once would give."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import linkage
+
+from diarist.diarization import linkage as ours
+
+
+def voices(count: int, speakers: int, seed: int, spread: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    who = np.repeat(rng.integers(0, speakers, count // 10 + 1), 10)[:count]
+    points = np.eye(speakers, 64)[who] + spread * rng.standard_normal((count, 64)) / 8
+    return points / np.linalg.norm(points, axis=1, keepdims=True), who
+
+
+@given(st.integers(2, 60), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_with_equal_weights_it_is_scipy_s_linkage(count, seed):
+    points = np.random.default_rng(seed).standard_normal((count, 5))
+    merges = ours._weighted_linkage(points, np.ones(count, np.intp))
+    np.testing.assert_allclose(merges, linkage(points, "centroid"), atol=1e-3)
+
+
+def test_a_weight_stands_for_that_many_points():
+    points, _ = voices(40, 3, seed=1)
+    twice = np.concatenate([points, points])
+    weighted = ours._weighted_linkage(points, np.full(40, 2, np.intp))
+    np.testing.assert_allclose(weighted[:, 2], linkage(twice, "centroid")[40:, 2], atol=1e-3)
+
+
+def test_many_embeddings_keep_their_speakers(monkeypatch):
+    points, who = voices(1500, 5, seed=2)
+    monkeypatch.setattr(ours, "LARGE", 100)
+    monkeypatch.setattr(ours, "_GROUP", 200)
+    labels = ours.grow(points).cut(0.7)
+    assert len(np.unique(labels)) == 5
+    assert len(np.unique(labels * 10 + who)) == 5
+
+
+def test_cutting_by_merges_counts_down_from_all_apart_to_all_together():
+    points, _ = voices(30, 3, seed=3)
+    tree = ours.grow(points)
+    assert [len(np.unique(tree.cut_after(merge))) for merge in range(-1, 29)] == list(range(30, 0, -1))
+    assert tree.sizes[-1] == 30
+
+
+def test_one_embedding_is_one_cluster():
+    tree = ours.grow(np.ones((1, 4)) / 2)
+    assert tree.cut(0.7).tolist() == tree.cut_after(-1).tolist() == [0]
