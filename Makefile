@@ -39,7 +39,7 @@ lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without 
 	$(LOCK) --upgrade pyproject.toml -o requirements/core.txt
 	$(LOCK) --upgrade -c requirements/core.txt $(addprefix --extra ,$(TESTED_EXTRAS)) --group dev pyproject.toml \
 	  -o requirements/dev.txt
-	UV=$(BIN)/uv requirements/lock_orchestrator.sh
+	UV=$(BIN)/uv requirements/lock_images.sh
 
 clean:  ## remove what these commands made here
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -109,6 +109,14 @@ def transcribe(
             rich_help_panel=ENGINES,
         ),
     ] = "local",
+    audio_store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S3_URL",
+            help="With --on: upload each recording once to s3://bucket/prefix, and delete it afterwards.",
+            rich_help_panel=ENGINES,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
     json_progress: Annotated[
         bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")
@@ -139,6 +147,8 @@ def transcribe(
     jobs = plan_jobs(paths, formats, out)
     with reporter(quiet=quiet, as_json=json_progress) as report:
         if on == "local":
+            if audio_store:
+                raise InputError("not_here", "--audio-store is for --on runpod:….", "Leave it out.")
             pipeline = _local(model, diarizer, options, device, threads, report, _naming(speakers_named, same_speakers))
         elif (model, diarizer, device, threads) != ("auto", "auto", "auto", None) or speakers_named or same_speakers:
             raise InputError(
@@ -148,7 +158,7 @@ def transcribe(
                 "Leave them out: the endpoint has its own.",
             )
         else:
-            pipeline = _remote(on)
+            pipeline = open_remote(on, audio_store)
         work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report)
         failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
         if failed:
@@ -191,10 +201,11 @@ def _naming(named: bool, shared: bool) -> Naming | None:
     return partial(identify, voices=voices) if named else None
 
 
-def _remote(place: str) -> Pipeline:
+def open_remote(place: str, audio_store: str | None) -> Pipeline:
+    """Open the endpoints of ``--on PLACE``; nothing is sent yet."""
     from diarist.runpod.settings import open_pipeline
 
-    return open_pipeline(place)
+    return open_pipeline(place, audio_store=audio_store)
 
 
 def _hotwords(given: str | None) -> tuple[str, ...]:
@@ -239,6 +250,13 @@ def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channe
         return transcribe_channels(
             decode_channels(source, progress=report.progress), pipeline, options, report.progress
         )
+    by_reference = getattr(pipeline, "transcribe_recording", None)
+    if by_reference is not None and "://" in job.source:
+        from diarist.runpod.split import Recording
+
+        # Endpoints fetch a URL themselves: it need not come here and be sent on.
+        referred: Transcript = by_reference(Recording.reference(job.source), options, report.progress)
+        return referred
     return pipeline.transcribe(decode(source, progress=report.progress), options, report.progress)
 
 
