@@ -46,7 +46,7 @@ def texts(words: list[Word]) -> list[str]:
 def compare(whole: list[Word], joined: list[Word], sides: list[Word], cut: float) -> dict[str, list[str]]:
     """Words missing and added near the cut, by kind."""
     found: dict[str, list[str]] = {"lost": [], "unrecognised": [], "doubled": [], "other": []}
-    known = {(text, round(word.midpoint)) for word, text in zip(sides, texts(sides), strict=True)}
+    known = list(zip(sides, texts(sides), strict=True))
     for step in Levenshtein.opcodes(texts(whole), texts(joined)):
         if step.tag == "equal":
             continue
@@ -55,7 +55,7 @@ def compare(whole: list[Word], joined: list[Word], sides: list[Word], cut: float
         for word in gone[paired:]:
             if abs(word.midpoint - cut) <= ZONE:
                 text = texts([word])[0]
-                seen = any((text, round(word.midpoint) + d) in known for d in (-1, 0, 1))
+                seen = any(text == other and abs(side.midpoint - word.midpoint) <= 0.5 for side, other in known)
                 found["lost" if seen else "unrecognised"].append(word.text)
         for index, word in enumerate(new[paired:], step.dest_start + paired):
             if abs(word.midpoint - cut) <= ZONE:

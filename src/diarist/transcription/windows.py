@@ -27,6 +27,9 @@ OVERLAP: Final = 2.0
 SAME_WORD: Final = 0.6  # seconds by which two windows may disagree on when a word was said
 HOLE_SECONDS: Final = 1.5  # of voice without a word are worth a second try
 HOLE_EDGE: Final = 0.3
+STRAY_EDGE: Final = 0.3  # seconds from the end of what a window heard
+STRAY_CONFIDENCE: Final = 0.5
+STRAY_GAP: Final = 1.5  # seconds within which a word is not said twice by two windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) 
 
     Where they agree on a word in the overlap, the earlier window's words run up to the agreed word nearest the cut, and
     the later window's from there. Where they agree on none, each keeps the words on its side of the cut, and of two
-    words for the same sound the surer stays.
+    words for the same sound the surer stays. Words that one window recognised where the other recognised nothing stay.
 
     Args:
         earlier: all words up to and including the earlier window.
@@ -181,21 +184,38 @@ def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) 
     agreed = [(abs((tail[i].midpoint + later[j].midpoint) / 2 - cut), i, j) for i, j in _matches(tail, later[:stop])]
     if agreed:
         _, i, j = min(agreed)
-        return [*head, *tail[: i + 1], *later[j + 1 :]]
-    left = [word for word in tail if word.midpoint < cut]
-    right = [word for word in later if word.midpoint >= cut]
-    if left and right and _same_sound(left[-1], right[0]):
-        if _surer(left[-1], right[0]) is left[-1]:
-            right = right[1:]
-        else:
-            left = left[:-1]
+        left, right, dropped = tail[: i + 1], list(later[j + 1 :]), [*tail[i + 1 :], *later[:j]]
     else:
-        # A word that each window puts on the other's side would be lost.
-        strays = [word for word in tail if word.midpoint >= cut][:1] + [w for w in later if w.midpoint < cut][-1:]
-        kept = [*left[-1:], *right[:1]]
-        if len(strays) == 2 and _same_sound(*strays) and not any(_same_sound(strays[0], word) for word in kept):
-            left = [*left, _surer(*strays)]
-    return [*head, *left, *right]
+        left = [word for word in tail if word.midpoint < cut]
+        right = [word for word in later if word.midpoint >= cut]
+        dropped = [word for word in tail if word.midpoint >= cut] + [word for word in later if word.midpoint < cut]
+        if left and right and _same_sound(left[-1], right[0]):
+            if _surer(left[-1], right[0]) is left[-1]:
+                right = right[1:]
+            else:
+                left = left[:-1]
+    return [*head, *_with_strays(left, right, dropped, overlap)]
+
+
+def _with_strays(left: list[Word], right: list[Word], dropped: Sequence[Word], overlap: Span) -> list[Word]:
+    """Add what only one window recognised, where the other, whose stretch it was, recognised nothing.
+
+    Not words at a window's very edge, which it heard a part of, nor unsure ones, nor one that is there already at about
+    that time.
+    """
+    near = [word for word in (*left, *right) if word.end > overlap.start - 1 and word.start < overlap.end + 1]
+    strays: list[Word] = []
+    for word in sorted(dropped, key=lambda word: -(word.confidence or 0)):
+        inside = overlap.start + STRAY_EDGE <= word.start and word.end <= overlap.end - STRAY_EDGE
+        sure = word.confidence is None or word.confidence >= STRAY_CONFIDENCE
+        text = _plain([word])
+        clear = all(
+            word.intersection(other) == 0 and not (_plain([other]) == text and word.gap(other) <= STRAY_GAP)
+            for other in (*near, *strays)
+        )
+        if inside and sure and clear:
+            strays.append(word)
+    return sorted([*left, *right, *strays], key=lambda word: word.midpoint) if strays else [*left, *right]
 
 
 def _decoded(
