@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+TORCH ?= torch==2.13.0
 # Without gpu and convert: torch is gigabytes. `make parity` tests those.
 TESTED_EXTRAS := eval formats plan runpod s3
 
@@ -26,6 +27,15 @@ demo: $(VENV)/.ready  ## transcribe a real telephone call: sets up .venv, fetche
 test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 	$(BIN)/python -m pytest
 
+parity: .venv-parity/.ready  ## compare the torch engine with the ONNX one; installs torch (TORCH=… to choose its build)
+	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py
+
+.venv-parity/.ready: requirements/core.txt pyproject.toml
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet "$(TORCH)"
+	.venv-parity/bin/python -m pip install --quiet --editable '.[gpu,convert]' pytest pytest-timeout hypothesis rapidfuzz
+	@touch $@
+
 check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,6 +52,6 @@ lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without 
 	UV=$(BIN)/uv requirements/lock_images.sh
 
 clean:  ## remove what these commands made here
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test parity check bench lock clean
