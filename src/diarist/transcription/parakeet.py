@@ -266,8 +266,13 @@ def _torch_engine(
     from diarist.transcription.parakeet_torch import TorchBackend
 
     where = "cuda" if _cuda(device) else "cpu"
-    vocabulary = read(path).vocabulary
-    return Parakeet(lambda: TorchBackend(read(path), where, threads), vocabulary, name, revision, idle_seconds)
+    first = [read(path)]  # the first load need not read it again
+    vocabulary = first[0].vocabulary
+
+    def load() -> TorchBackend:
+        return TorchBackend(first.pop() if first else read(path), where, threads)
+
+    return Parakeet(load, vocabulary, name, revision, idle_seconds)
 
 
 def _cuda(device: str) -> bool:
