@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, count
 from pathlib import Path
 from typing import Final, Literal
 
+from diarist.files import write_whole
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import total
@@ -320,19 +320,9 @@ class VoiceStore:
         self._write(voices)
 
     def _write(self, voices: Mapping[str, Voice]) -> None:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # mkstemp makes files that only their owner can read.
-            handle, draft = tempfile.mkstemp(prefix=".voices.", dir=self.path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(codec.dump(_Document(voices=tuple(voices.values()))), file, ensure_ascii=False, indent=2)
-                Path(draft).replace(self.path)
-            except BaseException:
-                Path(draft).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise InputError("cannot_write", f"Cannot write {self.path}: {error.strerror}.") from error
+        document = codec.dump(_Document(voices=tuple(voices.values())))
+        text = json.dumps(document, ensure_ascii=False, indent=2)
+        write_whole(self.path, text.encode(), mode=0o600)  # biometric data: for its owner only
 
 
 def default_store() -> VoiceStore:

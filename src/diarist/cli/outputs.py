@@ -5,7 +5,6 @@ from __future__ import annotations
 import mimetypes
 import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from diarist.files import write_whole
 from diarist.formats import FORMATS, check, render
 from diarist.model.errors import InputError
 
@@ -124,21 +124,8 @@ def write_all(transcript: Transcript, stem: str, targets: Mapping[str, Path]) ->
     """
     for name, path in targets.items():
         content = render(transcript, name, name=stem)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content if isinstance(content, bytes) else content.encode())
-                Path(draft).chmod(0o666 & ~_umask())
-                Path(draft).replace(path)
-            except BaseException:
-                Path(draft).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise InputError(
-                "cannot_write", f"Cannot write {path}: {error.strerror}.", "Free some space or choose another -o DIR."
-            ) from error
+        whole = content if isinstance(content, bytes) else content.encode()
+        write_whole(path, whole, hint="Free some space or choose another -o DIR.")
 
 
 def write_out(content: str | bytes, format_name: str) -> None:
@@ -158,9 +145,3 @@ def write_out(content: str | bytes, format_name: str) -> None:
         raise InputError(
             "cannot_write", f"Cannot write the transcript: {error.strerror}.", "Free some space."
         ) from error
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from diarist.files import write_whole
 from diarist.model.errors import InputError
-from diarist.planning.files import write_whole
 
 SECONDS_PER_HOUR = 3600
 SECONDS_PER_MONTH = 30 * 24 * SECONDS_PER_HOUR  # the month of all figures here

@@ -14,8 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from diarist.files import write_whole
 from diarist.model.errors import InputError
-from diarist.planning.files import write_whole
 
 Kind = Literal["measured", "published", "estimate"]
 

@@ -7,6 +7,7 @@ Both are thin. `Recording` is a recording as it crosses the wire; the split pipe
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -73,7 +74,7 @@ class Recording:
         return Recording(base64.b64encode(packed.data).decode(), audio.duration, packed.codec, warnings)
 
 
-class _RemotePipeline:
+class _RemotePipeline(ABC):
     """What remote pipelines share: a key, an address, limits."""
 
     def __init__(
@@ -103,11 +104,11 @@ class _RemotePipeline:
                 Recording(url, audio.duration, "flac by reference", audio.warnings), options, progress
             )
 
+    @abstractmethod
     def transcribe_recording(
         self, recording: Recording, options: Options = Options(), progress: Progress = ignore
     ) -> Transcript:
         """Transcribe a recording that is packed already, or that endpoints fetch themselves."""
-        raise NotImplementedError
 
     def _job(
         self,

@@ -7,8 +7,6 @@ them.
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +15,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
+from diarist.files import write_whole
 from diarist.model.errors import InputError
 from diarist.runpod.deployment import Role, Settings
 
@@ -115,19 +114,5 @@ def _subtable(parent: tomlkit.TOMLDocument | Table, name: str) -> Table:
 def _write(path: Path, document: tomlkit.TOMLDocument) -> None:
     """Write whole or not at all, and not at all where nothing changed."""
     text = tomlkit.dumps(document)
-    try:
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(draft).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(
-            "cannot_write", f"Cannot write {path}: {error.strerror}.", "Choose another --config."
-        ) from error
+    if not (path.is_file() and path.read_text(encoding="utf-8") == text):
+        write_whole(path, text.encode(), hint="Choose another --config.")
