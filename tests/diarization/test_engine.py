@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
+from diarist.diarization.embedding import OnePass
 from diarist.diarization.engine import Evidence, WindowedDiarizer
 from diarist.diarization.pipeline import load_diarizer
 from diarist.model.errors import InputError
@@ -163,3 +165,15 @@ def test_any_sound_and_any_hint_give_a_consistent_answer(diarizer, voices, secon
     check(result, samples, options)
     if len(result.speakers) < low and result.turns:
         assert result.warnings
+
+
+def test_a_window_leaves_nothing_behind(diarizer, voices):
+    samples = np.concatenate(voices)
+    (window,) = diarizer.windows(len(samples))
+    gc.collect()
+    gc.disable()
+    try:
+        diarizer.segment_and_embed(samples, window)
+        assert not [kept for kept in gc.get_objects() if isinstance(kept, OnePass)]
+    finally:
+        gc.enable()

@@ -99,8 +99,9 @@ class OnePass:
     def __init__(self, model: EmbeddingModel, samples: Float, origin: int, grid: Grid, executor: Executor) -> None:
         self._model = model
         self._grid = grid
-        self._features = _Pieces(_Fbank(model, samples, origin, grid), executor)
-        self._blocks = _Pieces(self._block, executor)
+        self._fbank = _Fbank(model, samples, origin, grid)
+        self._features = _Pieces(executor)
+        self._blocks = _Pieces(executor)
         self._num_features = (grid.padded_samples - FRAME_LENGTH) // FRAME_SHIFT + 1
 
     def embed(self, first_chunk: int, masks: NDArray[np.bool_]) -> Float:
@@ -133,7 +134,7 @@ class OnePass:
         ]
         frames = np.zeros((self._model.size, last - first), np.float32)
         self._fetch_features(blocks)
-        for block, values in zip(blocks, self._blocks.fetch(blocks), strict=True):
+        for block, values in zip(blocks, self._blocks.fetch(blocks, self._block), strict=True):
             a, b = max(first, block * size), min(last, block * size + values.shape[1])
             frames[:, a - first : b - first] = values[:, a - block * size : b - block * size]
         self._blocks.forget(first // size)
@@ -144,7 +145,7 @@ class OnePass:
         spans = [self._feature_span(block) for block in blocks]
         if spans:
             self._features.forget(spans[0][0] // _PIECE)
-            self._features.fetch(range(spans[0][0] // _PIECE, -(-spans[-1][1] // _PIECE)))
+            self._features.fetch(range(spans[0][0] // _PIECE, -(-spans[-1][1] // _PIECE)), self._fbank)
 
     def _feature_span(self, block: int) -> tuple[int, int]:
         reach = self._model.margin + _CENTRING
@@ -158,7 +159,7 @@ class OnePass:
         low, high = max(0, a - model.margin), min(total, b + model.margin)
         left, right = self._feature_span(block)
         pieces = range(left // _PIECE, -(-right // _PIECE))
-        features = np.concatenate(self._features.fetch(pieces))
+        features = np.concatenate(self._features.fetch(pieces, self._fbank))
         offset = pieces[0] * _PIECE
         sums = np.cumsum(features, axis=0, dtype=np.float64)
         sums = np.vstack([np.zeros_like(sums[:1]), sums])
@@ -177,7 +178,8 @@ class PerChunk:
     def __init__(self, model: EmbeddingModel, samples: Float, origin: int, grid: Grid, executor: Executor) -> None:
         self._model = model
         self._grid = grid
-        self._features = _Pieces(_Fbank(model, samples, origin, grid), executor)
+        self._fbank = _Fbank(model, samples, origin, grid)
+        self._features = _Pieces(executor)
         self._executor = executor
 
     def embed(self, first_chunk: int, masks: NDArray[np.bool_]) -> Float:
@@ -190,7 +192,7 @@ class PerChunk:
         low = (first_chunk + active[0]) * hop
         high = (first_chunk + active[-1]) * hop + _CHUNK_FBANK_FRAMES
         self._features.forget(low // _PIECE)
-        features = np.concatenate(self._features.fetch(range(low // _PIECE, -(-high // _PIECE))))
+        features = np.concatenate(self._features.fetch(range(low // _PIECE, -(-high // _PIECE)), self._fbank))
 
         def embed_chunk(chunk: int) -> Float:
             start = (first_chunk + chunk) * hop - low // _PIECE * _PIECE
@@ -236,17 +238,15 @@ class _Fbank:
 class _Pieces:
     """Numbered pieces that are computed when first asked for, in parallel, and kept until forgotten."""
 
-    def __init__(self, compute: Callable[[int], Float], executor: Executor) -> None:
-        self._compute = compute
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._kept: dict[int, Float] = {}
 
-    def fetch(self, numbers: Iterable[int]) -> list[Float]:
+    def fetch(self, numbers: Iterable[int], compute: Callable[[int], Float]) -> list[Float]:
+        # The function is not kept: it may be a method of who keeps this, and a cycle would hold the pieces for long.
         wanted = list(numbers)
         missing = [number for number in wanted if number not in self._kept]
-        computed: Iterator[Float] = (
-            map(self._compute, missing) if len(missing) < 2 else self._executor.map(self._compute, missing)
-        )
+        computed: Iterator[Float] = map(compute, missing) if len(missing) < 2 else self._executor.map(compute, missing)
         self._kept.update(zip(missing, computed, strict=True))
         return [self._kept[number] for number in wanted]
 
