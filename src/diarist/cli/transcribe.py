@@ -158,7 +158,9 @@ def transcribe(
                 "Leave them out: the endpoint has its own.",
             )
         else:
-            pipeline = open_remote(on, audio_store)
+            from diarist.runpod.settings import open_pipeline
+
+            pipeline = open_pipeline(on, audio_store=audio_store)
         work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report)
         failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
         if failed:
@@ -199,13 +201,6 @@ def _naming(named: bool, shared: bool) -> Naming | None:
     if shared:
         return SharedSpeakers(voices)
     return partial(identify, voices=voices) if named else None
-
-
-def open_remote(place: str, audio_store: str | None) -> Pipeline:
-    """Open the endpoints of ``--on PLACE``; nothing is sent yet."""
-    from diarist.runpod.settings import open_pipeline
-
-    return open_pipeline(place, audio_store=audio_store)
 
 
 def _hotwords(given: str | None) -> tuple[str, ...]:
