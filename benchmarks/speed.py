@@ -14,17 +14,21 @@ import time
 
 from machine import describe
 
-STAGES = ("decoding", "transcription", "diarization", "both")
+STAGES = ("decoding", "transcription", "diarization", "both", "unshared")  # all threads for each leg
 PROBE = """
 import json, resource, sys, time
 from diarist.audio.decode import decode
 from diarist.audio.source import CLI_KINDS, parse_source
 from diarist.engines import load
-from diarist.model.options import Options
+from diarist.diarization.pipeline import load_diarizer
+from diarist.pipeline import LocalPipeline
 stage, path, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 began = time.perf_counter()
 pipeline = load(diarizer=None if stage in ("decoding", "transcription") else "auto", threads=threads) \
-    if stage != "decoding" else None
+    if stage in ("transcription", "both") else None
+if stage in ("diarization", "unshared"):
+    transcriber = load(diarizer=None, threads=threads).transcriber if stage == "unshared" else None
+    pipeline = LocalPipeline(transcriber, load_diarizer("embedded", threads=threads))
 ready = time.perf_counter() - began
 def usage():
     own = resource.getrusage(resource.RUSAGE_SELF)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from diarist.engines import auto_diarizer, auto_transcriber, load
+from diarist.engines import auto_diarizer, auto_transcriber, load, share_threads
 from diarist.model.errors import InputError
 
 
@@ -39,6 +39,11 @@ def test_a_gpu_reads_the_checkpoint_where_the_cpu_reads_the_conversion():
     here = {"parakeet-tdt-0.6b-v2"}.__contains__
     assert auto_transcriber("en", here, gpu=True).weights == ("parakeet-tdt-0.6b-v2",)
     assert auto_transcriber("en", here, gpu=False).name == "whisper-base"
+
+
+@pytest.mark.parametrize(("threads", "shares"), [(1, (1, 1)), (2, (1, 1)), (3, (2, 1)), (4, (3, 1)), (16, (11, 5))])
+def test_words_and_speakers_share_the_threads(threads, shares):
+    assert share_threads(threads) == shares
 
 
 def test_an_unknown_device_is_refused_before_anything_is_loaded():

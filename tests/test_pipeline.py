@@ -1,6 +1,7 @@
 """Both legs run at once; a failed diarization is told, not fatal; a stop reaches both legs."""
 
 import threading
+import time
 
 import pytest
 
@@ -30,6 +31,23 @@ def test_the_legs_run_at_the_same_time():
     transcript = run_legs(leg(WORDS), leg(TURNS))
     assert transcript.words[0].speaker == "SPEAKER_00"
     assert {"transcription", "diarization", "total"} <= transcript.timings.keys()
+
+
+def test_or_one_after_the_other_where_one_cpu_is_all_there_is():
+    order = []
+
+    def leg(name, result):
+        def run(_report):
+            order.append(f"{name} begins")
+            time.sleep(0.05)
+            order.append(f"{name} ends")
+            return result
+
+        return run
+
+    transcript = run_legs(leg("words", WORDS), leg("turns", TURNS), together=False)
+    assert order == ["words begins", "words ends", "turns begins", "turns ends"]
+    assert transcript.words[0].speaker == "SPEAKER_00"
 
 
 def broken(error):

@@ -42,7 +42,7 @@ def transcribe(
         model: transcription model; ``"auto"`` takes the best one already on this machine.
         diarizer: diarization model; ``"auto"`` likewise.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        threads: CPU threads for both engines together; all cores if not given.
+        threads: CPU threads for both engines together, all cores if not given; with one, they run in turn.
         progress: called with a stage's name and how much of it is done; may raise `Cancelled` to stop.
 
     Returns:

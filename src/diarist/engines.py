@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from diarist.cores import cores
 from diarist.diarization.base import Diarizer
 from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
@@ -143,7 +143,7 @@ def load(
         diarizer: a diarization model's name, ``"auto"``, or None for a pipeline that never diarizes.
         language: what will be spoken, if known; ``auto`` takes a model that knows it.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        threads: CPU threads for both engines together; all cores if not given.
+        threads: CPU threads for both engines together, all cores if not given; with one, they run in turn.
         progress: told about downloads.
         note: told, in one line, what ``auto`` took and how to get better.
         naming: gives known speakers their names; see `diarist.speakers.identify`.
@@ -154,7 +154,8 @@ def load(
     """
     if device not in DEVICES:
         raise InputError("bad_device", f"There is no device {device!r}.", f"Choose from {', '.join(DEVICES)}.")
-    threads = threads or os.cpu_count() or 1
+    threads = threads or cores()
+    for_words, for_speakers = share_threads(threads) if diarizer else (threads, 0)
     if model == "auto":
         choice = auto_transcriber(language, gpu=uses_gpu(device))
         model = choice.name
@@ -174,13 +175,23 @@ def load(
         progress(stage, done)
 
     with ThreadPoolExecutor(2, "diarist-load") as pool:
-        words = pool.submit(_load_transcriber, model, device, threads, report)
-        speakers = pool.submit(_load_diarizer, diarizer, device, threads, report) if diarizer else None
+        words = pool.submit(_load_transcriber, model, device, for_words, report)
+        speakers = pool.submit(_load_diarizer, diarizer, device, for_speakers, report) if diarizer else None
         try:
-            return LocalPipeline(words.result(), speakers.result() if speakers else None, naming)
+            return LocalPipeline(words.result(), speakers.result() if speakers else None, naming, together=threads != 1)
         except BaseException:
             stop.set()
             raise
+
+
+def share_threads(threads: int) -> tuple[int, int]:
+    """How many threads words and speakers get, where both are found at the same time: about two to one, as their work.
+
+    All threads for each of them took 20 to 25 % longer on two cores, and as much more CPU time
+    (`docs/results.md`).
+    """
+    speakers = max(1, threads // 3)
+    return max(1, threads - speakers), speakers
 
 
 def _load_transcriber(name: str, device: str, threads: int, progress: Progress) -> Transcriber:

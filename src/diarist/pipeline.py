@@ -42,18 +42,27 @@ class Pipeline(Protocol):
 
 
 class LocalPipeline:
-    """Runs both engines in this process, at the same time.
+    """Runs both engines in this process.
 
     Args:
         transcriber: finds the words.
         diarizer: finds the speakers; None where no recording will be diarized.
         naming: gives known speakers their names; None numbers all of them.
+        together: run both at the same time; else one after the other, for who allows one CPU only.
     """
 
-    def __init__(self, transcriber: Transcriber, diarizer: Diarizer | None, naming: Naming | None = None) -> None:
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        diarizer: Diarizer | None,
+        naming: Naming | None = None,
+        *,
+        together: bool = True,
+    ) -> None:
         self.transcriber = transcriber
         self.diarizer = diarizer
         self.naming = naming
+        self.together = together
 
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
         """See `Pipeline.transcribe`."""
@@ -67,6 +76,7 @@ class LocalPipeline:
             progress,
             audio.warnings,
             self.naming,
+            together=self.together,
         )
 
 
@@ -77,8 +87,10 @@ def run_legs(
     progress: Progress = ignore,
     warnings: tuple[str, ...] = (),
     naming: Naming | None = None,
+    *,
+    together: bool = True,
 ) -> Transcript:
-    """Run transcription and diarization at the same time, wherever they are, and attribute words to speakers.
+    """Run transcription and diarization, wherever they are, and attribute words to speakers.
 
     A failed leg stops the other at its next progress report. A failed diarization is not a failed transcript: the words
     come back without speakers and with a warning, unless ``options.on_diarization_failure`` is ``"fail"`` or the input
@@ -91,6 +103,7 @@ def run_legs(
         progress: told what the legs report; may raise `Cancelled`.
         warnings: what is known to be wrong with the recording, e.g. `Audio.warnings`; they lead the transcript's.
         naming: gives known speakers their names; None numbers all of them.
+        together: at the same time; else transcription first.
 
     Raises:
         DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
@@ -117,7 +130,7 @@ def run_legs(
         seconds[stage] = round(time.perf_counter() - began, 3)
         return result
 
-    with ThreadPoolExecutor(2, "diarist-leg") as pool:
+    with ThreadPoolExecutor(2 if together else 1, "diarist-leg") as pool:
         words = pool.submit(leg, "transcription", transcribe)
         turns = pool.submit(leg, "diarization", diarize) if diarize else None
         pending: set[Future[Any]] = {words} if turns is None else {words, turns}

@@ -164,6 +164,18 @@ def test_ctrl_c_stops_cleanly_and_keeps_finished_files(call, tmp_path):
     assert all(name.endswith(".txt") and not name.startswith(".") for name in os.listdir(out))
 
 
+def test_one_thread_keeps_one_cpu_busy(call):
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diarist", "transcribe", str(call), "--threads", "1", "-q"], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    # Other work on the machine makes the left side no larger.
+    assert usage.ru_utime + usage.ru_stime <= 1.1 * (time.monotonic() - began)
+
+
 def test_wrong_usage_is_told_before_any_work(diarist):
     assert diarist("transcribe", "a.wav", "-f", "pdf").returncode == 2
     assert diarist("transcribe", "a.wav", "--speakers", "2", "--max-speakers", "3").returncode == 2

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cores import cores
 from diarist.model.finding import Finding
 
 REQUIRED = ("av", "ctranslate2", "faster-whisper", "numpy", "onnxruntime", "scipy")
@@ -104,7 +105,7 @@ def _devices() -> Iterator[Finding]:
     elif gpus:
         yield Finding("device", "ok", f"{gpus} NVIDIA GPU(s); auto uses cuda")
     else:
-        yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {os.cpu_count()} threads")
+        yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {cores()} threads")
 
 
 def _models() -> Iterator[Finding]:

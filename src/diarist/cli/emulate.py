@@ -63,8 +63,7 @@ def emulate(
         ) as emulator,
     ):
         if file is None:
-            typer.echo(_how_to_use(architecture.value, emulator.environ))
-            _until_stopped()
+            _until_stopped(_how_to_use(architecture.value, emulator.environ))
             return
         from diarist.audio.decode import decode
         from diarist.audio.source import CLI_KINDS, parse_source
@@ -106,8 +105,9 @@ curl -H "Authorization: Bearer $RUNPOD_API_KEY" -d '{{"input": {{"audio": "https
 """
 
 
-def _until_stopped() -> None:
+def _until_stopped(text: str) -> None:
     try:
+        typer.echo(text)  # whoever reads it may press Ctrl-C before this returns
         while True:
             time.sleep(3600)
     except (KeyboardInterrupt, Cancelled):

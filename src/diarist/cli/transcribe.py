@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from functools import partial
@@ -178,6 +179,8 @@ def _local(
     report: Reporter,
     naming: Naming | None,
 ) -> Pipeline:
+    if threads is not None:  # numpy, which reads this when it is first imported, would use all cores
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
     from diarist.engines import load
 
     return load(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from diarist.cores import cores
 from diarist.diarization import graphs
 from diarist.diarization.clustering import Agglomerative, Clustering
 from diarist.diarization.embedding import EmbeddingModel
@@ -99,7 +99,7 @@ def load_diarizer(
         embedding,
         clustering,
         exact=mode == "exact",
-        threads=threads or os.cpu_count() or 1,
+        threads=threads or cores(),
         step=step,
         unclustered_after=unclustered_after,
     )

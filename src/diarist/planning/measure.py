@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from diarist import __version__
+from diarist.cores import cores
 from diarist.model.errors import EngineError, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.planning.prices import short_gpu_name
@@ -207,4 +208,4 @@ def _hardware(device: str) -> str:
     if info.exists():
         lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = lines[0].partition(":")[2].strip() if lines else cpu
-    return f"CPU {cpu}, {os.cpu_count()} cores"
+    return f"CPU {cpu}, {cores()} cores"

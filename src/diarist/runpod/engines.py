@@ -168,7 +168,7 @@ def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
         name = auto_diarizer().name
     log.info("speakers: %s", name)
     with phase("weights"):
-        diarizer = load_diarizer(name, device=env.get("DIARIST_DEVICE") or "auto", threads=os.cpu_count() or 1)
+        diarizer = load_diarizer(name, device=env.get("DIARIST_DEVICE") or "auto")
     with phase("warm-up"):
         diarizer.diarize(_noise())
     return DiarizationService(diarizer, env=env)

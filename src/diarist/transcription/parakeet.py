@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.cores import cores
 from diarist.model.errors import DiaristError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -22,7 +23,6 @@ from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription import tdt
 from diarist.transcription.checkpoints import checkpoint_file
-from diarist.transcription.cores import cores
 from diarist.transcription.features import HOP, batch, num_frames
 from diarist.transcription.hotwords import Biases
 from diarist.transcription.languages import drifts, language_of

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.cores import cores
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
-from diarist.transcription.cores import cores
 from diarist.transcription.resident import Resident
 from diarist.transcription.voice import FRAME_SECONDS, voice_probability, voice_regions
 from diarist.transcription.windows import Window, plan, recognise_windows

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use."""
+"""How many CPUs this process may use: the one answer for engines, ``doctor`` and profiles."""
 
 from __future__ import annotations
 
