@@ -78,10 +78,14 @@ class Agglomerative:
     Attributes:
         threshold: Euclidean distance between centroids above which voices differ.
         min_cluster_size: a cluster of fewer embeddings (or of fewer than a tenth of them all) is small.
+        rare_first: where more speakers are asked for than clusters are large, take small clusters and voices that are
+            never alone for long, and cut a large cluster only if these are too few. pyannote.audio always cuts, which
+            makes two speakers of the one who talks most (docs/diarization.md has the figures).
     """
 
     threshold: float
     min_cluster_size: int = 12
+    rare_first: bool = False
 
     def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
         """See `Clustering`."""
@@ -89,22 +93,40 @@ class Agglomerative:
         sure = sure_slots(classes) & active
         if not sure.any():
             sure = active
-        train = embeddings[sure].astype(np.float64)
-        labels = self._cut(unit(train), bounds)
+        brief = embeddings[active & ~sure].astype(np.float64) if self.rare_first else embeddings[:0, 0]
+        train, labels = self._cut(embeddings[sure].astype(np.float64), brief, bounds)
         centroids = np.stack([train[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
         speakers = np.full(active.shape, NOBODY, np.intp)
         speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
         return Clusters(speakers, centroids)
 
-    def _cut(self, units: Float, bounds: Bounds) -> NDArray[np.intp]:
-        """Label unit embeddings ``(n, dimension)`` from 0."""
+    def _cut(self, sure: Float, brief: Float, bounds: Bounds) -> tuple[Float, NDArray[np.intp]]:
+        """The embeddings that make up the speakers, ``(n, dimension)``, and their labels from 0."""
+        units = unit(sure)
         smallest = min(self.min_cluster_size, max(1, round(0.1 * len(units))))
         tree = grow(units)
         labels = tree.cut(self.threshold)
-        wanted = bounds.clip(_num_large(labels, smallest), len(units))
-        if _num_large(labels, smallest) != wanted:
+        found = _num_large(labels, smallest)
+        wanted = bounds.clip(found, len(sure) + len(brief))
+        if found < wanted and self.rare_first:
+            train, told_apart = self._with_brief(sure, labels, brief)
+            sizes = np.bincount(told_apart)
+            if len(sizes) >= wanted:
+                kept = np.isin(np.arange(len(sizes)), np.argsort(-sizes, kind="stable")[:wanted])
+                return train, _absorb(unit(train), told_apart, kept)
+        if found != wanted:
             labels = self._nearest_cut(tree, smallest, wanted)
-        return _absorb_small(units, labels, smallest)
+        return sure, _absorb(units, labels, np.bincount(labels) >= smallest)
+
+    def _with_brief(self, sure: Float, labels: NDArray[np.intp], brief: Float) -> tuple[Float, NDArray[np.intp]]:
+        """Add the clusters of those brief voices that are none of the sure ones."""
+        centroids = np.stack([sure[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
+        similarity = cosine(brief, centroids).max(axis=1)
+        others = brief[2 - 2 * similarity > self.threshold**2]  # the squared distance of unit vectors
+        if not len(others):
+            return sure, labels
+        more = grow(unit(others)).cut(self.threshold)
+        return np.concatenate([sure, others]), np.concatenate([labels, labels.max() + 1 + more])
 
     def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
@@ -148,13 +170,12 @@ def _num_large(labels: NDArray[np.intp], smallest: int) -> int:
     return int((np.bincount(labels) >= smallest).sum())
 
 
-def _absorb_small(units: Float, labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
-    names, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    large = sizes >= smallest
-    if not large.any():
+def _absorb(units: Float, labels: NDArray[np.intp], kept: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Give the members of clusters that are not kept to the nearest one that is; all are one if none is kept."""
+    if not kept.any():
         return np.zeros(len(labels), np.intp)
-    centroids = np.stack([units[members == k].mean(axis=0) for k in range(len(names))])
-    home = np.arange(len(names))
-    if not large.all():
-        home[~large] = np.flatnonzero(large)[cosine(centroids[~large], centroids[large]).argmax(axis=1)]
-    return np.unique(home[members], return_inverse=True)[1]
+    centroids = np.stack([units[labels == k].mean(axis=0) for k in range(len(kept))])
+    home = np.arange(len(kept))
+    if not kept.all():
+        home[~kept] = np.flatnonzero(kept)[cosine(centroids[~kept], centroids[kept]).argmax(axis=1)]
+    return np.unique(home[labels], return_inverse=True)[1]

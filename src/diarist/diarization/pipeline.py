@@ -73,7 +73,7 @@ def load_diarizer(
         segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
         embedding = _campplus(ensure("campplus", progress=progress) / "campplus_cn_en_common.pt", providers)
         revision = _revision("segmentation-3.0", "campplus")
-        clustering = Agglomerative(_CAMPPLUS_THRESHOLD)
+        clustering = Agglomerative(_CAMPPLUS_THRESHOLD, rare_first=True)
         unclustered_after = _CAMPPLUS_UNCLUSTERED_AFTER
     elif name == "3.1":
         # The repository speaker-diarization-3.1 itself holds no weights, only the names of these two.
