@@ -1,9 +1,9 @@
 # The single endpoint: transcription and diarization in one worker.
 #   docker build -f Dockerfile -t you/parakeet:1.0.0 .
-# With ENGINES=gpu it transcribes on NVIDIA GPUs; PyTorch brings its own CUDA 13 libraries, so the base stays small:
+# With ENGINES=gpu it computes on NVIDIA GPUs; the engines bring their own CUDA 13 libraries, so the base stays small:
 #   docker build -f Dockerfile --build-arg ENGINES=gpu --build-arg WEIGHTS=full -t you/parakeet:1.0.0-gpu .
-# WEIGHTS: "embedded" bakes in the small models, "full" the best ones (some need a Hugging Face token:
-# --secret id=hf_token,src=FILE), "none" leaves them to the endpoint's cached model or a volume.
+# WEIGHTS: "embedded" bakes in the small models, "open" the best ones that need no account, "full" the best ones (with a
+# Hugging Face token: --secret id=hf_token,src=FILE), "none" leaves them to the endpoint's cached model or a volume.
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS python
@@ -43,11 +43,11 @@ RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
     pull() { /opt/build/bin/python -m diarist models pull --quiet "$@"; } && \
     case "$WEIGHTS" in \
       none) ;; \
-      embedded) pull whisper-tiny.en segmentation-3.0 campplus ;; \
-      full) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
+      embedded) pull whisper-base segmentation-3.0 campplus ;; \
+      open|full) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
         if [ "$ENGINES" = gpu ]; then words=parakeet-tdt-0.6b-v2; else words=parakeet-tdt-0.6b-v2-onnx; fi; \
-        pull "$words" community-1 ;; \
-      *) echo "WEIGHTS must be none, embedded or full, not $WEIGHTS" >&2; exit 1 ;; \
+        if [ "$WEIGHTS" = full ]; then pull "$words" community-1; else pull "$words" segmentation-3.0 campplus; fi ;; \
+      *) echo "WEIGHTS must be none, embedded, open or full, not $WEIGHTS" >&2; exit 1 ;; \
     esac && rm -rf /opt/diarist/models/.[!.]*
 
 FROM python

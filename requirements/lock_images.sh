@@ -8,7 +8,11 @@ compile() {
     "${UV:-uv}" pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@"
 }
 echo "hatchling>=1.27" | compile - -o requirements/build.txt
-compile -c requirements/core.txt --extra gpu pyproject.toml -o requirements/gpu.txt
+on_gpu="-c requirements/core.txt --no-emit-package onnxruntime pyproject.toml requirements/onnx_gpu.in"
+# shellcheck disable=SC2086
+compile $on_gpu --extra gpu -o requirements/gpu.txt
+# shellcheck disable=SC2086
+compile -c requirements/gpu.txt $on_gpu -o requirements/gpu_diarization.txt
 pruned=""
 for name in \
     boto3 botocore s3transfer jmespath python-dateutil six cloudpickle cryptography paramiko bcrypt pynacl invoke cffi \

@@ -11,7 +11,7 @@ import pytest
 from diarist.audio.audio import Audio
 from diarist.diarization.pipeline import load_diarizer
 from diarist.model import codec
-from diarist.model.errors import Cancelled, InputError
+from diarist.model.errors import Cancelled, EngineError, InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization
 from diarist.weights.fetch import ensure
@@ -44,6 +44,29 @@ def read(path: Path) -> Audio:
         places = np.arange(0, len(samples) - 1, rate / 16_000)
         samples = np.interp(places, np.arange(len(samples)), samples).astype(np.int16)
     return Audio(samples.astype(np.float32) / 32768)
+
+
+class TestOnAMachineWithoutGpu:
+    """With ONNX Runtime for CUDA, which names its provider whether or not there is a GPU."""
+
+    @pytest.fixture(autouse=True)
+    def runtime_for_cuda(self, monkeypatch):
+        names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        monkeypatch.setattr("onnxruntime.get_available_providers", lambda: names)
+        monkeypatch.setattr("diarist.diarization.pipeline._has_driver", lambda: False)
+
+    def test_auto_takes_the_cpu(self):
+        assert "cuda" not in load_diarizer("embedded").model.engine
+
+    def test_cuda_is_refused(self):
+        with pytest.raises(InputError, match="no NVIDIA driver"):
+            load_diarizer("embedded", device="cuda")
+
+    @pytest.mark.filterwarnings("ignore:Specified provider")
+    def test_a_driver_without_cudas_libraries_is_an_error_and_not_the_cpu_in_silence(self, monkeypatch):
+        monkeypatch.setattr("diarist.diarization.pipeline._has_driver", lambda: True)
+        with pytest.raises(EngineError, match="cannot load CUDA"):
+            load_diarizer("embedded")
 
 
 def test_two_people_on_the_telephone(diarizer, telephone):

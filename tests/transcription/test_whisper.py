@@ -198,6 +198,22 @@ def test_raising_from_progress_stops_the_work(tiny, reading):
     assert calls[-1] < 0.9  # the second window was never decoded
 
 
+class TestOnAGpuWithoutCublas:
+    """Which is how most machines with a GPU are; recognition would fail when it has begun."""
+
+    @pytest.fixture(autouse=True)
+    def gpu(self, monkeypatch):
+        monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+        monkeypatch.setattr("diarist.transcription.whisper.load_cublas", lambda: False)
+
+    def test_auto_takes_the_cpu(self, reading):
+        assert load_whisper("whisper-tiny.en").transcribe(reading).words
+
+    def test_cuda_is_refused_with_what_to_install(self):
+        with pytest.raises(InputError, match="nvidia-cublas-cu12"):
+            load_whisper("whisper-tiny.en", device="cuda")
+
+
 def test_a_model_is_named_with_its_revision_and_engine(tiny):
     assert tiny.model.name == "whisper-tiny.en"
     assert tiny.model.revision

@@ -93,7 +93,7 @@ def deploy(
         typer.Option("--exclude-gpu", metavar="TYPE", help="GPU type to leave out.", rich_help_panel=WHERE),
     ] = None,
     min_cuda: Annotated[
-        str | None, typer.Option(metavar="X.Y", help="Lowest CUDA of a host.  [default: 12.8]", rich_help_panel=WHERE)
+        str | None, typer.Option(metavar="X.Y", help="Lowest CUDA of a host.  [default: 13.0]", rich_help_panel=WHERE)
     ] = None,
     cpu: Annotated[
         str | None,

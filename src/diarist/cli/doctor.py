@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -78,9 +79,12 @@ def _is_deployed(config: Path) -> bool:
 def _packages() -> Iterator[Finding]:
     found, missing = [], []
     for name in REQUIRED:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
+        # onnxruntime-gpu is the same module in another package.
+        for package in (name, f"{name}-gpu"):
+            with suppress(importlib.metadata.PackageNotFoundError):
+                found.append(f"{package} {importlib.metadata.version(package)}")
+                break
+        else:
             missing.append(name)
     if missing:
         fix = f"{Path(sys.executable).name} -m pip install --force-reinstall diarist"
@@ -93,6 +97,8 @@ def _devices() -> Iterator[Finding]:
     import ctranslate2
     import onnxruntime
 
+    from diarist.transcription.whisper import load_cublas
+
     gpus = ctranslate2.get_cuda_device_count()
     providers = onnxruntime.get_available_providers()
     if gpus and "CUDAExecutionProvider" not in providers:
@@ -100,10 +106,14 @@ def _devices() -> Iterator[Finding]:
             "device",
             "warn",
             f"{gpus} NVIDIA GPU(s), but ONNX Runtime is for the CPU",
-            "pip install 'diarist[gpu]'",
+            "pip uninstall -y onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'",
         )
     elif gpus:
         yield Finding("device", "ok", f"{gpus} NVIDIA GPU(s); auto uses cuda")
+        if not load_cublas():
+            yield Finding(
+                "device", "warn", "Whisper uses the CPU: cuBLAS of CUDA 12 is missing", "pip install nvidia-cublas-cu12"
+            )
     else:
         yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {cores()} threads")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import sys
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,7 +20,7 @@ from diarist.diarization.embedding import EmbeddingModel
 from diarist.diarization.engine import WindowedDiarizer
 from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
-from diarist.model.errors import InputError, WeightsError
+from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import ModelInfo
 from diarist.weights.catalog import find
@@ -25,6 +28,8 @@ from diarist.weights.checkpoint import read_checkpoint, state_dict
 from diarist.weights.fetch import ensure
 
 Mode = Literal["default", "exact", "int8"]
+
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 # Written by benchmarks/calibrate.py.
 _RANGES = "resnet34_ranges.json"
@@ -61,7 +66,8 @@ def load_diarizer(
         progress: told about downloads.
 
     Raises:
-        InputError: no model, mode or device has this name.
+        InputError: no model, mode or device has this name, or the device is not here.
+        EngineError: CUDA is here, but ONNX Runtime cannot use it.
         WeightsError: the weights are not here and cannot be fetched, or are damaged.
     """
     if mode not in get_args(Mode) or (mode == "int8" and name == "embedded"):
@@ -94,7 +100,7 @@ def load_diarizer(
             "Use 'embedded', 'community-1', '3.1' or a folder with community-1's files.",
         )
     return WindowedDiarizer(
-        ModelInfo("diarization", Path(name).name, revision, _engine(mode)),
+        ModelInfo("diarization", Path(name).name, revision, _engine(mode, providers)),
         _segmenter(segmentation, providers),
         embedding,
         clustering,
@@ -192,27 +198,49 @@ def _session(model: bytes, providers: list[str]) -> Session:
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.use_env_allocators", "1")
     _share_memory()
-    session: Session = onnxruntime.InferenceSession(model, options, providers=providers)
-    return session
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    if session.get_providers()[0] != providers[0]:  # it would go on, on the CPU
+        raise EngineError(
+            "cuda_failed",
+            "ONNX Runtime cannot load CUDA: its libraries are missing, or newer than the driver.",
+            "pip install 'onnxruntime-gpu[cuda,cudnn]', or take the device 'cpu'.",
+        )
+    found: Session = session
+    return found
 
 
 def _providers(device: str) -> list[str]:
     import onnxruntime
 
-    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    if device == "cuda" and not cuda:
+    if device not in {"auto", "cpu", "cuda"}:
+        raise InputError("bad_device", f"There is no device {device!r}.", "Use 'auto', 'cpu' or 'cuda'.")
+    built_in = _CUDA in onnxruntime.get_available_providers()
+    if device == "cuda" and not built_in:
         raise InputError(
             "bad_device", "This ONNX Runtime has no CUDA.", "Install onnxruntime-gpu in place of onnxruntime."
         )
-    if device not in {"auto", "cpu", "cuda"}:
-        raise InputError("bad_device", f"There is no device {device!r}.", "Use 'auto', 'cpu' or 'cuda'.")
-    return [*(["CUDAExecutionProvider"] if cuda and device != "cpu" else []), "CPUExecutionProvider"]
+    if device == "cuda" and not _has_driver():
+        raise InputError("bad_device", "There is no NVIDIA driver here.", "Use the device 'auto' or 'cpu'.")
+    if device == "cpu" or not built_in or not _has_driver():
+        return [_CPU]
+    with redirect_stdout(sys.stderr):
+        onnxruntime.preload_dlls()  # from the wheels that came with it: no loader path leads there
+    return [_CUDA, _CPU]
 
 
-def _engine(mode: Mode) -> str:
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _engine(mode: Mode, providers: list[str]) -> str:
     import onnxruntime
 
-    return f"onnxruntime {onnxruntime.__version__}" + ("" if mode == "default" else f" {mode}")
+    traits = [*(["cuda"] if _CUDA in providers else []), *([mode] if mode != "default" else [])]
+    return " ".join([f"onnxruntime {onnxruntime.__version__}", *traits])
 
 
 @cache

@@ -55,7 +55,7 @@ class Settings:
         name: what the endpoint names begin with.
         pools: serverless GPU pools a worker may run in.
         excluded_gpus: GPU types in those pools that are not wanted.
-        min_cuda: lowest CUDA version of a host, e.g. ``12.8``; None for any.
+        min_cuda: lowest CUDA version of a host, e.g. ``13.0``; None for any.
         cpu: flavor and vCPUs of the orchestrator, e.g. ``cpu3c:2``.
         data_centers: where workers may run; empty for anywhere.
         network_volumes: ids of volumes to mount.
@@ -83,7 +83,7 @@ class Settings:
     name: str = "diarist"
     pools: tuple[str, ...] = ("AMPERE_24", "ADA_24")
     excluded_gpus: tuple[str, ...] = ()
-    min_cuda: str | None = "12.8"
+    min_cuda: str | None = "13.0"  # that of the engines in requirements/gpu.txt
     cpu: str = "cpu3c:2"
     data_centers: tuple[str, ...] = ()
     network_volumes: tuple[str, ...] = ()

@@ -18,7 +18,6 @@ DOCKERFILE: dict[Role, str] = {
     "transcription": "Dockerfile.transcription",
     "orchestrator": "Dockerfile.orchestrator",
 }
-GPU_BASE = "nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04"  # its CUDA is the ``min_cuda`` of `Settings`
 PLATFORM = "linux/amd64"  # what RunPod's hosts are, whatever this machine is
 
 
@@ -44,8 +43,8 @@ def commands(settings: Settings, builder: str, source: Path, build_args: Sequenc
         settings: which images.
         builder: one of `BUILDERS`.
         source: the folder with the Dockerfiles.
-        build_args: ``NAME=VALUE`` for the builds, e.g. ``WEIGHTS=full``; workers on GPUs get a CUDA ``BASE`` if it
-            names none.
+        build_args: ``NAME=VALUE`` for the builds, e.g. ``WEIGHTS=none``. If they do not say otherwise, workers on GPUs
+            get engines for GPUs, and the best models: all of them with a token, else those that need no account.
 
     Raises:
         InputError: a Dockerfile is missing.
@@ -55,9 +54,10 @@ def commands(settings: Settings, builder: str, source: Path, build_args: Sequenc
         if not dockerfile.is_file():
             raise InputError("no_dockerfile", f"There is no {dockerfile}.", "Name a checkout of diarist with --source.")
         build = [builder, "build", "--platform", PLATFORM, "-f", str(dockerfile), "-t", settings.image(role)]
-        on_gpu = role != "orchestrator" and not any(argument.startswith("BASE=") for argument in build_args)
-        for argument in (*([f"BASE={GPU_BASE}"] if on_gpu else []), *build_args):
-            build += ["--build-arg", argument]
+        best = {"ENGINES": "gpu", "WEIGHTS": "full" if os.environ.get("HF_TOKEN") else "open"}
+        given = dict(argument.split("=", 1) for argument in build_args)
+        for name, value in {**(best if role != "orchestrator" else {}), **given}.items():
+            build += ["--build-arg", f"{name}={value}"]
         if os.environ.get("HF_TOKEN"):
             build += ["--secret", "id=hf_token,env=HF_TOKEN"]
         yield [*build, str(source)]

@@ -8,8 +8,11 @@ window goes wrong it samples at random, so that the same recording gives differe
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,6 +68,11 @@ PHANTOMS: Final = frozenset(
 PHANTOM_VOICE: Final = 0.5  # mean probability of voice
 SLACK: Final = 0.5  # seconds by which Whisper's word times may miss the voice they belong to
 LANGUAGE_WINDOWS: Final = 3
+# By platform: libraries, in order of loading, and their folder in the wheel.
+_CUBLAS: Final = {
+    "linux": (("libcublasLt.so.12", "libcublas.so.12"), "lib"),
+    "win32": (("cublasLt64_12.dll", "cublas64_12.dll"), "bin"),
+}
 _STAGE: Final = "transcription"
 
 
@@ -291,12 +299,14 @@ def _open(folder: Path, device: str, threads: int) -> WhisperModel:
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    elif device == "cuda" and not ctranslate2.get_cuda_device_count():
-        raise InputError("no_cuda", "There is no CUDA device on this machine.", "Use the device 'auto' or 'cpu'.")
-    elif device not in ("cpu", "cuda"):
+    if device not in ("auto", "cpu", "cuda"):
         raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
+    if device == "cuda" and not ctranslate2.get_cuda_device_count():
+        raise InputError("no_cuda", "There is no CUDA device on this machine.", "Use the device 'auto' or 'cpu'.")
+    if device == "cuda" and not load_cublas():
+        raise InputError("no_cuda", "Whisper needs cuBLAS of CUDA 12.", "Install it: pip install nvidia-cublas-cu12")
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() and load_cublas() else "cpu"
     try:
         return WhisperModel(
             str(folder),
@@ -311,6 +321,25 @@ def _open(folder: Path, device: str, threads: int) -> WhisperModel:
             f"{folder} cannot be loaded as a Whisper model: {_first_line(error)}",
             "If it came by `diarist models pull`, run: diarist models verify",
         ) from error
+
+
+def load_cublas() -> bool:
+    """Whether CTranslate2 will find cuBLAS of CUDA 12, without which it fails when it first computes on a GPU.
+
+    Loads it from the wheel ``nvidia-cublas-cu12`` if that is installed: no loader path leads there.
+    """
+    names, place = _CUBLAS.get(sys.platform, ((), ""))
+    try:
+        wheel = importlib.util.find_spec("nvidia.cublas")
+    except ModuleNotFoundError:
+        wheel = None
+    folders = [Path(folder) / place for folder in (wheel.submodule_search_locations or () if wheel else ())]
+    try:
+        for name in names:
+            ctypes.CDLL(next((str(folder / name) for folder in folders if (folder / name).is_file()), name))
+    except OSError:
+        return False
+    return bool(names)
 
 
 @contextmanager

@@ -158,20 +158,28 @@ class TestBuild:
     @pytest.mark.parametrize("name", ["docker", "podman", "buildah"])
     def test_images_are_built_and_pushed_before_anything_is_deployed(self, diarist, tmp_path, builder, name):
         path = builder(name)
-        result = diarist(
-            "deploy", "split", *IMAGES, "--build", "--build-arg", "WEIGHTS=full", PATH=path, HF_TOKEN="hf_secret"
-        )
+        result = diarist("deploy", "split", *IMAGES, "--build", PATH=path, HF_TOKEN="hf_secret")
         assert result.returncode == 0, result.stderr
         calls = (tmp_path / "calls").read_text()
         assert "hf_secret" not in calls
         build, push, *_ = calls.splitlines()
         assert build == (
             f"{name} build --platform linux/amd64 -f Dockerfile.transcription -t you/parakeet-trans:1.2.0"
-            " --build-arg BASE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04 --build-arg WEIGHTS=full"
+            " --build-arg ENGINES=gpu --build-arg WEIGHTS=full"
             " --secret id=hf_token,env=HF_TOKEN ."
         )
         assert push == f"{name} push you/parakeet-trans:1.2.0"
         assert len(calls.splitlines()) == 4
+
+    def test_images_for_gpus_hold_what_a_gpu_needs_unless_told_otherwise(self, diarist, tmp_path, builder):
+        call = ("deploy", "split", *IMAGES, "--build")
+        path = builder("docker")
+        assert diarist(*call, PATH=path, HF_TOKEN="").returncode == 0
+        assert diarist(*call, "--build-arg", "ENGINES=cpu", PATH=path, HF_TOKEN="").returncode == 0
+        words, _, speakers, _, words_on_cpu, *_ = (tmp_path / "calls").read_text().splitlines()
+        assert "--build-arg ENGINES=gpu --build-arg WEIGHTS=open " in words
+        assert "--build-arg ENGINES=gpu --build-arg WEIGHTS=open " in speakers
+        assert "--build-arg ENGINES=cpu --build-arg WEIGHTS=open " in words_on_cpu
 
     def test_a_failed_build_deploys_nothing(self, diarist, platform, builder):
         result = diarist("deploy", "split", *IMAGES, "--build", PATH=builder("docker", code=3))
