@@ -53,6 +53,17 @@ def test_voices_are_found_and_hints_are_followed(plda, true):
         assert len(np.unique(found[found >= 0])) == wanted
 
 
+def test_asked_for_more_a_voice_never_alone_comes_before_half_of_another(plda):
+    embeddings, classes = recording([0] * 40)
+    embeddings[:5, 1] = np.eye(DIMENSION)[5]
+    classes[:5, :100] = 4  # both at once
+    found = VariationalBayes(plda, rare_above=0.7)(embeddings, classes, Bounds(2, 2)).speakers
+    assert len(np.unique(found[:, 0])) == 1
+    assert found[:5, 1].tolist() == [1 - found[0, 0]] * 5
+    halves = VariationalBayes(plda)(embeddings, classes, Bounds(2, 2)).speakers  # what pyannote.audio does
+    assert len(np.unique(halves[:, 0])) == 2
+
+
 def test_slots_of_one_chunk_are_different_speakers(plda):
     embeddings, classes = recording([0] * 30 + [1] * 30)
     embeddings[5, 1] = embeddings[5, 0] + 0.01

@@ -78,9 +78,8 @@ class Agglomerative:
     Attributes:
         threshold: Euclidean distance between centroids above which voices differ.
         min_cluster_size: a cluster of fewer embeddings (or of fewer than a tenth of them all) is small.
-        rare_first: where more speakers are asked for than clusters are large, take small clusters and voices that are
-            never alone for long, and cut a large cluster only if these are too few. pyannote.audio always cuts, which
-            makes two speakers of the one who talks most (docs/diarization.md has the figures).
+        rare_first: where more speakers are asked for than there are large clusters, look `with_rare_voices` before
+            cutting a large one.
     """
 
     threshold: float
@@ -93,40 +92,24 @@ class Agglomerative:
         sure = sure_slots(classes) & active
         if not sure.any():
             sure = active
-        brief = embeddings[active & ~sure].astype(np.float64) if self.rare_first else embeddings[:0, 0]
-        train, labels = self._cut(embeddings[sure].astype(np.float64), brief, bounds)
-        centroids = np.stack([train[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
-        speakers = np.full(active.shape, NOBODY, np.intp)
-        speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
-        return Clusters(speakers, centroids)
-
-    def _cut(self, sure: Float, brief: Float, bounds: Bounds) -> tuple[Float, NDArray[np.intp]]:
-        """The embeddings that make up the speakers, ``(n, dimension)``, and their labels from 0."""
-        units = unit(sure)
+        train = embeddings[sure].astype(np.float64)
+        units = unit(train)
         smallest = min(self.min_cluster_size, max(1, round(0.1 * len(units))))
         tree = grow(units)
         labels = tree.cut(self.threshold)
         found = _num_large(labels, smallest)
-        wanted = bounds.clip(found, len(sure) + len(brief))
-        if found < wanted and self.rare_first:
-            train, told_apart = self._with_brief(sure, labels, brief)
-            sizes = np.bincount(told_apart)
-            if len(sizes) >= wanted:
-                kept = np.isin(np.arange(len(sizes)), np.argsort(-sizes, kind="stable")[:wanted])
-                return train, _absorb(unit(train), told_apart, kept)
-        if found != wanted:
-            labels = self._nearest_cut(tree, smallest, wanted)
-        return sure, _absorb(units, labels, np.bincount(labels) >= smallest)
-
-    def _with_brief(self, sure: Float, labels: NDArray[np.intp], brief: Float) -> tuple[Float, NDArray[np.intp]]:
-        """Add the clusters of those brief voices that are none of the sure ones."""
-        centroids = np.stack([sure[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
-        similarity = cosine(brief, centroids).max(axis=1)
-        others = brief[2 - 2 * similarity > self.threshold**2]  # the squared distance of unit vectors
-        if not len(others):
-            return sure, labels
-        more = grow(unit(others)).cut(self.threshold)
-        return np.concatenate([sure, others]), np.concatenate([labels, labels.max() + 1 + more])
+        wanted = bounds.clip(found, int((active if self.rare_first else sure).sum()))
+        more = None
+        if self.rare_first and found < wanted:
+            known = means(train, _absorb_small(units, labels, smallest))
+            more = with_rare_voices(known, embeddings[active], wanted, self.threshold)
+        if more is None:
+            if found != wanted:
+                labels = self._nearest_cut(tree, smallest, wanted)
+            more = means(train, _absorb_small(units, labels, smallest))
+        speakers = np.full(active.shape, NOBODY, np.intp)
+        speakers[active] = cosine(embeddings[active], more).argmax(axis=1)
+        return Clusters(speakers, more)
 
     def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
@@ -156,6 +139,36 @@ def active_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(POWERSET[classes].any(axis=1))
 
 
+def with_rare_voices(known: Float, embeddings: Float, wanted: int, threshold: float) -> Float | None:
+    """Add to the known speakers those voices that are heard most among what is none of theirs.
+
+    Where more speakers are asked for than were found, pyannote.audio cuts clusters, which makes two speakers of the one
+    who talks most. More often somebody says a few words, or is never alone; docs/diarization.md has the figures.
+
+    Args:
+        known: ``(num_known, dimension)`` centroids.
+        embeddings: ``(n, dimension)`` of all that was said, however briefly.
+        wanted: how many speakers there shall be, more than are known.
+        threshold: Euclidean distance of unit embeddings above which voices differ.
+
+    Returns:
+        ``(wanted, dimension)`` centroids, or None if there are not as many other voices.
+    """
+    others = embeddings[2 - 2 * cosine(embeddings, known).max(axis=1) > threshold**2].astype(np.float64)
+    if not len(others):
+        return None
+    labels = grow(unit(others)).cut(threshold)
+    most = np.argsort(-np.bincount(labels), kind="stable")[: wanted - len(known)]
+    if len(most) < wanted - len(known):
+        return None
+    return np.concatenate([known, means(others, labels)[most]])
+
+
+def means(rows: Float, labels: NDArray[np.intp]) -> Float:
+    """The mean of the rows of each label, from 0: ``(num_labels, dimension)``."""
+    return np.stack([rows[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
+
+
 def cosine(a: Float, b: Float) -> Float:
     """Cosine similarity of all rows of ``a`` to all rows of ``b``."""
     return np.asarray(unit(np.asarray(a, np.float64)) @ unit(np.asarray(b, np.float64)).T)
@@ -170,12 +183,13 @@ def _num_large(labels: NDArray[np.intp], smallest: int) -> int:
     return int((np.bincount(labels) >= smallest).sum())
 
 
-def _absorb(units: Float, labels: NDArray[np.intp], kept: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Give the members of clusters that are not kept to the nearest one that is; all are one if none is kept."""
-    if not kept.any():
+def _absorb_small(units: Float, labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
+    names, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    large = sizes >= smallest
+    if not large.any():
         return np.zeros(len(labels), np.intp)
-    centroids = np.stack([units[labels == k].mean(axis=0) for k in range(len(kept))])
-    home = np.arange(len(kept))
-    if not kept.all():
-        home[~kept] = np.flatnonzero(kept)[cosine(centroids[~kept], centroids[kept]).argmax(axis=1)]
-    return np.unique(home[labels], return_inverse=True)[1]
+    centroids = means(units, members)
+    home = np.arange(len(names))
+    if not large.all():
+        home[~large] = np.flatnonzero(large)[cosine(centroids[~large], centroids[large]).argmax(axis=1)]
+    return np.unique(home[members], return_inverse=True)[1]

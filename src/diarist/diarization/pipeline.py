@@ -74,12 +74,12 @@ def load_diarizer(
         raise InputError("bad_mode", f"{name} has no mode {mode!r}.", "Use 'default' or 'exact'.")
     providers = _providers(device)
     unclustered_after = 0.0
-    clustering: Clustering = Agglomerative(_THRESHOLD_3_1)
+    clustering: Clustering = Agglomerative(_THRESHOLD_3_1, rare_first=mode != "exact")
     if name == "embedded":
         segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
         embedding = _campplus(ensure("campplus", progress=progress) / "campplus_cn_en_common.pt", providers)
         revision = _revision("segmentation-3.0", "campplus")
-        clustering = Agglomerative(_CAMPPLUS_THRESHOLD, rare_first=True)
+        clustering = Agglomerative(_CAMPPLUS_THRESHOLD, rare_first=mode != "exact")
         unclustered_after = _CAMPPLUS_UNCLUSTERED_AFTER
     elif name == "3.1":
         # The repository speaker-diarization-3.1 itself holds no weights, only the names of these two.
@@ -92,7 +92,7 @@ def load_diarizer(
         segmentation = folder / "segmentation" / "pytorch_model.bin"
         embedding = _wespeaker(folder / "embedding" / "pytorch_model.bin", mode, providers)
         revision = _revision(name) if name == "community-1" else None
-        clustering = VariationalBayes(_plda(folder))
+        clustering = VariationalBayes(_plda(folder), None if mode == "exact" else _THRESHOLD_3_1)
     else:
         raise InputError(
             "unknown_model",

@@ -22,6 +22,7 @@ from diarist.diarization.clustering import (
     cosine,
     sure_slots,
     unit,
+    with_rare_voices,
 )  # fmt: skip
 from diarist.diarization.linkage import grow
 
@@ -74,9 +75,12 @@ class VariationalBayes:
 
     Attributes:
         plda: the space to compare embeddings in.
+        rare_above: where more speakers are asked for than were found, look `with_rare_voices` at this distance before
+            making clusters of equal rank by k-means, as pyannote.audio does. None: do as it does.
     """
 
     plda: Plda
+    rare_above: float | None = None
 
     def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
         """See `diarist.diarization.clustering.Clustering`."""
@@ -87,8 +91,13 @@ class VariationalBayes:
             speakers[active] = 0
             return Clusters(speakers, embeddings[sure if sure.any() else active].mean(axis=0, keepdims=True))
         train = embeddings[sure].astype(np.float64)
-        centroids = self._centroids(train)
+        centroids: NDArray[np.floating] = self._centroids(train)
         wanted = bounds.clip(len(centroids), len(train))
+        if self.rare_above is not None and bounds.low > len(centroids):
+            more = bounds.clip(len(centroids), int(active.sum()))
+            found = with_rare_voices(centroids, embeddings[active], more, self.rare_above)
+            if found is not None:
+                centroids, wanted = found, more
         scores = np.full((*active.shape, wanted), -np.inf)
         if wanted == len(centroids):
             scores[active] = cosine(embeddings[active], centroids)
