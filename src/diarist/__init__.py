@@ -12,6 +12,7 @@ Importing this package loads no engine: heavy libraries are imported where an en
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from diarist.model.errors import (
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
     from diarist.transcription.base import Transcriber
 
 __version__ = "0.1.0"
+
+# Whoever transcribes in private tells nobody. ONNX Runtime otherwise keeps an identifier of the device, from the moment
+# it is imported, and sends events to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _LAZY = {
     "transcribe": "diarist.api",

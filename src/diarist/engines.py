@@ -164,9 +164,6 @@ def load(
         choice = auto_diarizer()
         diarizer = choice.name
         note(f"speakers: {choice.name}" + (f" (better: {choice.better})" if choice.better else ""))
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()  # a private transcript tells nobody that it was made
     stop = threading.Event()
 
     def report(stage: str, done: float) -> None:
