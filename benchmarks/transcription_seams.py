@@ -96,7 +96,7 @@ def main() -> None:
             cut = chance.uniform(6, CLIP - 6)
             left = recognise(engine, clip, Span(0, cut + OVERLAP))
             right = recognise(engine, clip, Span(cut - OVERLAP, CLIP))
-            joined = join(left, right, Span(cut - OVERLAP, cut + OVERLAP), cut)
+            joined = join(left, right, Span(cut - OVERLAP, cut + OVERLAP))
             found = compare(whole, joined, [*left, *right], cut)
             words += sum(abs(word.midpoint - cut) <= ZONE for word in whole)
             cuts += 1
