@@ -1,6 +1,6 @@
 """Are words lost or doubled where windows meet? Random cuts through real speech, against the uncut result.
 
-python benchmarks/transcription_seams.py --recordings FOLDER [--model whisper-tiny.en] [--cuts 200] --json
+python benchmarks/transcription_seams.py --recordings FOLDER [--model whisper-tiny.en] [--cuts 50] [--seed 0 1 2 3]
 
 Stretches of 24 s are recognised whole, then as two windows that meet at a random time, in the middle of words too, each
 hearing 2 s beyond the cut; both results are joined as long audio is. Counted, within 3 s of the cut:
@@ -9,6 +9,8 @@ hearing 2 s beyond the cut; both results are joined as long audio is. Counted, w
   windows did recognise (the others neither recognised: another context, another guess);
 * added: words the uncut result lacks; of these, doubled at the seam are those that stand twice in a row or that
   overlap a neighbour's time by more than half.
+
+Net is lost minus doubled.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from machine import describe
@@ -69,34 +72,43 @@ def compare(whole: list[Word], joined: list[Word], sides: list[Word], cut: float
     return found
 
 
+def stretches(
+    sounds: list[tuple[str, Audio]], args: argparse.Namespace
+) -> Iterator[tuple[str, float, Audio, list[float]]]:
+    """Name of the recording, start of the stretch in it, the stretch, and times in it at which to cut."""
+    for seed in args.seed:
+        chance, missing = random.Random(seed), args.cuts
+        while missing:
+            name, audio = chance.choices(sounds, [audio.duration for _, audio in sounds])[0]
+            start = chance.uniform(0, audio.duration - CLIP)
+            samples = audio.samples[int(start * SAMPLE_RATE) : int((start + CLIP) * SAMPLE_RATE)]
+            places = [chance.uniform(6, CLIP - 6) for _ in range(min(args.per_stretch, missing))]
+            missing -= len(places)
+            yield name, start, Audio(samples), places
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--model", default="whisper-tiny.en")
-    parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--cuts", type=int, default=50, help="for each seed")
     parser.add_argument("--per-stretch", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    chance = random.Random(args.seed)
     engine = load_whisper(args.model, threads=args.threads)
     sounds = [(name, decode(path)) for name, path, _ in recordings(args.recordings)]
     sounds = [(name, audio) for name, audio in sounds if audio.duration > CLIP + 1]
     totals = {"lost": 0, "unrecognised": 0, "doubled": 0, "other": 0}
     words = cuts = 0
     examples = []
-    while cuts < args.cuts:
-        name, audio = chance.choices(sounds, [audio.duration for _, audio in sounds])[0]
-        start = chance.uniform(0, audio.duration - CLIP)
-        samples = audio.samples[int(start * SAMPLE_RATE) : int((start + CLIP) * SAMPLE_RATE)]
-        clip = Audio(samples)
+    for name, start, clip, places in stretches(sounds, args):
         whole = recognise(engine, clip, Span(0, CLIP))
-        for _ in range(min(args.per_stretch, args.cuts - cuts)):
-            cut = chance.uniform(6, CLIP - 6)
+        for cut in places:
             left = recognise(engine, clip, Span(0, cut + OVERLAP))
             right = recognise(engine, clip, Span(cut - OVERLAP, CLIP))
-            joined = join(left, right, Span(cut - OVERLAP, cut + OVERLAP), cut)
+            joined = join(left, right, Span(cut - OVERLAP, cut + OVERLAP))
             found = compare(whole, joined, [*left, *right], cut)
             words += sum(abs(word.midpoint - cut) <= ZONE for word in whole)
             cuts += 1
@@ -112,6 +124,7 @@ def main() -> None:
         "cuts": cuts,
         "words_near_cuts": words,
         **totals,
+        "net": totals["lost"] - totals["doubled"],
         "examples": examples,
     }
     if args.json:

@@ -84,26 +84,8 @@ def test_words_agree_too(nemo, graphs, sounds):
 
 
 def test_transformers_layout_gives_what_the_nemo_file_gives(nemo, sounds, tmp_path):
-    import json
-
-    import torch
-    from safetensors.torch import save_file
-    from tokenizers import Tokenizer, models
-
     checkpoint = read(nemo)
-    save_file(
-        {name: torch.tensor(np.array(tensor)) for name, tensor in checkpoint.tensors.items()},
-        tmp_path / "model.safetensors",
-    )
-    sizes = {name: getattr(checkpoint.architecture, name) for name in checkpoint.architecture.__dataclass_fields__}
-    config = {
-        "model_type": "parakeet_tdt", "blank_token_id": checkpoint.vocabulary.blank,
-        "decoder_hidden_size": sizes.pop("predictor_hidden"), "num_decoder_layers": sizes.pop("predictor_layers"),
-        "durations": sizes.pop("durations"), "encoder_config": sizes,
-    }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    pieces = [(piece, -float(index)) for index, piece in enumerate([*checkpoint.vocabulary.pieces, "<blank>"])]
-    Tokenizer(models.Unigram(pieces, unk_id=0)).save(str(tmp_path / "tokenizer.json"))
+    tiny.transformers(tmp_path, checkpoint)
     found = read(tmp_path / "model.safetensors")
     assert found.vocabulary.pieces == checkpoint.vocabulary.pieces
     assert found.architecture == checkpoint.architecture
@@ -134,6 +116,20 @@ def test_our_network_is_transformers_own(nemo, sounds):
         wanted = theirs.get_audio_features(torch.from_numpy(features).transpose(1, 2)).pooler_output
     encoded, _ = TorchBackend(checkpoint, "cpu").encode(features, lengths)
     assert torch.allclose(encoded, wanted, atol=1e-4)
+
+
+def test_nemo_finds_the_same_tokens_at_the_same_frames(nemo, both, sounds):
+    """NeMo 3, with its own features, network and batched greedy decoder. Runs where NeMo is installed."""
+    if importlib.util.find_spec("nemo") is None:
+        pytest.skip("NeMo is not installed")
+    from nemo.collections.asr.models import ASRModel
+
+    model = ASRModel.restore_from(str(nemo), map_location="cpu")
+    theirs = model.transcribe(sounds, batch_size=len(sounds), return_hypotheses=True, verbose=False)
+    ours = decoded(both[0], sounds)
+    assert sum(map(len, ours)) > 100
+    assert [[token.id for token in row] for row in ours] == [one.y_sequence.tolist() for one in theirs]
+    assert [[token.frame for token in row] for row in ours] == [[int(at) for at in one.timestamp] for one in theirs]
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "size"])

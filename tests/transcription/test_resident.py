@@ -1,9 +1,11 @@
 """Weights are loaded once, kept while in use, and really let go."""
 
+import ctypes
 import gc
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,10 @@ from . import tiny
 
 class Large:
     pass
+
+
+def resident_mb():
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
 @pytest.fixture
@@ -92,3 +98,20 @@ def test_engines_go_on_after_their_weights_were_unloaded(call, tmp_path):
         assert not engine.weights.loaded
         assert engine.transcribe(call).words == before
         assert engine.weights.loaded
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="other systems return freed memory themselves"
+)
+def test_unloading_returns_memory_to_the_system():
+    pinned = []
+
+    def make():
+        pieces = [bytes(60_000) for _ in range(2000)]  # too small to be mapped by themselves
+        pinned.append(bytes(60_000))  # keeps the heap from shrinking by itself
+        return pieces
+
+    resident = Resident(make)
+    full = resident_mb()
+    resident.unload()
+    assert full - resident_mb() > 80

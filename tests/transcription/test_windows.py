@@ -118,13 +118,42 @@ def test_no_word_is_lost_doubled_or_reordered_wherever_the_cuts_fall(rows, cuts,
 def test_where_windows_agree_on_nothing_the_surer_of_two_words_for_one_sound_stays():
     earlier = [Word(0, 1, "one", 0.9), Word(1.6, 2.1, "two", 0.4)]
     later = [Word(1.7, 2.4, "too", 0.8), Word(3, 4, "three", 0.9)]
-    assert [w.text for w in join(earlier, later, Span(1.5, 2.5), 2.0)] == ["one", "too", "three"]
+    assert [w.text for w in join(earlier, later, Span(1.5, 2.5))] == ["one", "too", "three"]
 
 
 def test_a_word_that_each_window_puts_on_the_other_s_side_is_kept_once():
     earlier = [Word(0, 1, "one", 0.9), Word(2.0, 2.4, "two", 0.8)]
     later = [Word(1.7, 2.2, "too", 0.4), Word(3, 4, "three", 0.9)]
-    assert [w.text for w in join(earlier, later, Span(1, 3), 2.1)] == ["one", "two", "three"]
+    assert [w.text for w in join(earlier, later, Span(1, 3))] == ["one", "two", "three"]
+
+
+def heard_as(text, start, confidence):
+    """Words of 0.3 s, one every 0.4 s."""
+    return [Word(start + 0.4 * i, start + 0.4 * i + 0.3, each, confidence) for i, each in enumerate(text.split())]
+
+
+def joined(earlier, later):
+    return " ".join(word.text for word in join(earlier, later, Span(8, 12)))
+
+
+def test_where_the_later_window_heard_nothing_all_words_of_the_earlier_one_stay():
+    assert joined(heard_as("she said that she would guess so", 9.1, 0.6), []) == "she said that she would guess so"
+
+
+def test_where_the_earlier_window_heard_nothing_all_words_of_the_later_one_stay():
+    assert joined([], heard_as("well then she said that she did", 8.1, 0.6)) == "well then she said that she did"
+
+
+def test_between_two_agreed_words_the_surer_reading_stays_whole():
+    unsure, sure = heard_as("we were all gaining the wrecked today", 8.7, 0.3), heard_as("going direct", 9.9, 0.9)
+    later = [*heard_as("we were all", 8.7, 0.9), *sure, *heard_as("to heaven today", 10.7, 0.9)]
+    assert joined(unsure, later) == "we were all going direct to heaven today"
+
+
+def test_an_unsure_word_near_a_window_s_end_is_not_taken_in_between_agreed_ones():
+    later = heard_as("clear to lab users I guess", 8.1, 0.9)
+    later[2:2] = [Word(8.82, 8.88, "the", 0.2)]
+    assert joined(heard_as("clear to lab users I guess", 8.1, 0.9), later) == "clear to lab users I guess"
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_goes_on():

@@ -9,15 +9,20 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import struct
 import tarfile
 import zipfile
 from collections import OrderedDict
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+
+from diarist.transcription.checkpoints import Checkpoint
+from diarist.transcription.features import mel_filters
 
 SCRIPT = ("▁Hello", "▁wor", "ld", "▁this", "▁is", "▁a", "▁test", ".")
 PIECES = ("<unk>", *SCRIPT, "▁ok", "▁He", "llo", "▁Hel", "lo", "▁Jell", "▁yes")
@@ -192,6 +197,7 @@ def random_tensors(sizes: dict[str, int], seed: int = 0, gain: float = 6.0) -> d
         found[f"{name}.weight"], found[f"{name}.bias"] = np.ones(d, np.float32), np.zeros(d, np.float32)
 
     found["preprocessor.featurizer.window"] = np.hanning(400).astype(np.float32)
+    found["preprocessor.featurizer.fb"] = mel_filters(sizes["bands"])[None]
     for index, (into, kernel) in {0: (1, 3), 2: (1, 3), 3: (c, 1), 5: (1, 3), 6: (c, 1)}.items():
         normal(f"encoder.pre_encode.conv.{index}.weight", c, into, kernel, kernel)
         found[f"encoder.pre_encode.conv.{index}.bias"] = np.zeros(c, np.float32)
@@ -227,22 +233,72 @@ def random_tensors(sizes: dict[str, int], seed: int = 0, gain: float = 6.0) -> d
 
 
 def nemo_config(sizes: dict[str, int]) -> dict[str, object]:
-    """What is read of ``model_config.yaml``, as in v2's."""
-    durations = list(range(DURATIONS))
+    """``model_config.yaml`` as in v2's: what we read of it, and what else NeMo needs to make the model."""
+    durations, pieces, asr = list(range(DURATIONS)), random_pieces(sizes["vocabulary"]), "nemo.collections.asr."
+    hidden, pred = sizes["hidden"], sizes["pred"]
     return {
-        "labels": random_pieces(sizes["vocabulary"]),
-        "model_defaults": {"tdt_durations": durations},
-        "preprocessor": {"features": sizes["bands"]},
+        "target": f"{asr}models.rnnt_bpe_models.EncDecRNNTBPEModel",
+        "sample_rate": 16000,
+        "labels": pieces,
+        "tokenizer": {
+            "dir": None, "type": "bpe", "model_path": "nemo:tokenizer.model", "vocab_path": "nemo:vocab.txt",
+            "spe_tokenizer_vocab": "nemo:tokenizer.vocab",
+        },
+        "model_defaults": {"enc_hidden": hidden, "pred_hidden": pred, "joint_hidden": pred, "tdt_durations": durations},
+        "preprocessor": {
+            "_target_": f"{asr}modules.AudioToMelSpectrogramPreprocessor", "sample_rate": 16000,
+            "features": sizes["bands"], "normalize": "per_feature",
+            "window_size": 0.025, "window_stride": 0.01, "window": "hann", "n_fft": 512,
+            "log": True, "frame_splicing": 1, "dither": 1e-5, "pad_to": 0, "pad_value": 0.0,
+        },
         "encoder": {
-            "feat_in": sizes["bands"], "n_layers": sizes["layers"], "d_model": sizes["hidden"], "use_bias": False,
+            "_target_": f"{asr}modules.ConformerEncoder", "feat_out": -1, "att_context_size": [-1, -1],
+            "feat_in": sizes["bands"], "n_layers": sizes["layers"], "d_model": hidden, "use_bias": False,
             "subsampling": "dw_striding", "subsampling_factor": 8, "subsampling_conv_channels": sizes["channels"],
-            "causal_downsampling": False, "ff_expansion_factor": sizes["ff"] // sizes["hidden"],
+            "causal_downsampling": False, "ff_expansion_factor": sizes["ff"] // hidden, "untie_biases": True,
             "self_attention_model": "rel_pos", "n_heads": sizes["heads"], "xscaling": False, "pos_emb_max_len": 5000,
             "conv_kernel_size": 9, "conv_norm_type": "batch_norm",
         },
-        "decoder": {"prednet": {"pred_hidden": sizes["pred"], "pred_rnn_layers": 2}},
-        "decoding": {"durations": durations},
+        "decoder": {
+            "_target_": f"{asr}modules.RNNTDecoder", "blank_as_pad": True, "vocab_size": sizes["vocabulary"],
+            "prednet": {"pred_hidden": pred, "pred_rnn_layers": 2},
+        },
+        "joint": {
+            "_target_": f"{asr}modules.RNNTJoint", "num_classes": sizes["vocabulary"], "vocabulary": pieces,
+            "num_extra_outputs": DURATIONS,
+            "jointnet": {
+                "joint_hidden": pred, "encoder_hidden": hidden, "pred_hidden": pred, "activation": "relu",
+                "dropout": 0.2,  # without it, NeMo numbers the joint's layers otherwise
+            },
+        },
+        "decoding": {"strategy": "greedy_batch", "model_type": "tdt", "durations": durations,
+                     "greedy": {"max_symbols": 10}},
+        "loss": {
+            "loss_name": "tdt",
+            "tdt_kwargs": {"fastemit_lambda": 0.0, "clamp": -1.0, "durations": durations, "sigma": 0.02, "omega": 0.1},
+        },
     }  # fmt: skip
+
+
+def sentencepiece_model(pieces: list[str]) -> bytes:
+    """A SentencePiece model of these pieces (``sentencepiece_model.proto``), the first of which is ``<unk>``."""
+
+    def varint(value: int) -> bytes:
+        return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+    def text(number: int, data: bytes) -> bytes:
+        return varint(number << 3 | 2) + varint(len(data)) + data
+
+    def integer(number: int, value: int) -> bytes:
+        return varint(number << 3) + varint(value % 2**64)
+
+    each = [
+        text(1, text(1, piece.encode()) + b"\x15" + struct.pack("<f", -index) + integer(3, 1 if index else 2))
+        for index, piece in enumerate(pieces)
+    ]
+    # Byte-pair encoding; no ids for the beginning and end of a sentence, nor for padding.
+    trainer = integer(3, 2) + integer(4, len(pieces)) + integer(40, 0) + b"".join(integer(n, -1) for n in (41, 42, 43))
+    return b"".join(each) + text(2, trainer) + text(3, b"")
 
 
 def nemo(
@@ -254,10 +310,14 @@ def nemo(
     checkpoint: bytes | None = None,
     mode: str = "w:",
 ) -> Path:
-    """Write a ``.nemo`` file."""
+    """Write a ``.nemo`` file, which NeMo 3 reads too."""
     weights = checkpoint or torch_saved(tensors or random_tensors(sizes, gain=1.0 if sizes is FULL else 6.0))
+    pieces = random_pieces(sizes["vocabulary"])
     parts = {
         "./model_config.yaml": yaml.safe_dump(config or nemo_config(sizes), allow_unicode=True).encode(),
+        "./tokenizer.model": sentencepiece_model(pieces),
+        "./tokenizer.vocab": "".join(f"{piece}\t{-index}\n" for index, piece in enumerate(pieces)).encode(),
+        "./vocab.txt": "".join(f"{piece}\n" for piece in pieces).encode(),
         "./model_weights.ckpt": weights,
     }
     with tarfile.open(path, mode) as archive:
@@ -266,3 +326,26 @@ def nemo(
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return path
+
+
+def transformers(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint in transformers' layout, which v3 is published in too. Needs the extra gpu."""
+    from safetensors.numpy import save_file
+    from tokenizers import Tokenizer, models
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.asarray(t, order="C") for name, t in checkpoint.tensors.items()}, folder / "model.safetensors")
+    pieces = [(piece, -float(index)) for index, piece in enumerate([*checkpoint.vocabulary.pieces, "<blank>"])]
+    Tokenizer(models.Unigram(pieces, unk_id=0)).save(str(folder / "tokenizer.json"))
+    blank, sizes = checkpoint.vocabulary.blank, asdict(checkpoint.architecture)
+    config = {
+        "model_type": "parakeet_tdt", "vocab_size": blank + 1, "blank_token_id": blank, "pad_token_id": 0,
+        "decoder_hidden_size": sizes.pop("predictor_hidden"), "num_decoder_layers": sizes.pop("predictor_layers"),
+        "durations": sizes.pop("durations"), "encoder_config": sizes,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    beyond = list(range(blank + 1, blank + 1 + DURATIONS))
+    (folder / "generation_config.json").write_text(
+        json.dumps({"decoder_start_token_id": blank, "pad_token_id": 0, "suppress_tokens": beyond})
+    )
+    return folder

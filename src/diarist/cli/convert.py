@@ -30,8 +30,8 @@ def convert(
 ) -> None:
     """Make a Parakeet model cheaper on the CPU, and say how far it then is from the original.
 
-    Only matrix products become int8. From a checkpoint this needs the extra "convert" and about three times the size of
-    the checkpoint in memory and on disk. Use the result with: diarist transcribe FILE --model DIR
+    Only matrix products become int8. From a checkpoint this needs the extra "convert", about four times the size of the
+    checkpoint in memory (10 GB) and 1.3 times on disk. Use the result with: diarist transcribe FILE --model DIR
     """
     from diarist.audio.decode import decode
     from diarist.transcription.convert import convert as run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,9 +60,20 @@ class Resident(Generic[T]):
         with self._lock:
             self._stop_timer()
             self._held = None
-        gc.collect()
+        _give_back()
 
     def _stop_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+def _give_back() -> None:
+    """Return memory that was freed to the system: glibc, and torch on a GPU, keep it for the next allocation."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    if trim is not None:
+        trim(0)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.cuda.empty_cache()

@@ -6,6 +6,7 @@ windows are cut, decoded and joined one batch at a time.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,9 +28,11 @@ OVERLAP: Final = 2.0
 SAME_WORD: Final = 0.6  # seconds by which two windows may disagree on when a word was said
 HOLE_SECONDS: Final = 1.5  # of voice without a word are worth a second try
 HOLE_EDGE: Final = 0.3
-STRAY_EDGE: Final = 0.3  # seconds from the end of what a window heard
-STRAY_CONFIDENCE: Final = 0.5
-STRAY_GAP: Final = 1.5  # seconds within which a word is not said twice by two windows
+REPEAT_GAP: Final = 1.5  # seconds within which a word is not said twice by two windows
+
+# What it costs to change from one window's words to another's, where a sure word is worth 1.
+CHANGE_AGREED: Final = 0.25
+CHANGE: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,7 @@ def recognise_windows(
         if probability is not None:
             words = _filled(words, window, probability, recognise)
         if last is not None and window.heard.start < last.heard.end:
-            cut = (last.core.end + window.core.start) / 2
-            joined = join(joined, words, Span(window.heard.start, last.heard.end), cut)
+            joined = join(joined, words, Span(window.heard.start, last.heard.end))
         else:
             joined += words
         last = window
@@ -165,57 +167,76 @@ def _filled(words: list[Word], window: Window, probability: NDArray[np.float32],
     return words
 
 
-def join(earlier: list[Word], later: Sequence[Word], overlap: Span, cut: float) -> list[Word]:
+def join(earlier: list[Word], later: Sequence[Word], overlap: Span) -> list[Word]:
     """Join the words of two windows that both heard ``overlap``.
 
-    Where they agree on a word in the overlap, the earlier window's words run up to the agreed word nearest the cut, and
-    the later window's from there. Where they agree on none, each keeps the words on its side of the cut, and of two
-    words for the same sound the surer stays. Words that one window recognised where the other recognised nothing stay.
+    Of all ways to follow the earlier window's words, change to the later one's, and change back and again where that is
+    worth it, the one is taken that keeps the most words which are right, as far as their confidences say; a window is
+    trusted less the nearer its own end is. The way changes at a word on which both agree, or, at a higher cost, between
+    two words that follow each other in time; it leaves out no word on which both agree, and takes none of them twice.
 
     Args:
         earlier: all words up to and including the earlier window.
         later: the later window's words.
         overlap: what both heard.
-        cut: where the later window's own stretch begins.
     """
     first = next((i for i, word in enumerate(earlier) if word.end > overlap.start), len(earlier))
-    head, tail = earlier[:first], earlier[first:]
     stop = next((i for i, word in enumerate(later) if word.start >= overlap.end), len(later))
-    agreed = [(abs((tail[i].midpoint + later[j].midpoint) / 2 - cut), i, j) for i, j in _matches(tail, later[:stop])]
-    if agreed:
-        _, i, j = min(agreed)
-        left, right, dropped = tail[: i + 1], list(later[j + 1 :]), [*tail[i + 1 :], *later[:j]]
-    else:
-        left = [word for word in tail if word.midpoint < cut]
-        right = [word for word in later if word.midpoint >= cut]
-        dropped = [word for word in tail if word.midpoint >= cut] + [word for word in later if word.midpoint < cut]
-        if left and right and _same_sound(left[-1], right[0]):
-            if _surer(left[-1], right[0]) is left[-1]:
-                right = right[1:]
-            else:
-                left = left[:-1]
-    return [*head, *_with_strays(left, right, dropped, overlap)]
+    return [*earlier[:first], *_best_way(earlier[first:], later[:stop], overlap), *later[stop:]]
 
 
-def _with_strays(left: list[Word], right: list[Word], dropped: Sequence[Word], overlap: Span) -> list[Word]:
-    """Add what only one window recognised, where the other, whose stretch it was, recognised nothing.
+def _best_way(tail: Sequence[Word], soon: Sequence[Word], overlap: Span) -> list[Word]:
+    """The words of `join` in the overlap, by dynamic programming over the words of both windows."""
+    pairs = _matches(tail, soon)
+    agreed = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    # A step is (agreed words before it, time, side, index): in this order, what comes before a word stands before it.
+    steps: list[tuple[int, float, int, int]] = []
+    for side, words in enumerate((tail, soon)):
+        reached = 0.0
+        for index, word in enumerate(words):
+            reached = max(reached, word.midpoint)
+            steps.append((bisect_left(agreed[side], index), reached, side, index))
+    steps.sort()
+    chosen = [(tail, soon)[side][index] for _, _, side, index in steps]
+    after = [bisect_right(agreed[side], index) for _, _, side, index in steps]
+    ways: list[tuple[float, int]] = []  # the worth of the best way up to each step, and the step before it
+    for this, (before, _, side, index) in enumerate(steps):
+        starts = [(-CHANGE if side else 0.0, -1)] if before == 0 and (side or index == 0) else []
+        for other, (_, _, its_side, its_index) in enumerate(steps[:this]):
+            if its_side == side:
+                if its_index == index - 1:
+                    starts.append((ways[other][0], other))
+            elif after[other] == before:
+                if before and (agreed[its_side][before - 1], agreed[side][before - 1]) == (its_index, index - 1):
+                    starts.append((ways[other][0] - CHANGE_AGREED, other))
+                elif _follow(chosen[other], chosen[this]):
+                    starts.append((ways[other][0] - CHANGE, other))
+        worth, came = max(starts, default=(-np.inf, -1))
+        inward = overlap.end - chosen[this].midpoint if side == 0 else chosen[this].midpoint - overlap.start
+        trust = min(1.0, max(0.0, 2 * inward / overlap.duration))
+        confidence = chosen[this].confidence
+        ways.append((worth + trust * (1.0 if confidence is None else confidence), came))
+    ends = [
+        (ways[this][0] - (0.0 if side else CHANGE), this)
+        for this, (_, _, side, index) in enumerate(steps)
+        if after[this] == len(pairs) and (side == 0 or index == len(soon) - 1)
+    ]
+    if not pairs:
+        ends.append((-CHANGE, -1))
+    _, at = max(ends)
+    found: list[Word] = []
+    while at >= 0:
+        found.append(chosen[at])
+        at = ways[at][1]
+    return found[::-1]
 
-    Not words at a window's very edge, which it heard a part of, nor unsure ones, nor one that is there already at about
-    that time.
-    """
-    near = [word for word in (*left, *right) if word.end > overlap.start - 1 and word.start < overlap.end + 1]
-    strays: list[Word] = []
-    for word in sorted(dropped, key=lambda word: -(word.confidence or 0)):
-        inside = overlap.start + STRAY_EDGE <= word.start and word.end <= overlap.end - STRAY_EDGE
-        sure = word.confidence is None or word.confidence >= STRAY_CONFIDENCE
-        text = _plain([word])
-        clear = all(
-            word.intersection(other) == 0 and not (_plain([other]) == text and word.gap(other) <= STRAY_GAP)
-            for other in (*near, *strays)
-        )
-        if inside and sure and clear:
-            strays.append(word)
-    return sorted([*left, *right, *strays], key=lambda word: word.midpoint) if strays else [*left, *right]
+
+def _follow(a: Word, b: Word) -> bool:
+    """Whether ``b``, from another window than ``a``, may be said after it, rather than being the same word."""
+    same = a.intersection(b) > 0.5 * min(a.duration, b.duration) or (
+        _plain([a]) == _plain([b]) and a.gap(b) <= REPEAT_GAP
+    )
+    return a.midpoint < b.midpoint and not same
 
 
 def _decoded(
@@ -268,14 +289,6 @@ def _matches(a: Sequence[Word], b: Sequence[Word]) -> list[tuple[int, int]]:
 
 def _plain(words: Iterable[Word]) -> list[str]:
     return ["".join(filter(str.isalnum, word.text)).lower() or word.text for word in words]
-
-
-def _same_sound(a: Word, b: Word) -> bool:
-    return a.intersection(b) > 0.5 * min(a.duration, b.duration)
-
-
-def _surer(a: Word, b: Word) -> Word:
-    return a if (a.confidence or 0) >= (b.confidence or 0) else b
 
 
 def _voiced(probability: NDArray[np.float32], span: Span) -> float:
