@@ -71,9 +71,10 @@ class Resident(Generic[T]):
 def _give_back() -> None:
     """Return memory that was freed to the system: glibc, and torch on a GPU, keep it for the next allocation."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
-    if trim is not None:
-        trim(0)
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.cuda.empty_cache()
