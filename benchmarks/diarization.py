@@ -3,6 +3,8 @@
     python benchmarks/diarization.py --recordings DIR --bundle DIR --json
     python benchmarks/diarization.py --recordings DIR --bundle DIR --systems exact default pyannote-community-1 \
         --python pyannote-community-1=/path/to/venv/bin/python
+    python benchmarks/diarization.py --recordings DIR --bundle DIR --systems default sherpa-onnx speakrs \
+        --python sherpa-onnx=/path/to/venv/bin/python speakrs=/path/to/other/venv/bin/python
     python benchmarks/diarization.py --recordings DIR --lengths 1 10 60 240 --plot docs/diarization-scale.svg
 
 ``DIR`` holds one folder per recording with ``audio.flac`` and ``ref.rttm``. ``--bundle`` is a folder laid out like the
@@ -81,6 +83,7 @@ def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[d
     python = dict(pair.split("=", 1) for pair in args.python).get(system, sys.executable)
     command = [python, str(WORKER), system, *map(str, recordings), "--threads", str(args.threads)]
     command += ["--bundle", str(args.bundle)] if args.bundle else []
+    command += ["--peer-files", str(args.peer_files)] if args.peer_files else []
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         rows = []
@@ -91,6 +94,17 @@ def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[d
     if process.returncode or not rows:
         raise RuntimeError(f"exit code {process.returncode}; run it by hand: {' '.join(command)}")
     return rows
+
+
+def write_peer_files(args: argparse.Namespace, folder: Path) -> Path | None:
+    """Convert the bundle for the systems that need it so, before their time is taken. Needs the ``onnx`` package."""
+    wanted = {system.split("-")[0] for system in args.systems} & {"sherpa", "speakrs"}
+    for name in wanted:
+        import diarization_peers
+
+        (folder / name).mkdir()
+        getattr(diarization_peers, f"write_{name}")(args.bundle, folder / name)
+    return folder if wanted else None
 
 
 def compare(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
@@ -230,6 +244,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        args.peer_files = write_peer_files(args, Path(folder))
         rows = scale(args, Path(folder)) if args.lengths else compare(args, Path(folder))
     if args.plot:
         plot(rows, args.plot)

