@@ -79,18 +79,33 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 
 def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What one system's process printed: first how it started, then a row for each recording."""
+    """What one system's process printed: first how it started, then a row for each recording.
+
+    With ``--keep``, rows are stored as they come, and those that are there are not computed again.
+    """
+    kept = args.keep and args.keep / f"{system}.jsonl"
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    rows = [row for row in rows if row.get("recording", "") in ("", *(path.stem for path in recordings))]
+    done = {row.get("recording") for row in rows}
+    recordings = [path for path in recordings if path.stem not in done]
+    if rows and not recordings:
+        return rows
     python = dict(pair.split("=", 1) for pair in args.python).get(system, sys.executable)
     command = [python, str(WORKER), system, *map(str, recordings), "--threads", str(args.threads)]
     command += ["--bundle", str(args.bundle)] if args.bundle else []
     command += ["--peer-files", str(args.peer_files)] if args.peer_files else []
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        rows = []
         for line in process.stdout or ():
-            rows.append(json.loads(line) | {"since_start_s": time.perf_counter() - started})
-            if len(rows) > 1 and not args.json:
-                print(f"  {system}: {rows[-1]['recording']}", file=sys.stderr, flush=True)
+            row = json.loads(line) | {"since_start_s": time.perf_counter() - started}
+            if rows and "recording" not in row:
+                continue  # the start of a run that goes on where another one ended
+            rows.append(row)
+            if kept:
+                with kept.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+            if "recording" in row:
+                print(f"  {system}: {row['recording']}", file=sys.stderr, flush=True)
     if process.returncode or not rows:
         raise RuntimeError(f"exit code {process.returncode}; run it by hand: {' '.join(command)}")
     return rows
@@ -236,6 +251,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, help="folder laid out like the repository of community-1")
     parser.add_argument("--systems", nargs="*", default=["exact", "default", "embedded"])
     parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=PYTHON")
+    parser.add_argument("--keep", type=Path, help="folder for what each system found; what is there is not run again")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--lengths", nargs="*", type=float, help="minutes; measures time and memory over length instead"

@@ -129,8 +129,7 @@ def sherpa_onnx(args: argparse.Namespace, threshold: float) -> Diarize:
 
 
 def speakrs(args: argparse.Namespace) -> Diarize:
-    """Speakrs' CPU mode, as it comes."""
-    os.environ["RAYON_NUM_THREADS"] = str(args.threads)
+    """The CPU mode; it takes as many threads as there are cores, at most four."""
     import speakrs as library
 
     engine = library.Pipeline.from_prepared(library.prepare("cpu", model_dir=args.peer_files / "speakrs"))
