@@ -48,33 +48,43 @@ def windowed(args: argparse.Namespace) -> Diarize:
 
 
 def diarist_3_1(args: argparse.Namespace, mode: str) -> Diarize:
-    """Our 3.1 with the bundle's networks, found as the models that it names."""
-    folder = Path(tempfile.mkdtemp())
-    for name, part in (("segmentation-3.0", "segmentation"), ("wespeaker-voxceleb-resnet34-LM", "embedding")):
-        (folder / name).symlink_to(args.bundle.resolve() / part)
-    os.environ["DIARIST_MODEL_DIR"] = str(folder)
+    """Our 3.1 with the bundle's networks."""
+    lay_out_3_1(args.bundle)
     return diarist(args, "3.1", mode=mode)
 
 
+def lay_out_3_1(bundle: Path) -> None:
+    """Let the bundle's networks be found as the models that 3.1 names."""
+    folder = Path(tempfile.mkdtemp())
+    for name, part in (("segmentation-3.0", "segmentation"), ("wespeaker-voxceleb-resnet34-LM", "embedding")):
+        (folder / name).symlink_to(bundle.resolve() / part)
+    os.environ["DIARIST_MODEL_DIR"] = str(folder)
+
+
 def pyannote(args: argparse.Namespace, clustering: str) -> Diarize:
-    """pyannote.audio's own pipeline, from the same bundle of weights."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
+    """pyannote.audio's own pipeline."""
     import torch
-    from pyannote.audio import Pipeline
 
     torch.set_num_threads(args.threads)
-    if clustering == "community-1":
-        pipeline = Pipeline.from_pretrained(str(args.bundle))
-    else:
-        config = Path(tempfile.mkdtemp()) / "config.yaml"
-        config.write_text(_CONFIG_3_1.format(bundle=args.bundle.resolve()))
-        pipeline = Pipeline.from_pretrained(str(config))
+    pipeline = pyannote_pipeline(args.bundle, clustering)
 
     def run(path: Path) -> Turns:
         found = pipeline({"waveform": torch.from_numpy(read(path))[None], "sample_rate": 16_000})
         return [(turn.start, turn.end, label) for turn, _, label in found.speaker_diarization.itertracks(True)]
 
     return run
+
+
+def pyannote_pipeline(bundle: Path, clustering: str) -> Any:
+    """pyannote.audio's pipeline, from the same bundle of weights."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
+    from pyannote.audio import Pipeline
+
+    if clustering == "community-1":
+        return Pipeline.from_pretrained(str(bundle))
+    config = Path(tempfile.mkdtemp()) / "config.yaml"
+    config.write_text(_CONFIG_3_1.format(bundle=bundle.resolve()))
+    return Pipeline.from_pretrained(str(config))
 
 
 # speaker-diarization-3.1's parameters (its config.yaml), with the bundle's networks, which are the same.
