@@ -147,6 +147,7 @@ def compare(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
                 "cpu_s_per_audio_s": sum(row["cpu_s"] for row in rows) / seconds,
                 "wall_s_per_audio_s": sum(row["wall_s"] for row in rows) / seconds,
                 "start_to_ready_s": start["since_start_s"],
+                "start_to_ready_cpu_s": start["cpu_s"],
                 "peak_rss_mb": max(row["peak_rss_mb"] for row in rows),
                 "installed_mb": start["installed_mb"],
                 "recordings": {
@@ -224,7 +225,17 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The comparison as Markdown."""
-    head = ["system", "DER %", "to pyannote %", "CPU-s/audio-s", "ready s", "peak MB", "installed MB", "speakers found"]
+    head = [
+        "system",
+        "DER %",
+        "to pyannote %",
+        "CPU-s/audio-s",
+        "ready s",
+        "CPU-s",
+        "peak MB",
+        "installed MB",
+        "speakers found",
+    ]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for row in rows:
         if "failed" in row:
@@ -235,6 +246,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{row['der_to_pyannote']:.2f}" if "der_to_pyannote" in row else "",
             f"{row['cpu_s_per_audio_s']:.4f}",
             f"{row['start_to_ready_s']:.2f}",
+            f"{row['start_to_ready_cpu_s']:.2f}",
             f"{row['peak_rss_mb']:.0f}",
             f"{row['installed_mb']:.0f}",
         ]

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import diarization_systems
 import numpy as np
@@ -31,7 +30,10 @@ CASES: tuple[tuple[str, dict[str, int]], ...] = (
 )
 
 
-def theirs(bundle: Path, arrays: Path) -> list[list[tuple[float, float, str]]]:
+Turns = list[tuple[float, float, str]]
+
+
+def theirs(bundle: Path, arrays: Path) -> list[Turns]:
     """What pyannote.audio finds in one recording's arrays: overlapping and exclusive turns for each case."""
     import torch
     from pyannote.core import SlidingWindow, SlidingWindowFeature
@@ -51,7 +53,7 @@ def theirs(bundle: Path, arrays: Path) -> list[list[tuple[float, float, str]]]:
     return outputs
 
 
-def ours(bundle: Path, path: Path, arrays: Path) -> tuple[float, list[list[tuple[float, float, str]]]]:
+def ours(bundle: Path, path: Path, arrays: Path) -> tuple[float, list[Turns]]:
     """Run our networks, store what they gave as pyannote.audio has it, and cluster it. Also gives the duration."""
     from diarist.audio.decode import decode
     from diarist.diarization.pipeline import load_diarizer
@@ -77,26 +79,28 @@ def ours(bundle: Path, path: Path, arrays: Path) -> tuple[float, list[list[tuple
     return audio.duration, outputs
 
 
-def rows(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+def compare(args: argparse.Namespace, folder: Path) -> list[str]:
+    """A line for each recording and case."""
     from diarization import der, error
 
-    found = []
-    for path in sorted(args.recordings.glob("*/audio.flac")):
-        if args.only and path.parent.name not in args.only:
-            continue
-        arrays = folder / "arrays.npz"
-        duration, mine = ours(args.bundle, path, arrays)
-        command = [args.python, __file__, "--bundle", str(args.bundle), "--arrays", str(arrays)]
-        other = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-        for number, (name, hints) in enumerate(CASES):
-            row: dict[str, Any] = {"recording": path.parent.name, "model": name, "hints": hints}
-            for kind, at in (("overlapping", 2 * number), ("exclusive", 2 * number + 1)):
-                reference = [(round(a, 3), round(b, 3), speaker) for a, b, speaker in other[at]]
-                row[kind] = der([error(reference, mine[at], duration)])
-                row["speakers"] = [len({turn[2] for turn in turns}) for turns in (reference, mine[at])]
-            found.append(row)
-            print(row, file=sys.stderr, flush=True)
-    return found
+    paths = {path.parent.name: path for path in sorted(args.recordings.glob("*/audio.flac"))}
+    paths = {name: path for name, path in paths.items() if not args.only or name in args.only}
+    mine = {name: ours(args.bundle, path, folder / f"{name}.npz") for name, path in paths.items()}
+    command = [args.python, __file__, "--bundle", str(args.bundle), "--arrays", str(folder)]
+    other = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    lines, equal = [], 0
+    for name, (duration, outputs) in mine.items():
+        for number, (model, hints) in enumerate(CASES):
+            pairs = list(zip(other[name], outputs, strict=True))[2 * number : 2 * number + 2]
+            apart = []
+            for reference, hypothesis in pairs:
+                rounded = [(round(start, 3), round(end, 3), speaker) for start, end, speaker in reference]
+                apart.append(der([error(rounded, hypothesis, duration)]))
+            equal += not any(apart)
+            counts = "/".join(str(len({turn[2] for turn in turns})) for turns in pairs[0])
+            asked = " ".join(f"{key}={value}" for key, value in hints.items())
+            lines.append(f"{name} | {model} {asked} | {counts} speakers | {apart[0]:.3f} % | {apart[1]:.3f} %")
+    return [*lines, f"{equal} of {len(lines)} equal to the millisecond"]
 
 
 def main() -> None:
@@ -108,13 +112,10 @@ def main() -> None:
     parser.add_argument("--arrays", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.arrays:
-        print(json.dumps(theirs(args.bundle, args.arrays)))
+        print(json.dumps({path.stem: theirs(args.bundle, path) for path in args.arrays.glob("*.npz")}))
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = rows(args, Path(folder))
-    same = sum(row["overlapping"] == row["exclusive"] == 0 for row in found)
-    print(json.dumps(found, indent=1))
-    print(f"{same} of {len(found)} equal to the millisecond", file=sys.stderr)
+        print("\n".join(compare(args, Path(folder))))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
@@ -53,7 +54,8 @@ def load_pyannote(
         torch.set_num_threads(threads)
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
         pipeline.to(torch.device("cuda"))
-    return PyannoteDiarizer(pipeline, ModelInfo("diarization", name, None, f"pyannote.audio {library.__version__}"))
+    label = Path(name).name if Path(name).is_dir() else name
+    return PyannoteDiarizer(pipeline, ModelInfo("diarization", label, None, f"pyannote.audio {library.__version__}"))
 
 
 class PyannoteDiarizer:
