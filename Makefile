@@ -27,8 +27,8 @@ demo: $(VENV)/.ready  ## transcribe a real telephone call: sets up .venv, fetche
 test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 	$(BIN)/python -m pytest
 
-parity: .venv-parity/.ready  ## compare the torch engine with the ONNX one; installs torch (TORCH=… to choose its build)
-	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py
+parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
+	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/diarization/test_nemotron.py
 
 .venv-parity/.ready: requirements/core.txt pyproject.toml
 	$(PYTHON) -m venv .venv-parity

@@ -59,7 +59,7 @@ def main() -> None:
                     lows[name].append(float(low))
                     highs[name].append(float(high))
     ranges = {name: [round(np.mean(lows[name]), 4), round(np.mean(highs[name]), 4)] for name in names}
-    print(json.dumps(ranges, indent=1))
+    print("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(ranges[name])}" for name in names) + "\n}")
 
 
 if __name__ == "__main__":

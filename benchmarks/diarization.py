@@ -3,6 +3,8 @@
     python benchmarks/diarization.py --recordings DIR --bundle DIR --json
     python benchmarks/diarization.py --recordings DIR --bundle DIR --systems exact default pyannote-community-1 \
         --python pyannote-community-1=/path/to/venv/bin/python
+    python benchmarks/diarization.py --recordings DIR --bundle DIR --systems default sherpa-onnx speakrs \
+        --python sherpa-onnx=/path/to/venv/bin/python speakrs=/path/to/other/venv/bin/python
     python benchmarks/diarization.py --recordings DIR --lengths 1 10 60 240 --plot docs/diarization-scale.svg
 
 ``DIR`` holds one folder per recording with ``audio.flac`` and ``ref.rttm``. ``--bundle`` is a folder laid out like the
@@ -77,20 +79,47 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 
 def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What one system's process printed: first how it started, then a row for each recording."""
+    """What one system's process printed: first how it started, then a row for each recording.
+
+    With ``--keep``, rows are stored as they come, and those that are there are not computed again.
+    """
+    kept = args.keep and args.keep / f"{system}.jsonl"
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    rows = [row for row in rows if row.get("recording", "") in ("", *(path.stem for path in recordings))]
+    done = {row.get("recording") for row in rows}
+    recordings = [path for path in recordings if path.stem not in done]
+    if rows and not recordings:
+        return rows
     python = dict(pair.split("=", 1) for pair in args.python).get(system, sys.executable)
     command = [python, str(WORKER), system, *map(str, recordings), "--threads", str(args.threads)]
     command += ["--bundle", str(args.bundle)] if args.bundle else []
+    command += ["--peer-files", str(args.peer_files)] if args.peer_files else []
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        rows = []
         for line in process.stdout or ():
-            rows.append(json.loads(line) | {"since_start_s": time.perf_counter() - started})
-            if len(rows) > 1 and not args.json:
-                print(f"  {system}: {rows[-1]['recording']}", file=sys.stderr, flush=True)
+            row = json.loads(line) | {"since_start_s": time.perf_counter() - started}
+            if rows and "recording" not in row:
+                continue  # the start of a run that goes on where another one ended
+            rows.append(row)
+            if kept:
+                with kept.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+            if "recording" in row:
+                print(f"  {system}: {row['recording']}", file=sys.stderr, flush=True)
     if process.returncode or not rows:
         raise RuntimeError(f"exit code {process.returncode}; run it by hand: {' '.join(command)}")
     return rows
+
+
+def write_peer_files(args: argparse.Namespace, folder: Path) -> Path | None:
+    """Convert the bundle for the systems that need it so, before their time is taken. Needs the ``onnx`` package."""
+    wanted = {system.split("-")[0] for system in args.systems} & {"sherpa", "speakrs"}
+    for name in wanted:
+        import diarization_peers
+
+        (folder / name).mkdir()
+        getattr(diarization_peers, f"write_{name}")(args.bundle, folder / name)
+    return folder if wanted else None
 
 
 def compare(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
@@ -118,6 +147,7 @@ def compare(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
                 "cpu_s_per_audio_s": sum(row["cpu_s"] for row in rows) / seconds,
                 "wall_s_per_audio_s": sum(row["wall_s"] for row in rows) / seconds,
                 "start_to_ready_s": start["since_start_s"],
+                "start_to_ready_cpu_s": start["cpu_s"],
                 "peak_rss_mb": max(row["peak_rss_mb"] for row in rows),
                 "installed_mb": start["installed_mb"],
                 "recordings": {
@@ -195,7 +225,17 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The comparison as Markdown."""
-    head = ["system", "DER %", "to pyannote %", "CPU-s/audio-s", "ready s", "peak MB", "installed MB", "speakers found"]
+    head = [
+        "system",
+        "DER %",
+        "to pyannote %",
+        "CPU-s/audio-s",
+        "ready s",
+        "CPU-s",
+        "peak MB",
+        "installed MB",
+        "speakers found",
+    ]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for row in rows:
         if "failed" in row:
@@ -206,6 +246,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{row['der_to_pyannote']:.2f}" if "der_to_pyannote" in row else "",
             f"{row['cpu_s_per_audio_s']:.4f}",
             f"{row['start_to_ready_s']:.2f}",
+            f"{row['start_to_ready_cpu_s']:.2f}",
             f"{row['peak_rss_mb']:.0f}",
             f"{row['installed_mb']:.0f}",
         ]
@@ -222,6 +263,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, help="folder laid out like the repository of community-1")
     parser.add_argument("--systems", nargs="*", default=["exact", "default", "embedded"])
     parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=PYTHON")
+    parser.add_argument("--keep", type=Path, help="folder for what each system found; what is there is not run again")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--lengths", nargs="*", type=float, help="minutes; measures time and memory over length instead"
@@ -230,6 +272,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        args.peer_files = write_peer_files(args, Path(folder))
         rows = scale(args, Path(folder)) if args.lengths else compare(args, Path(folder))
     if args.plot:
         plot(rows, args.plot)

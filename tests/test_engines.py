@@ -1,9 +1,12 @@
 """What ``auto`` takes: the best model that is here and knows the language, else the small embedded one."""
 
+import importlib
+
 import pytest
 
-from diarist.engines import auto_diarizer, auto_transcriber, load, share_threads
+from diarist.engines import OTHER_DIARIZERS, _load_diarizer, auto_diarizer, auto_transcriber, load, share_threads
 from diarist.model.errors import InputError
+from diarist.model.progress import ignore
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,24 @@ def test_the_embedded_diarizer_needs_both_its_parts():
     assert auto_diarizer({"community-1"}.__contains__).name == "community-1"
     assert auto_diarizer(set().__contains__).name == "embedded"
     assert auto_diarizer(set().__contains__).reason == "none is here, and this one is small"
+
+
+def test_speaker_diarization_3_1_goes_before_the_embedded_models_and_after_community_1():
+    parts = {"segmentation-3.0", "wespeaker-voxceleb-resnet34-LM", "campplus"}
+    assert auto_diarizer(parts.__contains__).name == "3.1"
+    assert auto_diarizer({"segmentation-3.0", "campplus"}.__contains__).name == "embedded"
+    assert auto_diarizer((parts | {"community-1"}).__contains__).name == "community-1"
+
+
+@pytest.mark.parametrize("name", ["nemo:model", "nemotron:", ":model", "nemotron", "3.2"])
+def test_an_unknown_diarizer_is_refused_in_one_line(name):
+    with pytest.raises(InputError, match=rf"no (diarizer|diarization model) '{name}'"):
+        _load_diarizer(name, "cpu", 1, ignore)
+
+
+def test_the_other_engines_have_their_loaders():
+    for engine in OTHER_DIARIZERS:
+        assert callable(getattr(importlib.import_module(f"diarist.diarization.{engine}"), f"load_{engine}"))
 
 
 def test_a_gpu_reads_the_checkpoint_where_the_cpu_reads_the_conversion():

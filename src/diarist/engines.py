@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import threading
 from collections.abc import Callable, Sequence
@@ -70,8 +71,11 @@ EMBEDDED_TRANSCRIBER = "whisper-base"
 EMBEDDED_DIARIZER = "embedded"
 DIARIZERS = (
     _Known("community-1", ("community-1",)),
+    _Known("3.1", ("segmentation-3.0", "wespeaker-voxceleb-resnet34-LM")),
     _Known("embedded", ("segmentation-3.0", "campplus")),
 )
+# Other engines, as "engine:model": modules of diarist.diarization, each an extra. ``auto`` never takes one.
+OTHER_DIARIZERS = ("pyannote", "nemotron", "speakrs")
 
 
 def auto_transcriber(
@@ -140,7 +144,8 @@ def load(
 
     Args:
         model: a transcription model's name, a folder of weights, or ``"auto"``.
-        diarizer: a diarization model's name, ``"auto"``, or None for a pipeline that never diarizes.
+        diarizer: a diarization model's name or folder, ``"auto"``, another engine's model as ``"engine:model"`` (see
+            `OTHER_DIARIZERS`), or None for a pipeline that never diarizes.
         language: what will be spoken, if known; ``auto`` takes a model that knows it.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: CPU threads for both engines together, all cores if not given; with one, they run in turn.
@@ -203,6 +208,17 @@ def _load_transcriber(name: str, device: str, threads: int, progress: Progress) 
 
 
 def _load_diarizer(name: str, device: str, threads: int, progress: Progress) -> Diarizer:
-    from diarist.diarization.pipeline import load_diarizer
+    engine, colon, model = name.partition(":")
+    if not colon or Path(name).exists():
+        from diarist.diarization.pipeline import load_diarizer
 
-    return load_diarizer(name, device=device, threads=threads, progress=progress)
+        return load_diarizer(name, device=device, threads=threads, progress=progress)
+    if engine not in OTHER_DIARIZERS or not model:
+        raise InputError(
+            "unknown_model",
+            f"There is no diarizer {name!r}.",
+            f"Use {', '.join(f'{other}:MODEL' for other in OTHER_DIARIZERS)}, or one of diarist's own without a colon.",
+        )
+    adapter = importlib.import_module(f"diarist.diarization.{engine}")
+    loaded: Diarizer = getattr(adapter, f"load_{engine}")(model, device=device, threads=threads)
+    return loaded

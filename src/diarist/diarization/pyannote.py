@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.diarization.adapter import name_speakers, to_turns, within
 from diarist.model.errors import DiaristError, EngineError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
-from diarist.model.transcript import Diarization, ModelInfo, Turn
+from diarist.model.transcript import Diarization, ModelInfo
 
 
-def load_pyannote(name: str = "pyannote/speaker-diarization-community-1", *, device: str = "auto") -> PyannoteDiarizer:
+def load_pyannote(
+    name: str = "pyannote/speaker-diarization-community-1", *, device: str = "auto", threads: int | None = None
+) -> PyannoteDiarizer:
     """Load a pipeline of pyannote.audio.
 
     Args:
         name: its repository on the hub (gated: a token is taken from ``HF_TOKEN``), or a folder.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        threads: CPU threads; sets torch's, for the process.
 
     Raises:
         EngineError: pyannote.audio is not installed.
@@ -46,9 +50,12 @@ def load_pyannote(name: str = "pyannote/speaker-diarization-community-1", *, dev
         ) from error
     if pipeline is None:
         raise WeightsError("pyannote_weights", f"pyannote.audio may not read {name}.", "Accept its terms on the hub.")
+    if threads:
+        torch.set_num_threads(threads)
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
         pipeline.to(torch.device("cuda"))
-    return PyannoteDiarizer(pipeline, ModelInfo("diarization", name, None, f"pyannote.audio {library.__version__}"))
+    label = Path(name).name if Path(name).is_dir() else name
+    return PyannoteDiarizer(pipeline, ModelInfo("diarization", label, None, f"pyannote.audio {library.__version__}"))
 
 
 class PyannoteDiarizer:
@@ -85,14 +92,17 @@ class PyannoteDiarizer:
         except Exception as error:
             raise EngineError("pyannote_failed", f"pyannote.audio failed: {type(error).__name__}.") from error
         progress("diarization", 1.0)
-        turns = _turns(found.speaker_diarization.itertracks(yield_label=True), audio.duration)
-        names = {name: f"SPEAKER_{i:02d}" for i, name in enumerate(dict.fromkeys(turn.speaker for turn in turns))}
+        turns, exclusive = (
+            within(
+                ((span.start, span.end, label) for span, _, label in some.itertracks(yield_label=True)), audio.duration
+            )
+            for some in (found.speaker_diarization, found.exclusive_speaker_diarization)
+        )
+        names = name_speakers(turns)
         voices = zip(found.speaker_diarization.labels(), found.speaker_embeddings, strict=False)
         return Diarization(
-            turns=_renamed(turns, names),
-            exclusive=_renamed(
-                _turns(found.exclusive_speaker_diarization.itertracks(yield_label=True), audio.duration), names
-            ),
+            turns=to_turns(turns, names),
+            exclusive=to_turns(exclusive, names),
             duration=audio.duration,
             model=self._model,
             embeddings={
@@ -102,14 +112,3 @@ class PyannoteDiarizer:
             },
             timings={"networks": time.perf_counter() - started},
         )
-
-
-def _turns(tracks: Iterable[tuple[Any, Any, str]], duration: float) -> tuple[Turn, ...]:
-    """Its turns within the recording; they may run on into the padding of its last chunk."""
-    spans = ((max(0.0, span.start), min(span.end, duration), label) for span, _, label in tracks)
-    turns = [Turn(start, end, label) for start, end, label in spans if end - start > 0.0005]
-    return tuple(sorted(turns, key=lambda turn: (turn.start, turn.end, turn.speaker)))
-
-
-def _renamed(turns: Iterable[Turn], names: dict[str, str]) -> tuple[Turn, ...]:
-    return tuple(Turn(turn.start, turn.end, names[turn.speaker]) for turn in turns if turn.speaker in names)

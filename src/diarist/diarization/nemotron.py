@@ -1,0 +1,129 @@
+"""NVIDIA's Nemotron-3-Diarization, the successor of Sortformer, behind the same protocol.
+
+One network, no clustering: it hears the recording in chunks, remembers up to eight voices in the order in which they
+came, and says for each 10 ms how likely each of them is to speak. Runs offline, the whole recording in one call,
+through transformers 5.23. Needs the extra ``nemotron``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.diarization.adapter import name_speakers, refuse_speaker_counts, within
+from diarist.model.errors import EngineError, WeightsError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Turn
+
+REPOSITORY = "nvidia/Nemotron-3-Diarization"
+
+
+def load_nemotron(name: str = REPOSITORY, *, device: str = "auto", threads: int | None = None) -> NemotronDiarizer:
+    """Load the network and its processor.
+
+    Args:
+        name: a repository on the hub (a token is taken from ``HF_TOKEN``), or a folder.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        threads: CPU threads; sets torch's, for the process.
+
+    Raises:
+        EngineError: torch or a transformers that knows this network is not installed.
+        WeightsError: the files cannot be fetched or read, or belong to another network.
+    """
+    try:
+        import torch
+        import transformers
+        from transformers import Nemotron3DiarizationForAudioFrameClassification as Network
+        from transformers import Nemotron3DiarizationProcessor as Processor
+    except ImportError as error:
+        raise EngineError(
+            "nemotron_missing", "Nemotron needs torch and transformers 5.23.", "pip install 'diarist[nemotron]'"
+        ) from error
+    try:
+        processor = Processor.from_pretrained(name)
+        # Never a pickle. Tensors that do not fit would only be warned about, and replaced by chance.
+        network, fit = Network.from_pretrained(name, use_safetensors=True, output_loading_info=True)
+        if fit["missing_keys"] or fit["unexpected_keys"]:
+            raise ValueError(name)
+    except Exception as error:  # the library raises whatever the hub client or safetensors does
+        raise WeightsError(
+            "nemotron_weights",
+            f"transformers cannot load {name} ({type(error).__name__}).",
+            "Name a repository or a folder with config.json, model.safetensors and processor_config.json.",
+        ) from error
+    if threads:
+        torch.set_num_threads(threads)
+    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    label = Path(name).name if Path(name).is_dir() else name
+    info = ModelInfo("diarization", label, None, f"transformers {transformers.__version__}")
+    return NemotronDiarizer(network.eval().to("cuda" if on_gpu else "cpu"), processor, info)
+
+
+class NemotronDiarizer:
+    """The network as a `diarist.diarization.base.Diarizer`. Gives soft scores and no embeddings."""
+
+    def __init__(self, network: Any, processor: Any, model: ModelInfo) -> None:
+        self._network = network
+        self._processor = processor
+        self._model = model
+
+    @property
+    def model(self) -> ModelInfo:
+        """What will be named in the transcript."""
+        return self._model
+
+    def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
+        """See `diarist.diarization.base.Diarizer`.
+
+        Raises:
+            InputError: a number of speakers was asked for.
+            EngineError: the network failed.
+        """
+        import torch
+
+        refuse_speaker_counts(options, "Nemotron")
+        started = time.perf_counter()
+        progress("diarization", 0.0)
+        if not len(audio.samples):
+            return Diarization(turns=(), exclusive=(), duration=0.0, model=self._model)
+        try:
+            with torch.inference_mode():
+                inputs = self._processor(audio.samples, sampling_rate=SAMPLE_RATE)
+                inputs = inputs.to(self._network.device, dtype=self._network.dtype)
+                logits = self._network(**inputs).logits.float().cpu()
+        except Exception as error:
+            raise EngineError("nemotron_failed", f"Nemotron failed: {type(error).__name__}.") from error
+        progress("diarization", 1.0)
+        mask = inputs["attention_mask"].cpu()
+        loudest = torch.nn.functional.one_hot(logits.argmax(dim=2), logits.shape[2]).bool()
+        found, alone = (
+            within(((s["Start"], s["End"], s["Speaker"]) for s in segments), audio.duration)
+            for segments in (
+                self._processor.extract_speaker_dict(some, mask)[0]
+                for some in (logits, logits.masked_fill(~loudest, -torch.inf))
+            )
+        )
+        # Windows are centred: frame k is at k * step.
+        step = self._processor.feature_extractor.hop_length / SAMPLE_RATE
+        values = logits[0, : int(mask.sum())].sigmoid().numpy()
+        labels = name_speakers(found)
+        levels = np.rint(values[:, list(labels)] * 255).astype(np.uint8)
+
+        def turn(start: float, end: float, column: int) -> Turn:
+            first = round(start / step)
+            mean = float(values[first : max(round(end / step), first + 1), column].mean())
+            return Turn(start, end, labels[column], min(1.0, mean))
+
+        return Diarization(
+            turns=tuple(turn(*segment) for segment in found),
+            exclusive=tuple(turn(*segment) for segment in alone),
+            duration=audio.duration,
+            model=self._model,
+            scores=SpeakerScores(0.0, step, tuple(labels.values()), levels.tobytes()) if labels else None,
+            timings={"networks": time.perf_counter() - started},
+        )

@@ -1,0 +1,101 @@
+"""speakrs behind the same protocol: community-1's pipeline in Rust, with its own kernels for NVIDIA GPUs.
+
+On a CPU our engine does the same for a fraction of the work (``docs/diarization.md``). Needs the extra ``speakrs``
+(0.7.0, exactly: it is beta, and reads files with names of its own).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diarist.audio.audio import Audio
+from diarist.diarization.adapter import name_speakers, refuse_speaker_counts, to_turns, within
+from diarist.model.errors import EngineError, InputError, WeightsError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.transcript import Diarization, ModelInfo
+
+
+def load_speakrs(
+    name: str,
+    *,
+    device: str = "auto",
+    threads: int | None = None,  # noqa: ARG001 - all adapters are called alike
+) -> SpeakrsDiarizer:
+    """Load speakrs from its own model files.
+
+    Args:
+        name: the folder that holds them; ``speakrs.prepare()`` fetches them and says where they are.
+        device: ``"cuda"``, or ``"cpu"``, which ``"auto"`` means too: it cannot say beforehand whether a GPU will do.
+        threads: not used: it takes as many as there are cores, at most four.
+
+    Raises:
+        EngineError: speakrs is not installed.
+        InputError: it has no such device here.
+        WeightsError: files are missing or cannot be read.
+    """
+    try:
+        import speakrs
+    except ImportError as error:
+        raise EngineError("speakrs_missing", "speakrs cannot be imported.", "pip install 'diarist[speakrs]'") from error
+    folder, mode = Path(name).expanduser(), "cuda" if device == "cuda" else "cpu"
+    try:
+        pipeline = speakrs.Pipeline.from_prepared(speakrs.prepare(mode, model_dir=folder))
+    except speakrs.SpeakrsError as error:
+        if error.category == "unsupported_runtime":
+            raise InputError("bad_device", "This speakrs has no CUDA.", "Use the device 'cpu'.") from error
+        raise WeightsError(
+            "speakrs_weights", f"speakrs cannot load {folder} ({error.code}).", "speakrs.prepare() fetches its files."
+        ) from error
+    return SpeakrsDiarizer(
+        pipeline, ModelInfo("diarization", folder.name, None, f"speakrs {speakrs.__version__} {mode}")
+    )
+
+
+class SpeakrsDiarizer:
+    """A pipeline of speakrs as a `diarist.diarization.base.Diarizer`. Gives neither embeddings nor soft scores."""
+
+    def __init__(self, pipeline: Any, model: ModelInfo) -> None:
+        self._pipeline = pipeline
+        self._model = model
+
+    @property
+    def model(self) -> ModelInfo:
+        """What will be named in the transcript."""
+        return self._model
+
+    def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
+        """See `diarist.diarization.base.Diarizer`.
+
+        Raises:
+            InputError: a number of speakers was asked for.
+            EngineError: speakrs failed.
+        """
+        import speakrs
+
+        refuse_speaker_counts(options, "speakrs")
+        started = time.perf_counter()
+        progress("diarization", 0.0)
+        if not len(audio.samples):
+            return Diarization(turns=(), exclusive=(), duration=0.0, model=self._model)
+        try:
+            found = self._pipeline.diarize_samples(np.ascontiguousarray(audio.samples, np.float32))
+        except speakrs.SpeakrsError as error:
+            raise EngineError("speakrs_failed", f"speakrs failed: {error.code}.") from error
+        progress("diarization", 1.0)
+        turns, exclusive = (
+            within(((s.start, s.end, s.speaker) for s in segments), audio.duration)
+            for segments in (found.segments, found.exclusive_segments)
+        )
+        names = name_speakers(turns)
+        return Diarization(
+            turns=to_turns(turns, names),
+            exclusive=to_turns(exclusive, names),
+            duration=audio.duration,
+            model=self._model,
+            timings={"networks": time.perf_counter() - started},
+        )
