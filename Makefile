@@ -33,7 +33,7 @@ parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agr
 .venv-parity/.ready: requirements/core.txt pyproject.toml
 	$(PYTHON) -m venv .venv-parity
 	.venv-parity/bin/python -m pip install --quiet "$(TORCH)"
-	.venv-parity/bin/python -m pip install --quiet --editable '.[gpu,convert]' pytest pytest-timeout hypothesis rapidfuzz
+	.venv-parity/bin/python -m pip install --quiet --editable '.[gpu,convert,nemotron]' pytest pytest-timeout hypothesis rapidfuzz
 	@touch $@
 
 check: $(VENV)/.ready-dev  ## lint, types, and which room may import which

@@ -1,11 +1,12 @@
 """Both engines give the same tokens, times and confidences for the same weights. Needs the extras."""
 
 import importlib.util
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
+if importlib.util.find_spec("torch") is None or importlib.util.find_spec("onnxscript") is None:
     pytest.skip("the extras gpu and convert are not installed", allow_module_level=True)
 
 from diarist.model.errors import WeightsError
@@ -96,26 +97,35 @@ def test_transformers_layout_gives_what_the_nemo_file_gives(nemo, sounds, tmp_pa
 
 
 def test_our_network_is_transformers_own(nemo, sounds):
-    """Same names, and the same encoder output, as ``ParakeetForTDT``."""
+    """Same names, and the same encoder output, as ``ParakeetForTDT``, padding and all."""
     import torch
+
+    if importlib.util.find_spec("transformers") is None:
+        pytest.skip("transformers is not installed")
     from transformers import ParakeetForTDT, ParakeetTDTConfig
 
     checkpoint = read(nemo)
     ours = make_network(checkpoint.architecture, checkpoint.vocabulary.blank)
+    predictor = ("predictor_hidden", "predictor_layers", "durations")
+    sizes = {name: size for name, size in asdict(checkpoint.architecture).items() if name not in predictor}
     theirs = ParakeetForTDT(
         ParakeetTDTConfig(
             vocab_size=checkpoint.vocabulary.blank + 1, decoder_hidden_size=32, num_decoder_layers=2,
-            durations=list(checkpoint.architecture.durations), encoder_config=ours.encoder.config.to_dict(),
+            durations=list(checkpoint.architecture.durations), encoder_config=sizes,
             blank_token_id=checkpoint.vocabulary.blank, pad_token_id=0,
         )
     ).eval()  # fmt: skip
     assert set(ours.state_dict()) == set(theirs.state_dict())
     theirs.load_state_dict({name: torch.tensor(np.array(t)) for name, t in checkpoint.tensors.items()})
-    features, lengths = batch(sounds[:1])
+    features, lengths = batch(sounds)
+    mask = torch.arange(features.shape[2])[None] < torch.from_numpy(lengths)[:, None]
     with torch.inference_mode():
-        wanted = theirs.get_audio_features(torch.from_numpy(features).transpose(1, 2)).pooler_output
-    encoded, _ = TorchBackend(checkpoint, "cpu").encode(features, lengths)
-    assert torch.allclose(encoded, wanted, atol=1e-4)
+        wanted = theirs.get_audio_features(
+            torch.from_numpy(features).transpose(1, 2), attention_mask=mask
+        ).pooler_output
+    encoded, counts = TorchBackend(checkpoint, "cpu").encode(features, lengths)
+    for row, count in enumerate(counts):
+        assert torch.allclose(encoded[row, :count], wanted[row, :count], atol=1e-4)
 
 
 def test_nemo_finds_the_same_tokens_at_the_same_frames(nemo, both, sounds):

@@ -121,7 +121,7 @@ def export(checkpoint: Path, folder: Path) -> None:
 
     Raises:
         WeightsError: the checkpoint is damaged.
-        EngineError: torch or transformers is not installed.
+        EngineError: torch is not installed.
     """
     from diarist.transcription.parakeet_torch import export_graphs
 

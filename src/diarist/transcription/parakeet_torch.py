@@ -1,8 +1,8 @@
 """Parakeet on torch, for GPUs: straight from a published checkpoint, without conversion and without NeMo.
 
-The encoder is transformers' (pinned exactly in the extra ``gpu``: its internals move between releases); predictor and
-joint are a dozen lines here. Not used: transformers' ``generate``, whose batched TDT decoding is wrong for utterances
-that are finished, and CUDA graphs, whose capture has corrupted other libraries in the same process.
+The encoder is in `diarist.transcription.conformer`; predictor and joint are a dozen lines here. Not used: transformers'
+``generate``, whose batched TDT decoding is wrong for utterances that are finished, and CUDA graphs, whose capture has
+corrupted other libraries in the same process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,7 +56,7 @@ class TorchBackend:
 
     Raises:
         WeightsError: tensors are missing, left over, or of another size than the configuration says.
-        EngineError: torch or transformers is not installed.
+        EngineError: torch is not installed.
     """
 
     def __init__(
@@ -64,14 +64,11 @@ class TorchBackend:
     ) -> None:
         try:
             import torch
-            import transformers
         except ImportError as error:
-            raise EngineError(
-                "engine_missing", "This model needs torch and transformers.", "Run: pip install 'diarist[gpu]'"
-            ) from error
+            raise EngineError("engine_missing", "This model needs torch.", "Run: pip install 'diarist[gpu]'") from error
         if device == "cpu" and threads:
             torch.set_num_threads(threads)
-        self.engine = f"torch {torch.__version__}, transformers {transformers.__version__}, {precision}"
+        self.engine = f"torch {torch.__version__}, {precision}"
         self.blank = checkpoint.vocabulary.blank
         self.bands = checkpoint.architecture.num_mel_bins
         self.durations = checkpoint.architecture.durations
@@ -89,11 +86,8 @@ class TorchBackend:
         torch = self._torch
         with self._failures():
             inputs = torch.from_numpy(features).to(self._device, self._dtype).transpose(1, 2)
-            counts = torch.from_numpy(lengths).to(self._device)
-            mask = torch.arange(inputs.shape[1], device=self._device)[None] < counts[:, None]
-            found = self._network.encoder(input_features=inputs, attention_mask=mask)
-            encoded = self._network.encoder_projector(found.last_hidden_state.float())
-            return encoded, found.attention_mask.sum(-1).cpu().numpy().astype(np.int64)
+            found, counts = self._network.encoder(inputs, torch.from_numpy(lengths).to(self._device))
+            return self._network.encoder_projector(found.float()), counts.cpu().numpy()
 
     def begin(self, encoded: Any, count: int) -> Prediction:
         """See `diarist.transcription.tdt.Network.begin`."""
@@ -156,29 +150,26 @@ def _build(checkpoint: Checkpoint, blank: int) -> nn.Module:
             f"The weights do not fit their configuration: {' '.join(lines[1:2])[:300]}",
             "Fetch the model again.",
         ) from error
-    positions: Any = network.encoder.encode_positions  # computed, so in no checkpoint
-    positions.inv_freq = positions.compute_default_relative_positional_parameters(network.encoder.config)
     return network.eval().requires_grad_(False)
 
 
 def make_network(architecture: Architecture, blank: int) -> Any:
     """The network with the names of transformers' ``ParakeetForTDT``, and random weights."""
     from torch import nn
-    from transformers.models.parakeet.configuration_parakeet import ParakeetEncoderConfig
-    from transformers.models.parakeet.modeling_parakeet import ParakeetEncoder
 
-    sizes = asdict(architecture)
-    hidden, layers, durations = (sizes.pop(k) for k in ("predictor_hidden", "predictor_layers", "durations"))
+    from diarist.transcription.conformer import Encoder
+
+    hidden = architecture.predictor_hidden
     network, decoder, joint = nn.Module(), nn.Module(), nn.Module()
     try:
-        network.encoder = ParakeetEncoder(ParakeetEncoderConfig(**sizes, layerdrop=0.0))
+        network.encoder = Encoder(architecture)
     except (ValueError, RuntimeError, TypeError, ZeroDivisionError) as error:
         raise WeightsError("weights_mismatch", f"No such network can be made: {error}.", "Fetch it again.") from error
     network.encoder_projector = nn.Linear(architecture.hidden_size, hidden)
     decoder.embedding = nn.Embedding(blank + 1, hidden)
-    decoder.lstm = nn.LSTM(hidden, hidden, layers, batch_first=True)
+    decoder.lstm = nn.LSTM(hidden, hidden, architecture.predictor_layers, batch_first=True)
     decoder.decoder_projector = nn.Linear(hidden, hidden)
-    joint.head = nn.Linear(hidden, blank + 1 + len(durations))
+    joint.head = nn.Linear(hidden, blank + 1 + len(architecture.durations))
     network.decoder, network.joint = decoder, joint
     return network
 
@@ -214,9 +205,8 @@ def export_graphs(checkpoint: Checkpoint, folder: Path, opset: int) -> None:
             self.network = network
 
         def forward(self, audio_signal: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-            mask = torch.arange(audio_signal.shape[2], device=length.device)[None] < length[:, None]
-            found = self.network(input_features=audio_signal.transpose(1, 2), attention_mask=mask)
-            return found.last_hidden_state.transpose(1, 2), found.attention_mask.sum(-1).to(torch.int64)
+            found, counts = self.network(audio_signal.transpose(1, 2), length)
+            return found.transpose(1, 2), counts
 
     class DecoderJoint(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, network: Any) -> None:
