@@ -95,8 +95,8 @@ def compare(args: argparse.Namespace, folder: Path) -> list[str]:
             apart = []
             for reference, hypothesis in pairs:
                 rounded = [(round(start, 3), round(end, 3), speaker) for start, end, speaker in reference]
-                apart.append(der([error(rounded, hypothesis, duration)]))
-            equal += not any(apart)
+                apart.append(abs(der([error(rounded, hypothesis, duration)])))
+            equal += max(apart) < 1e-6  # sums of lengths, so not quite 0
             counts = "/".join(str(len({turn[2] for turn in turns})) for turns in pairs[0])
             asked = " ".join(f"{key}={value}" for key, value in hints.items())
             lines.append(f"{name} | {model} {asked} | {counts} speakers | {apart[0]:.3f} % | {apart[1]:.3f} %")
