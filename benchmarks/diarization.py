@@ -5,6 +5,7 @@
         --python pyannote-community-1=/path/to/venv/bin/python
     python benchmarks/diarization.py --recordings DIR --bundle DIR --systems default sherpa-onnx speakrs \
         --python sherpa-onnx=/path/to/venv/bin/python speakrs=/path/to/other/venv/bin/python
+    python benchmarks/diarization.py --recordings DIR --bundle DIR --hints --systems exact default embedded
     python benchmarks/diarization.py --recordings DIR --lengths 1 10 60 240 --plot docs/diarization-scale.svg
 
 ``DIR`` holds one folder per recording with ``audio.flac`` and ``ref.rttm``. ``--bundle`` is a folder laid out like the
@@ -78,7 +79,9 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
         file.writeframes(np.int16(samples * 32768).tobytes())
 
 
-def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
+def run(
+    system: str, recordings: list[Path], args: argparse.Namespace, speakers: dict[str, int] | None = None
+) -> list[dict[str, Any]]:
     """What one system's process printed: first how it started, then a row for each recording.
 
     With ``--keep``, rows are stored as they come, and those that are there are not computed again.
@@ -93,6 +96,7 @@ def run(system: str, recordings: list[Path], args: argparse.Namespace) -> list[d
     python = dict(pair.split("=", 1) for pair in args.python).get(system, sys.executable)
     command = [python, str(WORKER), system, *map(str, recordings), "--threads", str(args.threads)]
     command += ["--bundle", str(args.bundle)] if args.bundle else []
+    command += ["--speakers", *(str(speakers[path.stem]) for path in recordings)] if speakers else []
     command += ["--peer-files", str(args.peer_files)] if args.peer_files else []
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -131,10 +135,11 @@ def compare(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         references[path.name] = read_rttm(path / "ref.rttm")
         wavs.append(folder / f"{path.name}.wav")
         write_wav(wavs[-1], decode(path / "audio.flac").samples)
+    counts = {name: len({turn[2] for turn in turns}) for name, turns in references.items()} if args.hints else None
     found = []
     for system in args.systems:
         try:
-            start, *rows = run(system, wavs, args)
+            start, *rows = run(system, wavs, args, counts)
         except (OSError, RuntimeError) as problem:
             found.append({"system": system, "failed": str(problem)})
             continue
@@ -263,6 +268,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, help="folder laid out like the repository of community-1")
     parser.add_argument("--systems", nargs="*", default=["exact", "default", "embedded"])
     parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=PYTHON")
+    parser.add_argument("--hints", action="store_true", help="tell ours and pyannote.audio the true number of speakers")
     parser.add_argument("--keep", type=Path, help="folder for what each system found; what is there is not run again")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

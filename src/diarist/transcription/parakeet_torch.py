@@ -154,7 +154,8 @@ def _build(checkpoint: Checkpoint, blank: int) -> nn.Module:
 
 
 def make_network(architecture: Architecture, blank: int) -> Any:
-    """The network with the names of transformers' ``ParakeetForTDT``, and random weights."""
+    """The network with the names of transformers' ``ParakeetForTDT``, and no weights yet."""
+    import torch
     from torch import nn
 
     from diarist.transcription.conformer import Encoder
@@ -166,7 +167,8 @@ def make_network(architecture: Architecture, blank: int) -> Any:
     except (ValueError, RuntimeError, TypeError, ZeroDivisionError) as error:
         raise WeightsError("weights_mismatch", f"No such network can be made: {error}.", "Fetch it again.") from error
     network.encoder_projector = nn.Linear(architecture.hidden_size, hidden)
-    decoder.embedding = nn.Embedding(blank + 1, hidden)
+    # Drawing its weights at random would import torch's compiler and sympy: over a second.
+    decoder.embedding = nn.Embedding.from_pretrained(torch.empty(blank + 1, hidden))
     decoder.lstm = nn.LSTM(hidden, hidden, architecture.predictor_layers, batch_first=True)
     decoder.decoder_projector = nn.Linear(hidden, hidden)
     joint.head = nn.Linear(hidden, blank + 1 + len(architecture.durations))
