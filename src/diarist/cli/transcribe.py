@@ -96,7 +96,12 @@ def transcribe(
         str, typer.Option(help="Transcription model; auto takes the best one already here.", rich_help_panel=ENGINES)
     ] = "auto",
     diarizer: Annotated[
-        str, typer.Option(help="Diarization model; auto takes the best one already here.", rich_help_panel=ENGINES)
+        str,
+        typer.Option(
+            help="Diarization model: community-1, 3.1, embedded, a folder, or another engine's as pyannote:MODEL; "
+            "auto takes the best one already here.",
+            rich_help_panel=ENGINES,
+        ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=ENGINES)] = "auto",
     threads: Annotated[
