@@ -247,9 +247,10 @@ def _declared_seconds(container: InputContainer, stream: AudioStream, head: byte
         return None
     seconds = float(stream.duration * stream.time_base)
     at = head.find(b"data", 12)
-    if demuxer == "wav" and at > 0 and stream.codec_context.bit_rate:  # FFmpeg believes the file's size instead
+    bit_rate = stream.codec_context and stream.codec_context.bit_rate  # no context where FFmpeg has no decoder
+    if demuxer == "wav" and at > 0 and bit_rate:  # FFmpeg believes the file's size instead
         size = int.from_bytes(head[at + 4 : at + 8], "little")
-        seconds = max(seconds, size * 8 / stream.codec_context.bit_rate if size < _STREAMED_WAV else 0.0)
+        seconds = max(seconds, size * 8 / bit_rate if size < _STREAMED_WAV else 0.0)
     return seconds
 
 
