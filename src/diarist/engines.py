@@ -189,8 +189,7 @@ def load(
 def share_threads(threads: int) -> tuple[int, int]:
     """How many threads words and speakers get, where both are found at the same time: about two to one, as their work.
 
-    All threads for each of them took 20 to 25 % longer on two cores, and as much more CPU time
-    (`docs/results.md`).
+    All threads for each of them took 30 % longer on two cores, and 36 % more CPU time (`docs/results.md`).
     """
     speakers = max(1, threads // 3)
     return max(1, threads - speakers), speakers
