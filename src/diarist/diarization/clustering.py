@@ -99,17 +99,17 @@ class Agglomerative:
         labels = tree.cut(self.threshold)
         found = _num_large(labels, smallest)
         wanted = bounds.clip(found, int((active if self.rare_first else sure).sum()))
-        more = None
+        centroids = None
         if self.rare_first and found < wanted:
             known = means(train, _absorb_small(units, labels, smallest))
-            more = with_rare_voices(known, embeddings[active], wanted, self.threshold)
-        if more is None:
+            centroids = with_rare_voices(known, embeddings[active], wanted, self.threshold)
+        if centroids is None:
             if found != wanted:
                 labels = self._nearest_cut(tree, smallest, wanted)
-            more = means(train, _absorb_small(units, labels, smallest))
+            centroids = means(train, _absorb_small(units, labels, smallest))
         speakers = np.full(active.shape, NOBODY, np.intp)
-        speakers[active] = cosine(embeddings[active], more).argmax(axis=1)
-        return Clusters(speakers, more)
+        speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
+        return Clusters(speakers, centroids)
 
     def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""

@@ -7,17 +7,15 @@ through transformers 5.23. Needs the extra ``nemotron``.
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.diarization.adapter import name_speakers, refuse_speaker_counts, within
+from diarist.diarization.adapter import Adapter, name_speakers, shown_name, within
 from diarist.model.errors import EngineError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import Progress, ignore
+from diarist.model.progress import Progress
 from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Turn
 
 REPOSITORY = "nvidia/Nemotron-3-Diarization"
@@ -59,38 +57,23 @@ def load_nemotron(name: str = REPOSITORY, *, device: str = "auto", threads: int 
     if threads:
         torch.set_num_threads(threads)
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    label = Path(name).name if Path(name).is_dir() else name
-    info = ModelInfo("diarization", label, None, f"transformers {transformers.__version__}")
+    info = ModelInfo("diarization", shown_name(name), None, f"transformers {transformers.__version__}")
     return NemotronDiarizer(network.eval().to("cuda" if on_gpu else "cpu"), processor, info)
 
 
-class NemotronDiarizer:
+class NemotronDiarizer(Adapter):
     """The network as a `diarist.diarization.base.Diarizer`. Gives soft scores and no embeddings."""
 
+    cannot_count = "Nemotron"
+
     def __init__(self, network: Any, processor: Any, model: ModelInfo) -> None:
+        super().__init__(model)
         self._network = network
         self._processor = processor
-        self._model = model
 
-    @property
-    def model(self) -> ModelInfo:
-        """What will be named in the transcript."""
-        return self._model
-
-    def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
-        """See `diarist.diarization.base.Diarizer`.
-
-        Raises:
-            InputError: a number of speakers was asked for.
-            EngineError: the network failed.
-        """
+    def _find(self, audio: Audio, _options: Options, _progress: Progress) -> Diarization:
         import torch
 
-        refuse_speaker_counts(options, "Nemotron")
-        started = time.perf_counter()
-        progress("diarization", 0.0)
-        if not len(audio.samples):
-            return Diarization(turns=(), exclusive=(), duration=0.0, model=self._model)
         try:
             with torch.inference_mode():
                 inputs = self._processor(audio.samples, sampling_rate=SAMPLE_RATE)
@@ -98,7 +81,6 @@ class NemotronDiarizer:
                 logits = self._network(**inputs).logits.float().cpu()
         except Exception as error:
             raise EngineError("nemotron_failed", f"Nemotron failed: {type(error).__name__}.") from error
-        progress("diarization", 1.0)
         mask = inputs["attention_mask"].cpu()
         loudest = torch.nn.functional.one_hot(logits.argmax(dim=2), logits.shape[2]).bool()
         found, alone = (
@@ -125,5 +107,4 @@ class NemotronDiarizer:
             duration=audio.duration,
             model=self._model,
             scores=SpeakerScores(0.0, step, tuple(labels.values()), levels.tobytes()) if labels else None,
-            timings={"networks": time.perf_counter() - started},
         )

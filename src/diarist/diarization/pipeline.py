@@ -219,9 +219,11 @@ def _providers(device: str) -> list[str]:
         raise InputError(
             "bad_device", "This ONNX Runtime has no CUDA.", "Install onnxruntime-gpu in place of onnxruntime."
         )
-    if device == "cuda" and not _has_driver():
-        raise InputError("bad_device", "There is no NVIDIA driver here.", "Use the device 'auto' or 'cpu'.")
-    if device == "cpu" or not built_in or not _has_driver():
+    if device == "cpu" or not built_in:
+        return [_CPU]
+    if not _has_driver():
+        if device == "cuda":
+            raise InputError("bad_device", "There is no NVIDIA driver here.", "Use the device 'auto' or 'cpu'.")
         return [_CPU]
     with redirect_stdout(sys.stderr):
         onnxruntime.preload_dlls()  # from the wheels that came with it: no loader path leads there

@@ -7,15 +7,13 @@ to check a result, or for a pipeline of pyannote's that our engine does not run.
 from __future__ import annotations
 
 import os
-import time
-from pathlib import Path
 from typing import Any
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.diarization.adapter import name_speakers, to_turns, within
+from diarist.diarization.adapter import Adapter, name_speakers, shown_name, to_turns, within
 from diarist.model.errors import DiaristError, EngineError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import Progress, ignore
+from diarist.model.progress import Progress
 from diarist.model.transcript import Diarization, ModelInfo
 
 
@@ -54,24 +52,19 @@ def load_pyannote(
         torch.set_num_threads(threads)
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
         pipeline.to(torch.device("cuda"))
-    label = Path(name).name if Path(name).is_dir() else name
-    return PyannoteDiarizer(pipeline, ModelInfo("diarization", label, None, f"pyannote.audio {library.__version__}"))
+    return PyannoteDiarizer(
+        pipeline, ModelInfo("diarization", shown_name(name), None, f"pyannote.audio {library.__version__}")
+    )
 
 
-class PyannoteDiarizer:
+class PyannoteDiarizer(Adapter):
     """A pipeline of pyannote.audio as a `diarist.diarization.base.Diarizer`. Gives no soft scores."""
 
     def __init__(self, pipeline: Any, model: ModelInfo) -> None:
+        super().__init__(model)
         self._pipeline = pipeline
-        self._model = model
 
-    @property
-    def model(self) -> ModelInfo:
-        """What will be named in the transcript."""
-        return self._model
-
-    def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
-        """See `diarist.diarization.base.Diarizer`."""
+    def _find(self, audio: Audio, options: Options, progress: Progress) -> Diarization:
         import torch
 
         def report(step: str, _: object, completed: int | None = None, total: int | None = None, **__: object) -> None:
@@ -79,10 +72,6 @@ class PyannoteDiarizer:
             if step == "embeddings" and completed is not None and total:
                 progress("diarization", min(1.0, completed / total))
 
-        started = time.perf_counter()
-        progress("diarization", 0.0)
-        if not len(audio.samples):
-            return Diarization(turns=(), exclusive=(), duration=0.0, model=self._model)
         sound = {"waveform": torch.from_numpy(audio.samples)[None], "sample_rate": SAMPLE_RATE}
         hints = {key: getattr(options, key) for key in ("num_speakers", "min_speakers", "max_speakers")}
         try:
@@ -91,7 +80,6 @@ class PyannoteDiarizer:
             raise
         except Exception as error:
             raise EngineError("pyannote_failed", f"pyannote.audio failed: {type(error).__name__}.") from error
-        progress("diarization", 1.0)
         turns, exclusive = (
             within(
                 ((span.start, span.end, label) for span, _, label in some.itertracks(yield_label=True)), audio.duration
@@ -110,5 +98,4 @@ class PyannoteDiarizer:
                 for label, voice in voices
                 if label in names and (voice**2).sum() > 0
             },
-            timings={"networks": time.perf_counter() - started},
         )

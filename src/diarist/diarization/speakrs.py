@@ -6,17 +6,16 @@ On a CPU our engine does the same for a fraction of the work (``docs/diarization
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from diarist.audio.audio import Audio
-from diarist.diarization.adapter import name_speakers, refuse_speaker_counts, to_turns, within
+from diarist.diarization.adapter import Adapter, name_speakers, to_turns, within
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import Progress, ignore
+from diarist.model.progress import Progress
 from diarist.model.transcript import Diarization, ModelInfo
 
 
@@ -56,37 +55,22 @@ def load_speakrs(
     )
 
 
-class SpeakrsDiarizer:
+class SpeakrsDiarizer(Adapter):
     """A pipeline of speakrs as a `diarist.diarization.base.Diarizer`. Gives neither embeddings nor soft scores."""
 
+    cannot_count = "speakrs"
+
     def __init__(self, pipeline: Any, model: ModelInfo) -> None:
+        super().__init__(model)
         self._pipeline = pipeline
-        self._model = model
 
-    @property
-    def model(self) -> ModelInfo:
-        """What will be named in the transcript."""
-        return self._model
-
-    def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
-        """See `diarist.diarization.base.Diarizer`.
-
-        Raises:
-            InputError: a number of speakers was asked for.
-            EngineError: speakrs failed.
-        """
+    def _find(self, audio: Audio, _options: Options, _progress: Progress) -> Diarization:
         import speakrs
 
-        refuse_speaker_counts(options, "speakrs")
-        started = time.perf_counter()
-        progress("diarization", 0.0)
-        if not len(audio.samples):
-            return Diarization(turns=(), exclusive=(), duration=0.0, model=self._model)
         try:
             found = self._pipeline.diarize_samples(np.ascontiguousarray(audio.samples, np.float32))
         except speakrs.SpeakrsError as error:
             raise EngineError("speakrs_failed", f"speakrs failed: {error.code}.") from error
-        progress("diarization", 1.0)
         turns, exclusive = (
             within(((s.start, s.end, s.speaker) for s in segments), audio.duration)
             for segments in (found.segments, found.exclusive_segments)
@@ -97,5 +81,4 @@ class SpeakrsDiarizer:
             exclusive=to_turns(exclusive, names),
             duration=audio.duration,
             model=self._model,
-            timings={"networks": time.perf_counter() - started},
         )
