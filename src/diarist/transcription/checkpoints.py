@@ -64,7 +64,6 @@ class Architecture:
     attention_bias: bool
     convolution_bias: bool
     scale_input: bool
-    max_position_embeddings: int
     predictor_hidden: int
     predictor_layers: int
     durations: tuple[int, ...]
@@ -158,7 +157,6 @@ def _nemo_architecture(config: Mapping[str, Any]) -> Architecture:
         attention_bias=bias,
         convolution_bias=bias,
         scale_input=bool(encoder["xscaling"]),
-        max_position_embeddings=int(encoder["pos_emb_max_len"]),
         predictor_hidden=int(predictor["pred_hidden"]),
         predictor_layers=int(predictor["pred_rnn_layers"]),
         durations=tuple(int(step) for step in durations),
