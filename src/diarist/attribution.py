@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count, pairwise
 from types import MappingProxyType
 
@@ -93,6 +94,9 @@ def attribute(
         models=tuple(leg.model for leg in legs),
         timings={f"{leg.model.task}.{stage}": s for leg in legs for stage, s in leg.timings.items()},
         warnings=tuple(dict.fromkeys(chain.from_iterable(leg.warnings for leg in legs))),
+        spoken_language=transcription.spoken_language,
+        task=transcription.task,
+        temperature=transcription.temperature,
     )
 
 
@@ -101,7 +105,7 @@ def segment(words: Iterable[Word], language: str | None = None) -> tuple[Segment
 
     Args:
         words: with their speakers.
-        language: ISO 639-1, which decides whether words are joined by spaces.
+        language: ISO 639-1 of the text; see `join_words`.
     """
     runs: list[list[Word]] = []
     for word in words:
@@ -114,7 +118,7 @@ def segment(words: Iterable[Word], language: str | None = None) -> tuple[Segment
             run[0].start,
             max(word.end for word in run),
             run[0].speaker,
-            join_words((word.text for word in run), language),
+            join_words(run, language),
             tuple(run),
         )
         for run in runs
@@ -155,14 +159,11 @@ def _labelled(
     crowded = _Timeline(_crowded(diarization.turns))
     confidence = _Confidence(diarization.scores) if diarization.scores is not None else None
     for word, label in zip(words, labels, strict=True):
-        yield Word(
-            word.start,
-            word.end,
-            word.text,
-            word.confidence,
-            names[label] if label is not None else None,
-            confidence(word, label) if confidence is not None and label is not None else None,
-            crowded.covers_some_of(word),
+        yield replace(
+            word,
+            speaker=names[label] if label is not None else None,
+            speaker_confidence=confidence(word, label) if confidence is not None and label is not None else None,
+            overlap=crowded.covers_some_of(word),
         )
 
 

@@ -108,7 +108,9 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
         overlap = any(turn.speaker != word.speaker for turn in talking(word))
         return replace(word, speaker=names[word.speaker or ""], overlap=overlap)
 
-    language = next((transcript.language for transcript in transcripts if transcript.language), None)
+    # All channels were asked for the same; one without words knows no language.
+    telling = next((transcript for transcript in transcripts if transcript.language), transcripts[0])
+    language = telling.language
     # Channels are cut into segments one by one: people who talk at once are not chopped into each other.
     segments = chain.from_iterable(segment(map(told, stream), language) for stream in streams)
     return Transcript(
@@ -120,6 +122,9 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
         models=tuple(dict.fromkeys(chain.from_iterable(t.models for t in transcripts))),
         timings=_summed([t.timings for t in transcripts]),
         warnings=tuple(f"Channel {n}: {line}" for n, t in enumerate(transcripts) for line in t.warnings),
+        spoken_language=telling.spoken_language,
+        task=telling.task,
+        temperature=telling.temperature,
     )
 
 

@@ -41,7 +41,7 @@ def test_scores_survive_json(values):
 def test_unknown_values_are_null_not_missing():
     assert dump(Word(0, 1, "hi")) == {
         "start": 0.0, "end": 1.0, "text": "hi", "confidence": None, "speaker": None, "speaker_confidence": None,
-        "overlap": False,
+        "overlap": False, "spaced": None,
     }  # fmt: skip
 
 

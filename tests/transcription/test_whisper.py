@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.model.errors import Cancelled, InputError, WeightsError
 from diarist.model.options import Options
+from diarist.transcription.hallucinations import repeats
 from diarist.transcription.voice import voice_probability, voice_regions
-from diarist.transcription.whisper import heard, load_whisper, repeats
+from diarist.transcription.whisper import heard, load_whisper
 from diarist.weights.fetch import ensure
 
 from .conftest import sixteen_bit, sounds
@@ -128,22 +130,20 @@ class TestWhatIsHeard:
         assert len(heard(phantom, 0, self.voiced, voice_regions(self.voiced))) == 2
         assert heard(phantom, 0, self.faint, voice_regions(self.voiced)) == []
 
+    def test_a_phantom_of_another_language_is_dropped_too(self):
+        phantom = [segment("Untertitel der Amara.org-Community")]
+        assert len(heard(phantom, 0, self.voiced, voice_regions(self.voiced))) == 3
+        assert heard(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+
+    def test_pieces_of_a_word_are_one_word(self):
+        pieces = segment("The price is 10")
+        more = SimpleNamespace(start=0.8, end=1.0, word=",000", probability=0.4)
+        pieces.words.append(more)
+        *_, last = heard([pieces], 0, self.voiced, voice_regions(self.voiced))
+        assert (last.text, last.start, last.end, last.confidence) == ("10,000", 0.6, 1.0, 0.4)
+
     def test_a_word_far_from_any_voice_is_dropped(self):
         assert not heard([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))
-
-
-@pytest.mark.parametrize(
-    ("text", "loops"),
-    [
-        ("Thank you. Thank you. Thank you. Thank you.", True),
-        ("and then I went and then I went and then I went and then I went home", True),
-        ("No, no, no, no!", False),
-        (TWO_CITIES, False),
-        ("", False),
-    ],
-)
-def test_the_same_words_over_and_over_are_a_loop_and_anaphora_is_not(text, loops):
-    assert repeats(text) is loops
 
 
 def test_rhetoric_that_repeats_itself_is_kept_word_for_word(base, reading):
@@ -154,6 +154,37 @@ def test_a_window_that_loops_is_decoded_again_without_repeats(tiny, reading):
     looped = Audio(np.tile(reading.samples[int(1.1 * SAMPLE_RATE) : int(2.9 * SAMPLE_RATE)], 12))
     words = plain(tiny.transcribe(looped).words)
     assert len(words) <= 12 * 6 + 6
+
+
+def test_a_loop_in_a_script_without_spaces_that_fills_several_segments_is_found(base, reading):
+    # English taken for Chinese: the model says one sentence over and over, each time as a segment of its own.
+    found = base.transcribe(Audio(reading.samples[: 12 * SAMPLE_RATE]), Options(language="zh"))
+    assert found.words
+    assert not repeats(attribute(found).text)
+
+
+def test_words_that_the_model_wrote_without_a_space_are_whole(base, reading):
+    # English taken for French comes out in French, with its elisions.
+    found = base.transcribe(Audio(reading.samples[: 12 * SAMPLE_RATE]), Options(language="fr"))
+    assert "C'était" in [word.text for word in found.words]
+    assert all(word.text[0].isalnum() for word in found.words)
+    assert "C'était le" in attribute(found).text
+
+
+def test_letters_of_a_language_without_spaces_stay_words_without_spaces(base, reading):
+    found = base.transcribe(Audio(reading.samples[: 12 * SAMPLE_RATE]), Options(language="ja"))
+    assert len(found.words) > 20
+    assert max(len(word.text) for word in found.words) < 8
+    assert " " not in attribute(found).text
+
+
+def test_a_translation_from_a_language_without_spaces_has_them_and_says_what_it_is(base, reading):
+    # As from Japanese speech: the words are cut by the rules of Japanese, and are English.
+    found = base.transcribe(Audio(reading.samples[: 12 * SAMPLE_RATE]), Options(language="ja", task="translate"))
+    made = attribute(found)
+    assert made.text.startswith("It was the best of times")
+    assert plain(found.words)[:12] == TWO_CITIES.split()[:12]
+    assert (made.language, made.spoken_language, made.task, made.temperature) == ("en", "ja", "translate", 0.0)
 
 
 def test_an_english_model_refuses_other_languages_and_names_one_that_can(tiny, call):

@@ -6,11 +6,12 @@ each into JSON and back without loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from diarist.model.timeline import Span
+from diarist.model.writing import space_between
 
 TRANSCRIPT_SCHEMA: Final = "diarist.transcript/1"
 
@@ -25,6 +26,8 @@ class Word(Span):
         speaker: label of who said it; None where no speaker is known.
         speaker_confidence: the diarizer's probability in [0, 1] that ``speaker`` is right; None where not measured.
         overlap: whether another speaker was also talking.
+        spaced: whether the recogniser wrote a space before it; None where that is not known, and the letters tell (see
+            `join_words`).
     """
 
     text: str
@@ -32,6 +35,7 @@ class Word(Span):
     speaker: str | None = None
     speaker_confidence: float | None = None
     overlap: bool = False
+    spaced: bool | None = None
 
     def __post_init__(self) -> None:
         Span.__post_init__(self)
@@ -62,7 +66,7 @@ class Segment(Span):
 
     Attributes:
         speaker: label of who said it; None where no speaker is known.
-        text: the words joined as the language is written; see `join_words`.
+        text: the words with the spaces that belong between them; see `join_words`.
         words: the words, in order.
     """
 
@@ -94,11 +98,14 @@ class Transcription:
 
     Attributes:
         words: in order of time.
-        language: ISO 639-1 code, detected or given; None where the engine knows none.
+        language: ISO 639-1 code of the words, detected or given; None where the engine knows none.
         duration: length of the recording in seconds.
         model: what made it.
         timings: seconds per stage.
         warnings: one line for each thing that was degraded.
+        spoken_language: that of the speech, which a translation does not share; None where the engine knows none.
+        task: ``"transcribe"`` or ``"translate"``; None where it is not known.
+        temperature: how much chance played in decoding, 0 to 1; None where it is not known.
     """
 
     words: tuple[Word, ...]
@@ -107,6 +114,9 @@ class Transcription:
     model: ModelInfo
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    spoken_language: str | None = None
+    task: Literal["transcribe", "translate"] | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,7 @@ class Transcript:
     Attributes:
         schema: names this layout and its version.
         duration: length of the recording in seconds.
-        language: ISO 639-1 code; None where unknown.
+        language: ISO 639-1 code of the text; None where unknown.
         speakers: labels in order of first word, then speakers without words in order of first turn.
         segments: what was said, for reading, in order of time.
         turns: the diarizer's turns under the same labels; empty without diarization.
@@ -175,6 +185,9 @@ class Transcript:
         warnings: one line for each thing that was degraded.
         place: where it was made, if not in this process, e.g. ``"where": "runpod:split"``, and how the recording got
             there, e.g. ``"audio": "flac"``.
+        spoken_language: that of the speech, which a translation does not share; None where unknown.
+        task: ``"transcribe"`` or ``"translate"``; None where unknown.
+        temperature: how much chance played in finding the words, 0 to 1; None where unknown.
     """
 
     schema: Literal["diarist.transcript/1"] = TRANSCRIPT_SCHEMA
@@ -187,6 +200,9 @@ class Transcript:
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     place: Mapping[str, str] = field(default_factory=dict)
+    spoken_language: str | None = None
+    task: Literal["transcribe", "translate"] | None = None
+    temperature: float | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -196,16 +212,45 @@ class Transcript:
     @property
     def text(self) -> str:
         """The words alone, without speakers."""
-        return " ".join(segment.text for segment in self.segments)
+        return join_segments(self.segments, self.language)
 
 
-UNSPACED_LANGUAGES: Final = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
-"""Languages written without spaces between words."""
+def spelled(words: Iterable[Word], language: str | None) -> Iterator[str]:
+    """Yield each word's text with the space before it, where there is one; `join_words` says where."""
+    before = ""
+    for word in words:
+        yield _space(before, word.text, word.spaced, language) + word.text
+        before = word.text
 
 
-def join_words(texts: Iterable[str], language: str | None) -> str:
-    """Join words by spaces, or by nothing where ``language`` (ISO 639) is written without them."""
-    return ("" if language in UNSPACED_LANGUAGES else " ").join(texts)
+def join_words(words: Iterable[Word], language: str | None) -> str:
+    """Join words by the spaces that the recogniser wrote.
+
+    Where it is not known what it wrote, their letters tell: no space stands beside a letter of a script that has none,
+    such as Chinese or Thai, and one stands between two English words whatever the language around them is.
+
+    Args:
+        words: in order.
+        language: ISO 639 code of the text, for where letters do not tell, as between digits.
+    """
+    return "".join(spelled(words, language))
+
+
+def join_segments(segments: Iterable[Segment], language: str | None) -> str:
+    """Join the texts of segments as `join_words` joins words."""
+    before = ""
+    parts: list[str] = []
+    for segment in segments:
+        spaced = segment.words[0].spaced if segment.words else None
+        parts += [_space(before, segment.text, spaced, language), segment.text]
+        before = segment.text or before
+    return "".join(parts)
+
+
+def _space(before: str, after: str, spaced: bool | None, language: str | None) -> str:
+    if not before or not after:
+        return ""
+    return " " if (space_between(before, after, language) if spaced is None else spaced) else ""
 
 
 def _quantise_probability(noun: object, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -142,6 +143,9 @@ class Parakeet:
                 "recognition": round(time.perf_counter() - found_voice, 3),
             },
             warnings=_drift_warnings(words, language) if self.vocabulary.multilingual and language else (),
+            spoken_language=language,
+            task="transcribe",
+            temperature=0.0,
         )
 
     def recognise(
@@ -168,7 +172,7 @@ class Parakeet:
         tokens = tdt.decode(backend, encoded, lengths, bias)
         return [
             [
-                Word(span.start + word.start, span.start + word.end, word.text, word.confidence)
+                replace(word, start=span.start + word.start, end=span.start + word.end)
                 for word in self.vocabulary.words(each, FRAME_SECONDS)
             ]
             for span, each in zip(spans, tokens, strict=True)

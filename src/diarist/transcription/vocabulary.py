@@ -86,7 +86,7 @@ class Vocabulary:
                 continue
             if text.startswith(BOUNDARY) or not groups:
                 groups.append([])
-            groups[-1].append((token, text.removeprefix(BOUNDARY)))
+            groups[-1].append((token, text))
         joined: list[list[tuple[Token, str]]] = []
         for group in groups:
             if joined and not any(_sounds(piece) for _, piece in group):
@@ -121,9 +121,16 @@ def _sounds(text: str) -> bool:
 
 
 def _word(group: Sequence[tuple[Token, str]], frame_seconds: float) -> Word | None:
-    text = "".join(piece for _, piece in group)
+    text = "".join(piece.removeprefix(BOUNDARY) for _, piece in group)
     if not text:
         return None
     body = [token for token, piece in group if _sounds(piece)] or [token for token, _ in group]
     start, end = group[0][0].frame, body[-1].frame + body[-1].duration
-    return Word(start * frame_seconds, max(start, end) * frame_seconds, text, min(t.probability for t in body))
+    return Word(
+        start * frame_seconds,
+        max(start, end) * frame_seconds,
+        text,
+        min(token.probability for token in body),
+        # A word without the mark begins its utterance, and nobody wrote what stands before that.
+        spaced=True if group[0][1].startswith(BOUNDARY) else None,
+    )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,10 +29,11 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
+from diarist.transcription.hallucinations import is_phantom, repeats
 from diarist.transcription.resident import Resident
 from diarist.transcription.voice import FRAME_SECONDS, voice_probability, voice_regions
 from diarist.transcription.windows import Window, plan, recognise_windows
-from diarist.transcription.words import in_order
+from diarist.transcription.words import in_order, whole_words
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -47,25 +47,9 @@ BEAM: Final = 5  # as OpenAI's and faster-whisper's own command lines
 MAX_COMPRESSION: Final = 2.4
 NO_SPEECH: Final = 0.6
 MIN_LOGPROB: Final = -1.0
-LOOP_TIMES: Final = 4  # the same words so often in a row, and
-LOOP_WORDS: Final = 8  # so many words long: more than people say on purpose ("No, no, no, no!")
 NO_REPEAT: Final = 3  # tokens, when a window that looped is decoded again
 
-# What subtitles taught Whisper to say over silence and music. Dropped only where the voice detector heard little.
-PHANTOMS: Final = frozenset(
-    {
-        "you",
-        "thank you",
-        "thanks for watching",
-        "thank you for watching",
-        "thank you very much",
-        "please subscribe",
-        "bye",
-        "music",
-        "applause",
-    }
-)
-PHANTOM_VOICE: Final = 0.5  # mean probability of voice
+PHANTOM_VOICE: Final = 0.5  # mean probability of voice below which a phrase known from silence is not believed
 SLACK: Final = 0.5  # seconds by which Whisper's word times may miss the voice they belong to
 LANGUAGE_WINDOWS: Final = 3
 # By platform: libraries, in order of loading, and their folder in the wheel.
@@ -150,13 +134,17 @@ class Whisper:
         progress(_STAGE, 1.0)
         return Transcription(
             words=in_order(words, audio.duration),
-            language=language,
+            # Whisper translates into English only.
+            language="en" if options.task == "translate" and language else language,
             duration=audio.duration,
             model=self.model,
             timings={
                 "voice_detection": round(found_voice - began, 3),
                 "recognition": round(time.perf_counter() - found_voice, 3),
             },
+            spoken_language=language,
+            task=options.task,
+            temperature=options.temperature or 0.0,
         )
 
     def _refuse(self, options: Options) -> None:
@@ -197,7 +185,7 @@ class Whisper:
         samples = _cut(audio, window)
         with _engine_errors(self.model.name), self.weights.use() as network:
             segments = _run(network, samples, language, options)
-            if any(_looped(segment) for segment in segments):
+            if _looped(*segments):
                 segments = _run(network, samples, language, options, no_repeat_ngram_size=NO_REPEAT)
         return segments
 
@@ -216,18 +204,16 @@ def heard(
         probability: of voice, per frame of the recording.
         regions: stretches of the recording with voice.
     """
-    words = []
+    words: list[Word] = []
     for segment in segments:
         if _looped(segment) or not segment.words:
             continue
-        if _plain(segment.text) in PHANTOMS and _voice(probability, segment, offset) < PHANTOM_VOICE:
+        if is_phantom(segment.text) and _voice(probability, segment, offset) < PHANTOM_VOICE:
             continue
-        for word in segment.words:
-            text = word.word.strip()
-            start, end = max(0.0, offset + word.start), max(0.0, offset + word.end)
-            span = Span(max(0.0, start - SLACK), end + SLACK)
-            if text and any(span.intersection(region) > 0 for region in regions):
-                words.append(Word(start, max(start, end), text, word.probability))
+        for word in whole_words(segment.words, offset):
+            span = Span(max(0.0, word.start - SLACK), word.end + SLACK)
+            if any(span.intersection(region) > 0 for region in regions):
+                words.append(word)
     return words
 
 
@@ -250,27 +236,10 @@ def _run(
     return list(segments)
 
 
-def _looped(segment: Segment) -> bool:
-    return segment.compression_ratio > MAX_COMPRESSION and repeats(segment.text)
-
-
-def repeats(text: str) -> bool:
-    """Whether a text says the same few words over and over, as Whisper does when it has lost its place.
-
-    High compression alone would not do: it is also what anaphora has ("It was the best of times, it was …").
-    """
-    words = [_plain(word) for word in text.split()]
-    for period in range(1, len(words) // LOOP_TIMES + 1):
-        run = 0
-        for earlier, later in zip(words, words[period:], strict=False):
-            run = run + 1 if earlier == later else 0
-            if run >= period * (LOOP_TIMES - 1) and run + period >= LOOP_WORDS:
-                return True
-    return False
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^\w ]", "", text).strip().lower()
+def _looped(*segments: Segment) -> bool:
+    """Whether segments of one window repeat themselves: a loop may give each of its rounds a segment of its own."""
+    tight = any(segment.compression_ratio > MAX_COMPRESSION for segment in segments)
+    return tight and repeats(" ".join(segment.text for segment in segments))
 
 
 def _voice(probability: NDArray[np.float32], segment: Segment, offset: float) -> float:
