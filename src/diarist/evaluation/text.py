@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from diarist.model.errors import InputError
 from diarist.model.transcript import Segment, Word
+from diarist.model.writing import UNSPACED_LANGUAGES
 
 Normaliser = Callable[[str], str]
 
@@ -28,7 +29,8 @@ def normaliser(name: str = "whisper", language: str | None = "en") -> Normaliser
     Args:
         name: ``"whisper"`` takes Whisper's English normaliser (lower case, no punctuation, no fillers such as "um",
             numbers as digits, contractions spelled out, British spelling as American) or, for other languages, its
-            basic one (lower case, no punctuation); ``"none"`` only splits at white space.
+            basic one (lower case, no punctuation; letters count as words where the language has no spaces, as in the
+            published results of Whisper); ``"none"`` only splits at white space.
         language: ISO 639-1; None counts as English.
 
     Raises:
@@ -44,7 +46,7 @@ def normaliser(name: str = "whisper", language: str | None = "en") -> Normaliser
         return EnglishTextNormalizer()  # type: ignore[no-any-return]
     from whisper_normalizer.basic import BasicTextNormalizer
 
-    basic = BasicTextNormalizer()
+    basic = BasicTextNormalizer(split_letters=language in UNSPACED_LANGUAGES)
     return lambda text: basic(text).strip()
 
 
