@@ -1,5 +1,6 @@
 """Subtitles can be read: the rules hold, and the checker sees where they do not."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.attribution import segment
-from diarist.formats.cues import BROADCAST, Cue, Line, Rules, check, lay_out, wrap
+from diarist.formats.cues import BROADCAST, Cue, Line, Rules, check, lay_out, rules_for, wrap
 from diarist.model.transcript import Transcript, Word
+from diarist.model.writing import width
 
 
-def transcript(words):
-    segments = segment(words)
+def transcript(words, language="en"):
+    segments = segment(words, language)
     speakers = tuple(dict.fromkeys(word.speaker for word in words if word.speaker))
-    return Transcript(duration=600, language="en", speakers=speakers, segments=segments, turns=(), models=())
+    return Transcript(duration=600, language=language, speakers=speakers, segments=segments, turns=(), models=())
 
 
 def speech(text, start=0.0, speaker="SPEAKER_00", pace=0.35):
@@ -109,7 +111,7 @@ WORDS = st.lists(
     st.tuples(
         st.integers(0, 900),
         st.integers(20, 800),
-        st.sampled_from(["a", "and", "ten.", "considerably,", "x" * 50]),
+        st.sampled_from(["a", "and", "ten.", "considerably,", "x" * 50, "語", "ように", "한국어", "ที่", "漢" * 40]),
         st.sampled_from("AB"),
     ),
     max_size=60,
@@ -127,3 +129,59 @@ def test_any_speech_keeps_all_rules_but_reading_speed_and_loses_no_word(parts):
     assert [found for found in check(cues) if "characters a second" not in found] == []
     shown = "".join(line.text.removeprefix("- ") for cue in cues for line in cue.lines).replace(" ", "")
     assert sorted(shown) == sorted("".join(word.text for word in words))
+
+
+def letters(text, pace=0.2):
+    """Make a word of every letter, as recognisers do in scripts without spaces."""
+    return [Word(n * pace, (n + 1) * pace, letter, None, "A") for n, letter in enumerate(text)]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "columns"),
+    [
+        ("zh", "今天我们要讨论明年的预算以及新办公室的搬迁计划，请大家先看第一页的内容。" * 3, 32),
+        ("ja", "今日は来年の予算と新しい事務所への移転について話しますので資料をご覧ください。" * 3, 26),
+        ("th", "วันนี้เราจะคุยกันเรื่องงบประมาณของปีหน้าและการย้ายสำนักงานใหม่" * 3, 35),
+    ],
+)
+def test_scripts_without_spaces_keep_the_rules_of_their_script(language, text, columns):
+    # A mark of Thai is no word of its own.
+    words = letters(re.findall(r"\w[^\w]*", text) if language != "th" else re.findall("[ก-ฮเ-ไ][^ก-ฮเ-ไ]*", text))
+    cues = lay_out(transcript(words, language))
+    assert check(cues) == []
+    assert "".join(cue.text for cue in cues).replace("\n", "") == text
+    assert max(width(line.text) for cue in cues for line in cue.lines) <= columns
+
+
+def test_korean_is_cut_at_its_spaces():
+    text = "오늘은 내년 예산과 새 사무실 이전에 대해 이야기하겠습니다. 먼저 첫 페이지를 봐 주세요."
+    cues = lay_out(transcript(speech(text), "ko"))
+    assert check(cues) == []
+    assert " ".join(cue.text for cue in cues).split() == text.split()
+    assert max(width(line.text) for cue in cues for line in cue.lines) <= 32
+
+
+@pytest.mark.parametrize(
+    ("text", "letters_a_line", "letters_a_second"),
+    [("你好", 16, 11), ("こんにちは世界", 13, 7), ("안녕하세요", 16, 14)],
+)
+def test_the_rules_are_those_of_the_guide_for_the_script(text, letters_a_line, letters_a_second):
+    rules = rules_for(text)
+    assert (rules.max_width, rules.max_speed) == (2 * letters_a_line, 2 * letters_a_second)
+
+
+@pytest.mark.parametrize("text", ["Hello", "Привет", "مرحبا", "नमस्ते", "", "123", "Hello 你好 everybody"])
+def test_all_other_scripts_have_the_rules_of_english(text):
+    assert rules_for(text) == BROADCAST
+
+
+def test_wide_letters_are_read_as_two():
+    cue = Cue(0, 1, (Line(None, "语" * 17),))
+    assert check([cue]) == ["cue 1: a line of 34 characters", "cue 1: 34.0 characters a second"]
+
+
+def test_a_long_word_is_cut_between_letters_never_before_a_mark():
+    lines = wrap("ที่" * 60, rules_for("ที่"))
+    assert all(line[0] == "ท" for line in lines)
+    assert "".join(lines) == "ที่" * 60
+    assert max(map(width, wrap("語" * 100, rules_for("語")))) == 32

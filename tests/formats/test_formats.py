@@ -1,9 +1,11 @@
-"""Every format writes one known conversation as its golden file says; `test_readers` has others read it."""
+"""Every format writes known conversations as their golden files say; `test_readers` has others read one."""
 
 import io
 import itertools
 import json
+import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,21 +21,69 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 EMPTY = Transcript(duration=0, language=None, speakers=(), segments=(), turns=(), models=())
 
 
+def golden(name):
+    return codec.load(Transcript, json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8")))
+
+
 @pytest.fixture(scope="module")
 def conversation():
-    return codec.load(Transcript, json.loads((GOLDEN / "conversation.json").read_text(encoding="utf-8")))
+    return golden("conversation")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("language", ["arabic", "chinese", "japanese"])
+def test_a_text_format_writes_other_scripts_as_its_golden_file_says(name, language):
+    written = render(golden(language), name, name=language)
+    if isinstance(written, str):
+        assert written.encode() == (GOLDEN / f"{language}.{FORMATS[name].extension}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["txt", "md", "html", "csv", "srt", "vtt", "openai_json", "verbose_json", "stm", "seglst"]
+)
+@pytest.mark.parametrize("language", ["chinese", "japanese"])
+def test_scripts_without_spaces_get_none_but_those_that_were_written(name, language):
+    text = re.sub("<[^>]*>", "", render(golden(language), name))
+    wide = "[\u3040-\u30ff\u4e00-\u9fff。、，]"
+    assert not re.search(f"{wide} +{wide}", text)
+    assert "Excel的 Python script" in text.replace("\n", " ") or language != "chinese"
+
+
+def test_word_documents_run_from_right_to_left_where_the_words_do():
+    from docx import Document
+
+    for language, rtl in (("arabic", True), ("chinese", False), ("conversation", False)):
+        document = Document(io.BytesIO(render(golden(language), "docx")))
+        said = [paragraph for paragraph in document.paragraphs if paragraph.text and paragraph.style.name == "Normal"]
+        assert len(said) >= 4
+        assert all((paragraph._p.pPr is not None and "<w:bidi/>" in paragraph._p.pPr.xml) is rtl for paragraph in said)
+        assert any(run.font.rtl for paragraph in said for run in paragraph.runs) is rtl
+
+
+def test_the_words_alone_decide_the_direction_of_a_paragraph_of_the_page():
+    page = render(golden("arabic"), "html")
+    assert page.count('<p dir="auto"') == 2
+    # A label has a direction of its own, so it does not count for the paragraph's.
+    assert page.count('<b dir="auto">SPEAKER_0') == 2
+
+
+def test_openais_document_tells_the_language_of_the_text_the_task_and_the_temperature(conversation):
+    made = replace(conversation, language="en", spoken_language="ja", task="translate", temperature=0.4)
+    document = json.loads(render(made, "verbose_json"))
+    assert (document["language"], document["task"]) == ("english", "translate")
+    assert {segment["temperature"] for segment in document["segments"]} == {0.4}
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_writes_its_golden_file(name, conversation):
     written = render(conversation, name, name="conversation")
-    golden = (GOLDEN / f"conversation.{FORMATS[name].extension}").read_bytes()
+    wanted = (GOLDEN / f"conversation.{FORMATS[name].extension}").read_bytes()
     if isinstance(written, str):
-        assert written == golden.decode()
+        assert written == wanted.decode()
     else:
         # Compressors differ between machines; what they packed does not.
-        packed, wanted = zipfile.ZipFile(io.BytesIO(written)), zipfile.ZipFile(io.BytesIO(golden))
-        assert {e: packed.read(e) for e in packed.namelist()} == {e: wanted.read(e) for e in wanted.namelist()}
+        ours, theirs = zipfile.ZipFile(io.BytesIO(written)), zipfile.ZipFile(io.BytesIO(wanted))
+        assert {e: ours.read(e) for e in ours.namelist()} == {e: theirs.read(e) for e in theirs.namelist()}
 
 
 def test_json_is_read_back_without_loss_and_has_the_promised_keys(conversation):
@@ -41,7 +91,7 @@ def test_json_is_read_back_without_loss_and_has_the_promised_keys(conversation):
     assert codec.load(Transcript, document) == conversation
     assert document.keys() == {
         "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings",
-        "place",
+        "place", "spoken_language", "task", "temperature",
     }  # fmt: skip
     assert {"start", "end", "speaker", "text", "words"} <= document["segments"][0].keys()
     assert {"start", "end", "text", "speaker", "confidence"} <= document["segments"][0]["words"][0].keys()
@@ -87,7 +137,22 @@ def test_the_golden_conversation_has_what_formats_stumble_over(conversation):
 
 
 NASTY = st.sampled_from(
-    ["a", "</script><script>x", "=1+1", "-->", "\x00\x08", '"""', "🎉", "漢字", "|", "- b", "\u202e", "x" * 99]
+    [
+        "a",
+        "</script><script>x",
+        "=1+1",
+        "-->",
+        "\x00\x08",
+        '"""',
+        "🎉",
+        "漢字",
+        "مرحبا",
+        "ที่",
+        "|",
+        "- b",
+        "\u202e",
+        "x" * 99,
+    ]
 )
 
 

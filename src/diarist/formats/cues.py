@@ -1,26 +1,30 @@
 """Broadcast subtitles: what is shown when, on how many lines, and whether the rules are kept.
 
-The rules are those that public guides share (Netflix Timed Text Style Guide, General Requirements and English; BBC
-Subtitle Guidelines): see `Rules`. Speech is never shortened, so someone who talks faster than people read, or two who
-talk at once, can still break the reading speed; `check` says where.
+The rules are those that public guides share (Netflix Timed Text Style Guide, General Requirements and the guide of each
+language; BBC Subtitle Guidelines): see `Rules` and `rules_for`. Speech is never shortened, so someone who talks faster
+than people read, or two who talk at once, can still break the reading speed; `check` says where.
 
 No library was found that lays out timed words by these rules: pysubs2, srt and webvtt-py read and write cues.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
 from typing import Final
 
-from diarist.model.transcript import Transcript, Word, join_words
+from diarist.model.transcript import Transcript, Word, spelled
+from diarist.model.writing import width
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Limits on a cue.
+    """Limits on a cue. A character is one of Latin width; a wide East Asian one counts as two, as in Netflix's guides.
 
     Attributes:
         max_width: characters in a line (Netflix, English: 42).
@@ -43,11 +47,19 @@ class Rules:
 
 BROADCAST: Final = Rules()
 
+# Netflix's guides for other scripts: letters in a line, and letters a second in subtitles of the language that is
+# spoken (SDH), adult programmes.
+_CHINESE: Final = Rules(max_width=2 * 16, max_speed=2 * 11.0)
+_JAPANESE: Final = Rules(max_width=2 * 13, max_speed=2 * 7.0)
+_KOREAN: Final = Rules(max_width=2 * 16, max_speed=2 * 14.0)
+_THAI: Final = Rules(max_width=35)
+
 PAUSE: Final = 1.0
 """Seconds without a word that a cue does not span."""
 
-COMFORTABLE_SPEED: Final = 15.0
-"""Characters a second (about the BBC's 160-180 words a minute) that a cue stays for where nothing follows at once."""
+COMFORTABLE: Final = 0.75
+"""Share of the highest reading speed at which a cue can be read where nothing follows at once: in English 15 characters
+a second, about the BBC's 160-180 words a minute."""
 
 NEGLIGIBLE: Final = 0.5
 """Seconds by which a cue may come late before two are put together as a dialogue."""
@@ -81,27 +93,51 @@ class Cue:
         """The lines as shown."""
         return "\n".join(line.text for line in self.lines)
 
+    @property
+    def width(self) -> int:
+        """Characters to be read, as `Rules` counts them; a new line counts as a space."""
+        return width(self.text.replace("\n", " "))
 
-def lay_out(transcript: Transcript, rules: Rules = BROADCAST, *, labels: bool = False) -> tuple[Cue, ...]:
+
+def rules_for(text: str) -> Rules:
+    """Return the rules for the script that most of a text is written in; those of English for all that have no other.
+
+    Japanese is told from Chinese by its kana.
+    """
+    scripts = Counter(unicodedata.name(c, "").split(" ")[0] for c in text if c.isalpha())
+    kana = scripts["HIRAGANA"] + scripts["KATAKANA"] + scripts["KATAKANA-HIRAGANA"]
+    east_asian = kana + scripts["CJK"]
+    rules = {
+        _JAPANESE if 10 * kana >= east_asian else _CHINESE: east_asian,
+        _KOREAN: scripts["HANGUL"],
+        _THAI: scripts["THAI"],
+    }
+    found = max(rules, key=rules.__getitem__)
+    return found if 2 * rules[found] >= max(1, scripts.total()) else BROADCAST
+
+
+def lay_out(transcript: Transcript, rules: Rules | None = None, *, labels: bool = False) -> tuple[Cue, ...]:
     """Turn a transcript into cues: cut at speaker changes, pauses, sentences and clauses, and timed to be read.
 
     Two short lines of different speakers who follow each other too fast become one cue of two lines with dashes.
 
     Args:
         transcript: what was said.
-        rules: the limits.
+        rules: the limits; None takes those of the text's script.
         labels: whether a cue shows its speaker's label where the speaker changes.
     """
+    rules = rules or rules_for(transcript.text)
     drafts: list[Cue] = []
     last: str | None = None
-    for stretch in _stretches(transcript):
+    for spoken in _stretches(transcript):
+        stretch = list(_narrow(spoken, rules.max_width))
         speaker = stretch[0].speaker
         label = f"{speaker}: " if labels and speaker is not None and speaker != last else ""
         last = speaker
-        for start, stop in _blocks(stretch, len(label), rules):
+        pieces = list(spelled(stretch, transcript.language))
+        for start, stop in _blocks(stretch, pieces, width(label), rules):
             words = stretch[start:stop]
-            text = join_words((word.text for word in words), transcript.language)
-            lines = tuple(Line(speaker, line) for line in wrap(text, rules, label if start == 0 else ""))
+            lines = tuple(Line(speaker, line) for line in _wrapped(pieces[start:stop], rules, label * (start == 0)))
             drafts.append(Cue(words[0].start, max(word.end for word in words), lines))
     drafts.sort(key=lambda cue: cue.start)
     return tuple(_timed(_with_dialogues(drafts, rules), rules))
@@ -113,41 +149,62 @@ def wrap(text: str, rules: Rules = BROADCAST, label: str = "") -> list[str]:
     The label stays before the first word. Text that does not fit `Rules.max_lines` lines gets more; a word longer than
     a line is cut.
     """
-    first, *rest = text.split() or [""]
-    words = [
-        word[i : i + rules.max_width] for word in (label + first, *rest) for i in range(0, len(word), rules.max_width)
-    ]
-    whole = " ".join(words)
-    if len(whole) <= rules.max_width:
+    return _wrapped(re.findall(r"\s*\S+", text), rules, label)
+
+
+def _wrapped(pieces: Iterable[str], rules: Rules, label: str) -> list[str]:
+    """Break a text that may be cut between ``pieces``, each a word with the space before it."""
+    apart = [part for piece in pieces for part in re.findall(r"\s*\S+", piece)] or [""]
+    apart[0] = label + apart[0].lstrip()
+    words = [part for piece in apart for part in _fitting(piece, rules.max_width)]
+    whole = _line(words)
+    if width(whole) <= rules.max_width:
         return [whole]
     best, best_cost = None, inf
     if rules.max_lines > 1:
         for cut in range(1, len(words)):
-            upper, lower = " ".join(words[:cut]), " ".join(words[cut:])
-            if max(len(upper), len(lower)) <= rules.max_width:
-                cost = _break_cost(words[cut - 1], words[cut]) + abs(len(upper) - len(lower)) / rules.max_width
+            upper, lower = _line(words[:cut]), _line(words[cut:])
+            longer, difference = max(width(upper), width(lower)), abs(width(upper) - width(lower))
+            if longer <= rules.max_width:
+                cost = _break_cost(words[cut - 1], words[cut]) + difference / rules.max_width
                 if cost < best_cost:
                     best, best_cost = [upper, lower], cost
     if best is not None:
         return best
-    lines = [words[0]]
+    lines = [_line(words[:1])]
     for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) <= rules.max_width:
-            lines[-1] += f" {word}"
+        if width(lines[-1] + word) <= rules.max_width:
+            lines[-1] += word
         else:
-            lines.append(word)
+            lines.append(word.lstrip())
     return lines
 
 
-def check(cues: Sequence[Cue], rules: Rules = BROADCAST) -> list[str]:
-    """Say where cues break the rules, one line each; an empty list means that they keep them all."""
+def _line(pieces: Sequence[str]) -> str:
+    return " ".join("".join(pieces).split())
+
+
+def _fitting(piece: str, limit: int) -> Iterator[str]:
+    """Cut a piece that is wider than a line; marks stay on their letters."""
+    part = ""
+    for character in piece:
+        if part.strip() and width((part + character).lstrip()) > limit:
+            yield part
+            part = ""
+        part += character
+    yield part
+
+
+def check(cues: Sequence[Cue], rules: Rules | None = None) -> list[str]:
+    """Say where cues break the rules (None: those of their script), one line each; an empty list means nowhere."""
+    rules = rules or rules_for("".join(cue.text for cue in cues))
     found = []
     for number, cue in enumerate(cues, 1):
         seconds = round(cue.end - cue.start, 3)
-        width, speed = max(len(line.text) for line in cue.lines), len(cue.text) / max(seconds, 1e-3)
+        widest, speed = max(width(line.text) for line in cue.lines), cue.width / max(seconds, 1e-3)
         speakers = {line.speaker for line in cue.lines}
         problems = {
-            f"a line of {width} characters": width > rules.max_width,
+            f"a line of {widest} characters": widest > rules.max_width,
             f"{len(cue.lines)} lines": len(cue.lines) > rules.max_lines,
             f"only {seconds:.3f} s": seconds < rules.min_seconds,
             f"{seconds:.3f} s": seconds > rules.max_seconds,
@@ -173,20 +230,32 @@ def _stretches(transcript: Transcript) -> Iterator[list[Word]]:
         yield run
 
 
-def _blocks(words: Sequence[Word], label_width: int, rules: Rules) -> list[tuple[int, int]]:
+def _narrow(words: Iterable[Word], limit: int) -> Iterator[Word]:
+    """Cut words wider than a line, as whole phrases of Khmer are; each part gets its share of the time."""
+    for word in words:
+        parts = list(_fitting(word.text, limit))
+        at, pace = word.start, word.duration / max(1, width(word.text))
+        for number, part in enumerate(parts, 1):
+            end = word.end if number == len(parts) else at + pace * width(part)
+            yield replace(word, start=at, end=max(at, end), text=part, spaced=word.spaced if number == 1 else False)
+            at = end
+
+
+def _blocks(words: Sequence[Word], pieces: Sequence[str], label_width: int, rules: Rules) -> list[tuple[int, int]]:
     """Share out a stretch into cues at the least total cost (dynamic programming over cut points)."""
-    lengths = [len(word.text) for word in words]
+    lengths = [width(piece.lstrip()) for piece in pieces]
+    spaces = [len(piece) - len(piece.lstrip()) for piece in pieces]
     best = [0.0] + [inf] * len(words)
     origin = [0] * (len(words) + 1)
     for start in range(len(words)):
-        line, lines = (label_width if start == 0 else 0) - 1, 1
+        line, lines = label_width if start == 0 else 0, 1
         for stop in range(start + 1, len(words) + 1):
-            if line + 1 + lengths[stop - 1] <= rules.max_width:
-                line += 1 + lengths[stop - 1]
+            space = spaces[stop - 1] if stop > start + 1 else 0
+            if line + space + lengths[stop - 1] <= rules.max_width:
+                line += space + lengths[stop - 1]
             else:
-                # A word longer than a line is cut.
-                lines += 1 + (lengths[stop - 1] - 1) // rules.max_width
-                line = (lengths[stop - 1] - 1) % rules.max_width + 1
+                lines += 1
+                line = lengths[stop - 1]
             seconds = words[stop - 1].end - words[start].start
             # One word always fits, however long it is.
             if stop > start + 1 and (lines > rules.max_lines or seconds > rules.max_seconds):
@@ -206,12 +275,12 @@ def _blocks(words: Sequence[Word], label_width: int, rules: Rules) -> list[tuple
 
 def _break_cost(before: str, after: str) -> float:
     """How bad a cut between two words is: 0 after a sentence to 1 inside a phrase."""
-    mark = before.rstrip("\"'”’»)]")[-1:]
-    if mark in (".", "?", "!", "…", "。", "？", "！"):
+    mark = before.rstrip("\"'”’»)]）」』】")[-1:]
+    if mark in (".", "?", "!", "…", "。", "？", "！", "।", "؟", "۔", "։"):
         return 0.0
-    if mark in (",", ";", ":", "—", "–", "、", "，"):
+    if mark in (",", ";", ":", "—", "–", "、", "，", "；", "：", "،", "؛"):
         return 0.3
-    return 0.6 if after.lower() in _OPENERS else 1.0
+    return 0.6 if after.lstrip().lower() in _OPENERS else 1.0
 
 
 def _with_dialogues(drafts: Sequence[Cue], rules: Rules) -> list[Cue]:
@@ -231,14 +300,14 @@ def _make_a_dialogue(first: Cue, second: Cue, rules: Rules) -> bool:
     return (
         len(lines) == 2 <= rules.max_lines
         and first.lines[0].speaker != second.lines[0].speaker
-        and max(len(line.text) for line in lines) + 2 <= rules.max_width
+        and max(width(line.text) for line in lines) + 2 <= rules.max_width
         and second.start - first.start < _needed(first, rules) + rules.min_gap - NEGLIGIBLE
         and max(first.end, second.end) - first.start <= rules.max_seconds
     )
 
 
 def _needed(cue: Cue, rules: Rules) -> float:
-    return min(rules.max_seconds, max(rules.min_seconds, len(cue.text) / rules.max_speed))
+    return min(rules.max_seconds, max(rules.min_seconds, cue.width / rules.max_speed))
 
 
 def _timed(drafts: Sequence[Cue], rules: Rules) -> list[Cue]:
@@ -254,7 +323,7 @@ def _timed(drafts: Sequence[Cue], rules: Rules) -> list[Cue]:
                 found[-1] = replace(before, end=latest)
             start = max(start, found[-1].end + rules.min_gap)
         free_until = drafts[index + 1].start - rules.min_gap if index + 1 < len(drafts) else inf
-        end = max(cue.end, start + len(cue.text) / COMFORTABLE_SPEED)
+        end = max(cue.end, start + cue.width / (COMFORTABLE * rules.max_speed))
         end = max(min(end, free_until), start + _needed(cue, rules))
         found.append(replace(cue, start=start, end=min(end, start + rules.max_seconds)))
     return [replace(cue, start=round(cue.start, 3), end=round(cue.end, 3)) for cue in found]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 
 from diarist.formats.text import clock, conversation, printable
-from diarist.model.transcript import Transcript
+from diarist.model.transcript import Transcript, join_segments
+from diarist.model.writing import is_right_to_left
 
 
 def docx(transcript: Transcript, name: str) -> bytes:
-    """Write a Word document: a title, then one paragraph per turn of talk under its speaker and time."""
+    """Write a Word document: a title, then one paragraph per turn of talk under its speaker and time.
+
+    Paragraphs of Arabic, Hebrew and the like run from right to left.
+    """
     from docx import Document
+    from docx.oxml import OxmlElement
     from docx.shared import Pt, RGBColor
 
     document = Document()
@@ -27,7 +32,16 @@ def docx(transcript: Transcript, name: str) -> bytes:
             heading.add_run("  ")
         time = heading.add_run(clock(talk[0].start))
         time.font.color.rgb = RGBColor(0x70, 0x70, 0x70)
-        document.add_paragraph(printable(" ".join(segment.text for segment in talk)))
+        text = printable(join_segments(talk, transcript.language))
+        paragraph = document.add_paragraph()
+        run = paragraph.add_run(text)
+        if is_right_to_left(text):
+            for each in (heading, paragraph):
+                # After w:keepNext and before w:spacing, as the schema has it.
+                each.paragraph_format.element.get_or_add_pPr().insert_element_before(
+                    OxmlElement("w:bidi"), "w:adjustRightInd", "w:snapToGrid", "w:spacing", "w:ind", "w:jc", "w:rPr"
+                )
+            run.font.rtl = True
     written = io.BytesIO()
     document.save(written)
     return _without_dates(written)

@@ -17,7 +17,7 @@ from typing import Any
 
 from diarist.formats.text import conversation
 from diarist.model.timeline import Span, union
-from diarist.model.transcript import Segment, Transcript
+from diarist.model.transcript import Segment, Transcript, join_segments
 
 NO_SPEAKER = "unknown"
 """What stands where the API demands a speaker and none is known."""
@@ -48,6 +48,8 @@ def verbose(transcript: Transcript, *, segments: bool = True, words: bool = True
 
     ``avg_logprob`` is the mean log of our word confidences and ``no_speech_prob`` the share of the segment in which the
     diarizer hears nobody; each is null where not measured. ``tokens`` is empty: engines have different ones.
+    ``language`` is that of the text, so ``"english"`` for a translation. Where a transcript does not say how it was
+    made, ``task`` is ``"transcribe"`` and ``temperature`` 0, the API's own defaults, since clients need both.
 
     Args:
         transcript: what to write.
@@ -55,7 +57,7 @@ def verbose(transcript: Transcript, *, segments: bool = True, words: bool = True
         words: whether to list words (``timestamp_granularities`` has ``"word"``).
     """
     document: dict[str, Any] = {
-        "task": "transcribe",
+        "task": transcript.task or "transcribe",
         "language": _LANGUAGES.get(transcript.language or "", transcript.language or ""),
         "duration": transcript.duration,
         "text": transcript.text,
@@ -72,7 +74,7 @@ def verbose(transcript: Transcript, *, segments: bool = True, words: bool = True
                 "end": segment.end,
                 "text": segment.text,
                 "tokens": [],
-                "temperature": 0.0,
+                "temperature": transcript.temperature or 0.0,
                 "avg_logprob": _mean_log_confidence(segment),
                 "compression_ratio": _compression_ratio(segment.text),
                 "no_speech_prob": _share_without(speech, segment) if speech is not None else None,
@@ -83,13 +85,16 @@ def verbose(transcript: Transcript, *, segments: bool = True, words: bool = True
 
 
 def diarized(transcript: Transcript) -> dict[str, Any]:
-    """Return a `TranscriptionDiarized`: known names stay, other speakers are A, B, … in order of first word."""
+    """Return a `TranscriptionDiarized`: known names stay, other speakers are A, B, … in order of first word.
+
+    ``task`` is ``"transcribe"``, the only one that the type knows.
+    """
     names = speaker_letters(transcript)
     return {
         "task": "transcribe",
         "duration": transcript.duration,
         "text": "\n".join(
-            f"{names.get(talk[0].speaker or '', NO_SPEAKER)}: {' '.join(segment.text for segment in talk)}"
+            f"{names.get(talk[0].speaker or '', NO_SPEAKER)}: {join_segments(talk, transcript.language)}"
             for talk in conversation(transcript)
         ),
         "segments": [

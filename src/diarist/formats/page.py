@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from html import escape
-from itertools import pairwise
+from itertools import chain, pairwise
 from urllib.parse import quote
 
 from diarist.formats.text import clock, conversation, printable
-from diarist.model.transcript import Transcript, Word
+from diarist.model.transcript import Transcript, Word, spelled
 
 MEDIA_SUFFIXES = ("mp3", "m4a", "wav", "flac", "ogg", "opus", "webm", "mp4", "mkv", "mov")
 """Recordings of the transcript's name that the page looks for beside itself."""
@@ -24,11 +24,14 @@ def html(transcript: Transcript, name: str) -> str:
     talks = []
     for talk in conversation(transcript):
         speaker, words = talk[0].speaker, [word for segment in talk for word in segment.words]
-        label = f"<b>{_escape(speaker)}</b> " if speaker else ""
+        # A label with a direction of its own, so that the words alone decide that of the paragraph.
+        label = f'<b dir="auto">{_escape(speaker)}</b> ' if speaker else ""
+        spaces = (" " * text.startswith(" ") for text in spelled(words, transcript.language))
+        spans = (_word(word, following) for word, following in pairwise([*words, None]) if word)
         colour = f' class="s{speakers[speaker] % _NUM_COLOURS}"' if speaker in speakers else ""
         talks.append(
-            f"<p{colour}>{label}<time>{clock(talk[0].start)}</time><br>"
-            f"{' '.join(_word(word, following) for word, following in pairwise([*words, None]) if word)}</p>"
+            f'<p dir="auto"{colour}>{label}<time>{clock(talk[0].start)}</time><br>'
+            f"{''.join(chain.from_iterable(zip(spaces, spans, strict=True)))}</p>"
         )
     sources = "".join(f'<source src="{_escape(quote(name))}.{suffix}">' for suffix in MEDIA_SUFFIXES)
     policy = (

@@ -32,7 +32,7 @@ def ctm(transcript: Transcript, name: str) -> str:
     lines = []
     for word in sorted(transcript.words, key=lambda word: word.start):
         confidence = "" if word.confidence is None else f" {word.confidence:.4f}"
-        lines.append(f"{_token(name)} 1 {word.start:.3f} {word.duration:.3f} {_token(word.text)}{confidence}\n")
+        lines.append(f"{_token(name)} 1 {word.start:.3f} {word.duration:.3f} {_token(_solid(word.text))}{confidence}\n")
     return "".join(lines)
 
 
@@ -152,6 +152,11 @@ def _disjoint(items: Sequence[Segment | Word]) -> list[tuple[Span, Segment | Wor
         if end > item.start:
             found.append((Span(item.start, end), item))
     return found
+
+
+def _solid(text: str) -> str:
+    """Take the spaces out of a word that has punctuation apart, such as ``quoi ?``."""
+    return "".join(text.split())
 
 
 def _token(value: str) -> str:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from diarist.model import codec
-from diarist.model.transcript import Segment, Transcript
+from diarist.model.transcript import Segment, Transcript, join_segments
 
 
 def txt(transcript: Transcript, name: str) -> str:  # noqa: ARG001
@@ -16,7 +16,7 @@ def txt(transcript: Transcript, name: str) -> str:  # noqa: ARG001
     lines = []
     for talk in conversation(transcript):
         label = f"{talk[0].speaker}: " if talk[0].speaker else ""
-        lines.append(f"[{clock(talk[0].start)}] {label}{' '.join(segment.text for segment in talk)}\n")
+        lines.append(f"[{clock(talk[0].start)}] {label}{join_segments(talk, transcript.language)}\n")
     return "".join(lines)
 
 
@@ -45,7 +45,7 @@ def md(transcript: Transcript, name: str) -> str:
     parts = [f"# {_plain_markdown(name)}\n"]
     for talk in conversation(transcript):
         speaker = f"**{_plain_markdown(talk[0].speaker)}** " if talk[0].speaker else ""
-        words = " ".join(segment.text for segment in talk)
+        words = join_segments(talk, transcript.language)
         parts.append(f"{speaker}({clock(talk[0].start)})  \n{_plain_markdown(words)}\n")
     return "\n".join(parts)
 

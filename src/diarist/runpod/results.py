@@ -8,7 +8,7 @@ from typing import Any
 from diarist.formats import openai, render
 from diarist.formats.text import conversation
 from diarist.model.codec import dump
-from diarist.model.transcript import Diarization, Segment, Transcript, Transcription, Turn, Word
+from diarist.model.transcript import Diarization, Segment, Transcript, Transcription, Turn, Word, join_segments
 from diarist.runpod.protocol import DiarizationJob, TextJob
 
 Output = dict[str, Any] | str
@@ -60,7 +60,7 @@ def _text(transcript: Transcript, job: TextJob) -> str:
     if job.include_diarization_in_text is False or not transcript.speakers:
         return transcript.text
     return "\n".join(
-        (f"{talk[0].speaker}: " if talk[0].speaker else "") + " ".join(segment.text for segment in talk)
+        (f"{talk[0].speaker}: " if talk[0].speaker else "") + join_segments(talk, transcript.language)
         for talk in conversation(transcript)
     )
 
