@@ -54,6 +54,7 @@ def main() -> None:
         transcript = pipeline.transcribe(audio, Options(num_speakers=told))
         rows[folder.name] = {
             "seconds": round(audio.duration, 1),
+            "words": len(transcript.words),
             "rtf": round((time.perf_counter() - wall) / audio.duration, 3),
             "cpu_per_s": round((cpu_seconds() - cpu) / audio.duration, 3),
         }
@@ -72,19 +73,20 @@ def main() -> None:
         return
     found = describe()
     print(f"{found['machine']}\n{found['command']}\n{', '.join(models)}\n")
-    print("| recording | s | WER % | cpWER % | DER % | speakers | of | RTF | CPU s/s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| recording | s | words | WER % | cpWER % | DER % | speakers | of | RTF | CPU s/s |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name, row in rows.items():
         rates = " | ".join("" if row[key] is None else f"{100 * float(str(row[key])):.1f}" for key in SHOWN)
         print(
-            f"| {name} | {row['seconds']} | {rates} | {row['speakers']} | {row['true_speakers']} | {row['rtf']} "
-            f"| {row['cpu_per_s']} |"
+            f"| {name} | {row['seconds']} | {row['words']} | {rates} | {row['speakers']} | {row['true_speakers']} "
+            f"| {row['rtf']} | {row['cpu_per_s']} |"
         )
     intervals = " | ".join(
         f"{100 * pooled[k]['rate']:.1f} ({100 * pooled[k]['low']:.0f}–{100 * pooled[k]['high']:.0f})" for k in SHOWN
     )
     right = sum(row["speakers"] == row["true_speakers"] for row in rows.values())
-    print(f"| **all** (95 % interval) | | {intervals} | {right} right | of {len(rows)} | | |")
+    words = sum(len(transcript.words) for transcript in transcripts.values())
+    print(f"| **all** (95 % interval) | | {words} | {intervals} | {right} right | of {len(rows)} | | |")
 
 
 def vars_of(estimate: object) -> dict[str, float]:

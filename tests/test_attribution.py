@@ -1,6 +1,7 @@
 """Every word gets its own speaker, and nothing is invented."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -141,6 +142,20 @@ def test_segments_are_cut_at_speaker_changes_sentence_ends_and_pauses():
 def test_words_are_joined_as_the_language_is_written():
     told = Transcription(words=(Word(0, 1, "你"), Word(1, 2, "好。")), language="zh", duration=2, model=WHISPER)
     assert attribute(told).segments[0].text == "你好。"
+
+
+def test_spaces_that_were_written_and_the_language_of_the_text_are_kept():
+    words = (
+        Word(0, 1, "And", spaced=True),
+        Word(1, 2, "so", spaced=True),
+        Word(2, 3, "今天"),
+        Word(3, 4, "天气", spaced=True),
+    )
+    made = replace(said(*words), language="en", spoken_language="ja", task="translate", temperature=0.0)
+    result = attribute(made, spoken(Turn(0, 4, "x")))
+    assert result.text == "And so 今天 天气"
+    assert [word.spaced for word in result.words] == [True, True, None, True]
+    assert (result.language, result.spoken_language, result.task, result.temperature) == ("en", "ja", "translate", 0.0)
 
 
 def test_without_diarization_words_are_segmented_and_have_no_speaker():

@@ -146,3 +146,25 @@ def test_no_channels_and_too_many_are_refused():
         transcribe_channels([], Script())
     with pytest.raises(InputError, match="Use --channels mix"):
         transcribe_channels([noise(1, 0.1, 1)] * 9, Script())
+
+
+def test_what_the_words_are_written_in_is_kept():
+    def party(*words, language):
+        made = Transcription(
+            words=words,
+            language=language,
+            duration=9,
+            model=WORDS,
+            spoken_language="ja",
+            task="translate",
+            temperature=0.2,
+        )
+        return attribute(made)
+
+    first = party(language=None)
+    second = party(
+        Word(0, 1, "And", spaced=True), Word(1, 2, "so", spaced=True), Word(2, 3, "on", spaced=False), language="en"
+    )
+    joined = join([first, second], levels(-20, -20))
+    assert joined.text == "And soon"
+    assert (joined.language, joined.spoken_language, joined.task, joined.temperature) == ("en", "ja", "translate", 0.2)

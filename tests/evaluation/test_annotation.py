@@ -104,6 +104,18 @@ def test_stm_and_seglst_of_one_talk_are_read_alike_and_as_meeteval_means_them(tm
         assert sorted((s.start, s.speaker, s.text) for s in found.utterances) == wanted
 
 
+def test_a_sentence_without_spaces_is_no_word_with_a_time_of_its_own(tmp_path):
+    def timed(text):
+        talk = [{"session_id": "s", "speaker": "a", "start_time": 0, "end_time": 2, "words": text}]
+        (tmp_path / "s.seglst.json").write_text(json.dumps(talk))
+        (found,) = read(tmp_path / "s.seglst.json").values()
+        return found.words is not None
+
+    assert timed("hello")
+    assert timed("好")
+    assert not timed("今天我们走吧。")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [

@@ -129,6 +129,18 @@ def test_the_whisper_normaliser_forgives_case_punctuation_fillers_and_numbers():
     assert normaliser(language="de")("Grüß Gott!") == "grüß gott"
 
 
+@pytest.mark.parametrize("language", ["zh", "ja", "yue"])
+def test_in_a_language_without_spaces_each_letter_is_a_word(language):
+    normalise = normaliser(language=language)
+    assert normalise("今天，好！") == "今 天 好"
+    said = Segment(0, 4, "a", "今天好", ())
+    assert [(t.text, t.start) for t in tokens(said, normalise)] == [
+        ("今", 0),
+        ("天", pytest.approx(4 / 3)),
+        ("好", pytest.approx(8 / 3)),
+    ]
+
+
 def test_tokens_keep_their_words_times_when_two_words_become_one():
     words = (Word(0, 1, "I'm"), Word(1, 2, "twenty"), Word(2, 3, "one"), Word(3, 4, "today."))
     found = tokens(Segment(0, 4, "a", "I'm twenty one today.", words), normaliser())

@@ -18,6 +18,7 @@ from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import Span
 from diarist.model.transcript import TRANSCRIPT_SCHEMA, Segment, Transcript, Turn, Word
+from diarist.model.writing import is_unspaced
 
 Entry = TypeVar("Entry")
 Parsed = TypeVar("Parsed")
@@ -169,8 +170,9 @@ def _read_seglst(path: Path) -> dict[str, Annotation]:
     def segment(entry: Mapping[str, Any]) -> tuple[str, Segment]:
         start, end = float(entry["start_time"]), float(entry["end_time"])
         text = str(entry["words"])
-        # A segment of one word is a word with a time of its own.
-        words = (Word(start, end, text, speaker=str(entry["speaker"])),) if len(text.split()) == 1 else ()
+        # A segment of one word is a word with a time of its own. Without spaces, only a single letter is surely one.
+        alone = len(text.split()) == 1 and sum(map(is_unspaced, text)) <= 1
+        words = (Word(start, end, text, speaker=str(entry["speaker"])),) if alone else ()
         return str(entry["session_id"]), Segment(start, end, str(entry["speaker"]), text, words)
 
     return _texts(_parsed(path, document, segment, "segment"))
