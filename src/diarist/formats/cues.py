@@ -104,7 +104,9 @@ def rules_for(text: str) -> Rules:
 
     Japanese is told from Chinese by its kana.
     """
-    scripts = Counter(unicodedata.name(c, "").split(" ")[0] for c in text if c.isalpha())
+    scripts: Counter[str] = Counter()
+    for letter, times in Counter(filter(str.isalpha, text)).items():
+        scripts[unicodedata.name(letter, "").split(" ")[0]] += times
     kana = scripts["HIRAGANA"] + scripts["KATAKANA"] + scripts["KATAKANA-HIRAGANA"]
     east_asian = kana + scripts["CJK"]
     rules = {
@@ -186,6 +188,9 @@ def _line(pieces: Sequence[str]) -> str:
 
 def _fitting(piece: str, limit: int) -> Iterator[str]:
     """Cut a piece that is wider than a line; marks stay on their letters."""
+    if width(piece.lstrip()) <= limit:
+        yield piece
+        return
     part = ""
     for character in piece:
         if part.strip() and width((part + character).lstrip()) > limit:
@@ -233,6 +238,9 @@ def _stretches(transcript: Transcript) -> Iterator[list[Word]]:
 def _narrow(words: Iterable[Word], limit: int) -> Iterator[Word]:
     """Cut words wider than a line, as whole phrases of Khmer are; each part gets its share of the time."""
     for word in words:
+        if width(word.text) <= limit:
+            yield word
+            continue
         parts = list(_fitting(word.text, limit))
         at, pace = word.start, word.duration / max(1, width(word.text))
         for number, part in enumerate(parts, 1):

@@ -6,6 +6,7 @@ dictionaries, which the recognisers have done already.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import Final
@@ -65,13 +66,17 @@ def space_between(before: str, after: str, language: str | None) -> bool:
 
 def width(text: str) -> int:
     """Columns that a text takes: two for a wide East Asian letter (UAX #11), none for a mark on a letter."""
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def is_right_to_left(text: str) -> bool:
     """Whether a text's first letter with a direction runs from right to left (UAX #9, rule P2)."""
     strong = (way for way in map(unicodedata.bidirectional, text) if way in ("L", "R", "AL"))
     return next(strong, "L") != "L"
+
+
+@functools.lru_cache(maxsize=4096)
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
