@@ -1,6 +1,8 @@
 """Loops and phantoms are told from what people say."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diarist.transcription.hallucinations import is_phantom, repeats
 
@@ -30,6 +32,20 @@ from diarist.transcription.hallucinations import is_phantom, repeats
 )
 def test_the_same_over_and_over_is_a_loop_in_any_script(text):
     assert repeats(text)
+
+
+@given(
+    st.text("abé19Яش한谢あขन", min_size=1, max_size=12),
+    st.sampled_from(["", " ", ", ", "-", "。", "!\n"]),
+    st.text("abc 谢ข", max_size=30),
+)
+def test_whatever_is_said_sixty_times_in_a_row_is_a_loop(phrase, between, before):
+    assert repeats(f"{before} {(phrase + between) * 60}")
+
+
+@given(st.lists(st.text("abcdefgh", min_size=1, max_size=5), unique=True, max_size=40))
+def test_different_words_are_no_loop(words):
+    assert not repeats(" ".join(words))
 
 
 @pytest.mark.parametrize(
