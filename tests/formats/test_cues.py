@@ -146,11 +146,12 @@ def letters(text, pace=0.2):
 )
 def test_scripts_without_spaces_keep_the_rules_of_their_script(language, text, columns):
     # A mark of Thai is no word of its own.
-    words = letters(re.findall(r"\w[^\w]*", text) if language != "th" else re.findall("[ก-ฮเ-ไ][^ก-ฮเ-ไ]*", text))
+    words = letters(text if language != "th" else re.findall("[ก-ฮเ-ไ][^ก-ฮเ-ไ]*", text))
     cues = lay_out(transcript(words, language))
     assert check(cues) == []
     assert "".join(cue.text for cue in cues).replace("\n", "") == text
     assert max(width(line.text) for cue in cues for line in cue.lines) <= columns
+    assert not any(line.text[0] in "，。、" for cue in cues for line in cue.lines)
 
 
 def test_korean_is_cut_at_its_spaces():

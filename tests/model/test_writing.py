@@ -41,6 +41,13 @@ def test_letters_tell_whether_a_space_stands_between(before, after, language, sp
         ("你好，", "Excel", False),
         ("ท", "ี่", True),  # a mark needs its letter
         ("カ", "ー", True),
+        ("フ", "ォルシネス", True),
+        ("き", "ょう", True),
+        ("น", "ำ", True),  # vowels that are letters of their own stand before or after a consonant
+        ("เ", "ขา", True),
+        ("ເ", "ຂົາ", True),
+        ("人", "々", True),
+        ("言", "って", False),
         ("안녕", "하세요", True),
     ],
 )

@@ -19,7 +19,7 @@ from math import inf
 from typing import Final
 
 from diarist.model.transcript import Transcript, Word, spelled
-from diarist.model.writing import width
+from diarist.model.writing import is_unspaced, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,16 @@ def _blocks(words: Sequence[Word], pieces: Sequence[str], label_width: int, rule
 
 
 def _break_cost(before: str, after: str) -> float:
-    """How bad a cut between two words is: 0 after a sentence to 1 inside a phrase."""
+    """How bad a cut between two words is: 0 after a sentence to 1 inside a phrase, more where none may be.
+
+    East Asian lines do not begin with closing marks, nor end with opening ones (W3C, Requirements for Japanese and for
+    Chinese Text Layout); where marks are words of their own, this keeps them with theirs.
+    """
+    last, first = before[-1:], after.lstrip()[:1]
+    if first and is_unspaced(first) and unicodedata.category(first) in ("Po", "Pe", "Pf"):
+        return 5.0
+    if is_unspaced(last) and unicodedata.category(last) in ("Ps", "Pi"):
+        return 5.0
     mark = before.rstrip("\"'”’»)]）」』】")[-1:]
     if mark in (".", "?", "!", "…", "。", "？", "！", "।", "؟", "۔", "։"):
         return 0.0

@@ -22,6 +22,11 @@ _UNSPACED: Final = re.compile(
 )
 
 
+# Letters that only follow or only precede another in its syllable: vowels of Thai and Lao, small kana.
+_FOLLOWING: Final = frozenset("ะาำๅະາຳぁぃぅぇぉゃゅょゎァィゥェォャュョヮヵヶ")
+_LEADING: Final = frozenset("เแโใไເແໂໃໄ")
+
+
 def is_unspaced(character: str) -> bool:
     """Whether a character is of a script that puts no spaces between words."""
     return bool(_UNSPACED.match(character))
@@ -37,10 +42,10 @@ def sounds(text: str) -> bool:
 def continues(before: str, after: str) -> bool:
     """Whether two texts with no space between them are parts of one word.
 
-    They are, but where a script without spaces is on either side: there, the end of a word cannot be seen. Marks that
-    stand on or after a letter never begin a word.
+    They are, but where a script without spaces is on either side: there, the end of a word cannot be seen. Only letters
+    that cannot stand without the one before them never begin a word.
     """
-    if unicodedata.category(after[0])[0] == "M" or unicodedata.category(after[0]) == "Lm":
+    if unicodedata.category(after[0]) in ("Mn", "Mc", "Me", "Lm") or after[0] in _FOLLOWING or before[-1] in _LEADING:
         return True
     return not (is_unspaced(before[-1]) or is_unspaced(after[0]))
 
