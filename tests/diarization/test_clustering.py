@@ -86,3 +86,53 @@ def test_slots_are_sure_only_where_they_speak_alone():
     classes[1] = 4  # slots 0 and 1 at once
     assert sure_slots(classes).tolist() == [[True, False, False], [False, False, False]]
     assert active_slots(classes).tolist() == [[True, False, False], [True, True, False]]
+
+
+def conversation(pairs: int, alone: int, angle: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two voices ``angle`` apart: ``pairs`` chunks in which both speak, and ``alone`` in which only the first does.
+
+    Returns embeddings, classes, and who is in slot 0 and 1.
+    """
+    rng = np.random.default_rng(seed)
+    # Two unit vectors whose distance is ``angle``.
+    half = np.arcsin(angle / 2)
+    centres = np.zeros((2, 32))
+    centres[:, 0], centres[:, 1] = np.cos(half), [np.sin(half), -np.sin(half)]
+    embeddings = np.full((pairs + alone, NUM_SLOTS, 32), np.nan, np.float32)
+    noise = 0.05 * rng.standard_normal((pairs + alone, 2, 32)) / np.sqrt(32)
+    embeddings[:, 0] = centres[0] + noise[:, 0]
+    embeddings[:pairs, 1] = centres[1] + noise[:pairs, 1]
+    classes = np.ones((pairs + alone, NUM_FRAMES), np.uint8)
+    classes[:pairs, NUM_FRAMES // 2 :] = 2
+    return embeddings, classes, np.array([[0, 1]] * pairs + [[0, NOBODY]] * alone)
+
+
+def test_two_who_sound_alike_but_are_heard_within_one_chunk_are_two():
+    embeddings, classes, _ = conversation(pairs=20, alone=0, angle=0.7)
+    alike = Agglomerative(0.75, heard_apart=0.6)(embeddings, classes, Bounds())
+    assert (alike.speakers[:, 0] != alike.speakers[:, 1]).all()
+    assert count(alike.speakers) == 2
+    assert count(Agglomerative(0.75)(embeddings, classes, Bounds()).speakers) == 1
+
+
+def test_one_person_heard_as_two_stays_one():
+    embeddings, classes, _ = conversation(pairs=20, alone=20, angle=0.4)
+    assert count(Agglomerative(0.75, heard_apart=0.6)(embeddings, classes, Bounds()).speakers) == 1
+
+
+def test_a_voice_that_speaks_little_is_a_speaker_if_it_is_heard_beside_the_one_it_is_most_like():
+    embeddings, classes, _ = conversation(pairs=3, alone=60, angle=0.95)
+    heard = Agglomerative(0.75, heard_apart=0.9)(embeddings, classes, Bounds())
+    assert count(heard.speakers) == 2
+    assert len(np.unique(heard.speakers[:3, 1])) == 1
+    assert count(Agglomerative(0.75)(embeddings, classes, Bounds()).speakers) == 1
+
+
+def test_slots_of_a_chunk_are_different_speakers_and_none_is_lost():
+    embeddings, classes, who = conversation(pairs=20, alone=20, angle=1.2)
+    embeddings[0, 0] = embeddings[0, 1]  # a slot that holds a bit of both
+    found = Agglomerative(0.75, heard_apart=0.9)(embeddings, classes, Bounds()).speakers
+    assert found[0, 0] != found[0, 1]
+    assert ((found[:, :2] >= 0) == (who >= 0)).all()
+    one = Agglomerative(0.75, heard_apart=0.9)(embeddings, classes, Bounds(1, 1)).speakers
+    assert ((one >= 0) == (found >= 0)).all()

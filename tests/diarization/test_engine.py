@@ -181,3 +181,14 @@ def test_a_window_leaves_nothing_behind(diarizer, voices):
         assert not [kept for kept in gc.get_objects() if isinstance(kept, OnePass)]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("seconds", [3, 5])
+def test_a_short_clip_is_near_to_its_own_voice_and_far_from_others(diarizer, voices, seconds):
+    def voice(samples: np.ndarray) -> np.ndarray:
+        return np.array(diarizer.diarize(Audio(samples), Options(num_speakers=1)).embeddings["SPEAKER_00"])
+
+    reader, other = voice(voices[3]), voice(voices[1])
+    clip = voice(voices[2][: seconds * RATE])
+    assert clip @ reader > 0.6
+    assert clip @ other < 0.4

@@ -51,3 +51,38 @@ def test_cutting_by_merges_counts_down_from_all_apart_to_all_together():
 def test_one_embedding_is_one_cluster():
     tree = ours.grow(np.ones((1, 4)) / 2)
     assert tree.cut(0.7).tolist() == tree.cut_after(-1).tolist() == [0]
+
+
+@given(st.integers(3, 40), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_what_is_known_to_be_two_merges_last(count, seed):
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal((count, 5))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    apart = rng.permutation(count)[: count // 2 * 2].reshape(-1, 2)[:3]
+    tree = ours.grow(points, apart)
+    labels = tree.cut(1.999)
+    assert all(labels[a] != labels[b] for a, b in apart)
+    assert [len(np.unique(tree.cut_after(merge))) for merge in range(-1, count - 1)] == list(range(count, 0, -1))
+
+
+def test_a_few_wrong_pairs_do_not_keep_a_voice_from_itself():
+    points, _ = voices(100, 1, seed=4, spread=0.1)
+    points[50:] += 0.5 * np.eye(64)[60]  # a voice that is raised halfway through
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    wrong = np.array([[0, 50]])
+    assert len(np.unique(ours.grow(points, wrong).cut(0.7))) == 2
+    assert len(np.unique(ours.grow(points, wrong, tolerance=0.05).cut(0.7))) == 1
+
+
+def test_pairs_hold_among_many_embeddings_too(monkeypatch):
+    points, who = voices(900, 2, seed=5)
+    points = points + 2 * np.eye(64)[60]  # both heard through one channel: nearer to each other than 0.7
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    monkeypatch.setattr(ours, "LARGE", 100)
+    monkeypatch.setattr(ours, "_GROUP", 200)
+    first, second = np.flatnonzero(who == 0)[::5], np.flatnonzero(who == 1)[::5]
+    apart = np.stack([first[:60], second[:60]], axis=1)
+    assert len(np.unique(ours.grow(points).cut(0.7))) == 1
+    labels = ours.grow(points, apart, tolerance=0.05).cut(0.7)
+    assert len(np.unique(labels * 10 + who)) == len(np.unique(labels)) > 1

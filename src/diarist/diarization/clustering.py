@@ -19,6 +19,11 @@ NOBODY = -2
 
 # A slot takes part in finding the speakers if it speaks alone for this share of its chunk (pyannote.audio 4.0.7).
 _ENOUGH = 0.2
+# Of pairs of embeddings heard apart, as a share of the smaller cluster: more between two clusters, and they are two
+# voices. Fewer come from slots that hold a bit of both. Between 0.02 and 0.2 little changes (docs/diarization.md).
+_WRONG_PAIRS = 0.05
+# Embeddings of a voice that speaks little, and pairs that tell it from the one it resembles.
+_FEWEST, _BESIDE = 3, 2
 
 Float = NDArray[np.floating]
 
@@ -80,11 +85,15 @@ class Agglomerative:
         min_cluster_size: a cluster of fewer embeddings (or of fewer than a tenth of them all) is small.
         rare_first: where more speakers are asked for than there are large clusters, look `with_rare_voices` before
             cutting a large one.
+        heard_apart: see `voices_apart`: sure slots of one chunk at least this far from each other are two voices.
+            Clusters between which there are such pairs stay apart, a small one that is `_heard_beside` the cluster
+            nearest to it is a speaker, and slots of one chunk are different speakers. None: do as pyannote.audio does.
     """
 
     threshold: float
     min_cluster_size: int = 12
     rare_first: bool = False
+    heard_apart: float | None = None
 
     def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
         """See `Clustering`."""
@@ -95,20 +104,28 @@ class Agglomerative:
         train = embeddings[sure].astype(np.float64)
         units = unit(train)
         smallest = min(self.min_cluster_size, max(1, round(0.1 * len(units))))
-        tree = grow(units)
+        apart = None if self.heard_apart is None else voices_apart(units, sure, self.heard_apart)
+        tree = grow(units, apart, _WRONG_PAIRS)
         labels = tree.cut(self.threshold)
-        found = _num_large(labels, smallest)
+        large = np.bincount(labels) >= smallest
+        if apart is not None:
+            large |= _heard_beside(units, labels, large, apart)
+        found = int(large.sum())
         wanted = bounds.clip(found, int((active if self.rare_first else sure).sum()))
         centroids = None
         if self.rare_first and found < wanted:
-            known = means(train, _absorb_small(units, labels, smallest))
+            known = means(train, _absorb_small(units, labels, large))
             centroids = with_rare_voices(known, embeddings[active], wanted, self.threshold)
         if centroids is None:
             if found != wanted:
                 labels = self._nearest_cut(tree, smallest, wanted)
-            centroids = means(train, _absorb_small(units, labels, smallest))
+                large = np.bincount(labels) >= smallest
+            centroids = means(train, _absorb_small(units, labels, large))
         speakers = np.full(active.shape, NOBODY, np.intp)
-        speakers[active] = cosine(embeddings[active], centroids).argmax(axis=1)
+        if apart is not None:
+            speakers = one_to_one(embeddings, active, centroids)
+        rest = active & (speakers == NOBODY)
+        speakers[rest] = cosine(embeddings[rest], centroids).argmax(axis=1)
         return Clusters(speakers, centroids)
 
     def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
@@ -126,6 +143,69 @@ class Agglomerative:
             if gap < best_gap:
                 best, best_gap = labels, gap
         return best
+
+
+def voices_apart(units: Float, sure: NDArray[np.bool_], distance: float) -> NDArray[np.intp]:
+    """Pairs of embeddings that are two voices, because the segmentation model heard two within one chunk.
+
+    Pairs that sound alike do not count: in a reader's pauses, or in the telephone band, that model hears one person as
+    two now and then.
+
+    Args:
+        units: ``(n, dimension)`` unit embeddings of the sure slots, in order.
+        sure: ``(num_chunks, NUM_SLOTS)`` which slots these are.
+        distance: Euclidean distance from which they count.
+
+    Returns:
+        ``(num_pairs, 2)`` rows of ``units``.
+    """
+    row = np.full(sure.shape, -1)
+    row[sure] = np.arange(len(units))
+    pairs = np.concatenate([row[:, [a, b]] for a in range(NUM_SLOTS) for b in range(a)])
+    pairs = pairs[(pairs >= 0).all(axis=1)]
+    far: NDArray[np.intp] = pairs[np.linalg.norm(units[pairs[:, 0]] - units[pairs[:, 1]], axis=1) > distance]
+    return far
+
+
+def _heard_beside(
+    units: Float, labels: NDArray[np.intp], large: NDArray[np.bool_], apart: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Small clusters that are not the voice of the large one nearest to them, since both were heard in one chunk."""
+    found = np.zeros(len(large), np.bool_)
+    sizes = np.bincount(labels)
+    centroids = means(units, labels)
+    pairs = np.zeros((len(large), len(large)), np.intp)
+    np.add.at(pairs, (labels[apart[:, 0]], labels[apart[:, 1]]), 1)
+    pairs += pairs.T
+    for small in np.argsort(-sizes, kind="stable"):
+        known = large | found
+        if sizes[small] >= _FEWEST and known.any() and not known[small]:
+            nearest = np.flatnonzero(known)[cosine(centroids[[small]], centroids[known]).argmax()]
+            found[small] = pairs[small, nearest] >= _BESIDE
+    return found
+
+
+def one_to_one(embeddings: Float, active: NDArray[np.bool_], centroids: Float) -> NDArray[np.intp]:
+    """Give each active slot of a chunk a speaker of its own, for the best sum of cosines; `NOBODY` where none is left.
+
+    Args:
+        embeddings: ``(num_chunks, NUM_SLOTS, dimension)``.
+        active: ``(num_chunks, NUM_SLOTS)``.
+        centroids: ``(num_speakers, dimension)``.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    scores = np.full((*active.shape, len(centroids)), -np.inf)
+    scores[active] = cosine(embeddings[active], centroids)
+    speakers = np.full(active.shape, NOBODY, np.intp)
+    several = active.sum(axis=1) > 1
+    single = active & ~several[:, None]
+    speakers[single] = scores[single].argmax(axis=1)
+    for chunk in np.flatnonzero(several):
+        slots = np.flatnonzero(active[chunk])
+        rows, columns = linear_sum_assignment(scores[chunk, slots], maximize=True)
+        speakers[chunk, slots[rows]] = columns
+    return speakers
 
 
 def sure_slots(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -183,13 +263,11 @@ def _num_large(labels: NDArray[np.intp], smallest: int) -> int:
     return int((np.bincount(labels) >= smallest).sum())
 
 
-def _absorb_small(units: Float, labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
-    names, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    large = sizes >= smallest
+def _absorb_small(units: Float, labels: NDArray[np.intp], large: NDArray[np.bool_]) -> NDArray[np.intp]:
     if not large.any():
         return np.zeros(len(labels), np.intp)
-    centroids = means(units, members)
-    home = np.arange(len(names))
+    centroids = means(units, labels)
+    home = np.arange(len(large))
     if not large.all():
         home[~large] = np.flatnonzero(large)[cosine(centroids[~large], centroids[large]).argmax(axis=1)]
-    return np.unique(home[members], return_inverse=True)[1]
+    return np.unique(home[labels], return_inverse=True)[1]

@@ -135,7 +135,7 @@ class WindowedDiarizer:
         self._model = model
         self._segmenter = segmenter
         self._embedding = embedding
-        self._clustering = clustering
+        self.clustering = clustering
         self._exact = exact
         self._threads = threads
         self._unclustered_after = unclustered_after
@@ -217,7 +217,7 @@ class WindowedDiarizer:
             return Diarization(turns=(), exclusive=(), duration=duration, model=self._model)
         exact = options.num_speakers
         bounds = Bounds(exact or options.min_speakers or 1, exact or options.max_speakers)
-        clusters = self._clustering(embeddings, classes, bounds)
+        clusters = self.clustering(embeddings, classes, bounds)
         speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
         activity_of = reconstruct(
             grid, classes, activity, speakers, bounds.high,

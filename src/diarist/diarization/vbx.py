@@ -20,6 +20,7 @@ from diarist.diarization.clustering import (
     Clusters,
     active_slots,
     cosine,
+    one_to_one,
     sure_slots,
     unit,
     with_rare_voices,
@@ -98,10 +99,8 @@ class VariationalBayes:
             found = with_rare_voices(centroids, embeddings[active], more, self.rare_above)
             if found is not None:
                 centroids, wanted = found, more
-        scores = np.full((*active.shape, wanted), -np.inf)
         if wanted == len(centroids):
-            scores[active] = cosine(embeddings[active], centroids)
-            _assign_one_to_one(scores, active, speakers)
+            speakers = one_to_one(embeddings, active, centroids)
         else:
             labels = _k_means(unit(train), wanted)
             centroids = np.stack([train[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
@@ -146,19 +145,6 @@ def vbx(features: Double, between: Double, labels: NDArray[np.intp]) -> tuple[Do
         if bound - last < _SMALLEST_GAIN:
             break
     return gamma, priors
-
-
-def _assign_one_to_one(scores: Double, active: NDArray[np.bool_], speakers: NDArray[np.intp]) -> None:
-    """Give each active slot of a chunk a speaker of its own, for the best sum of scores."""
-    from scipy.optimize import linear_sum_assignment
-
-    several = active.sum(axis=1) > 1
-    single = active & ~several[:, None]
-    speakers[single] = scores[single].argmax(axis=1)
-    for chunk in np.flatnonzero(several):
-        slots = np.flatnonzero(active[chunk])
-        rows, columns = linear_sum_assignment(scores[chunk, slots], maximize=True)
-        speakers[chunk, slots[rows]] = columns
 
 
 def _k_means(units: NDArray[np.floating], wanted: int) -> NDArray[np.intp]:
