@@ -110,7 +110,7 @@ def main() -> None:
         audio = decode(next(folder.glob("audio.*")))
         for person in sorted({t.speaker for t in turns}):
             samples = clip(audio.samples, alone(turns, person), options.seconds)
-            if len(samples) >= 3.5 * RATE:
+            if len(samples) >= min(3.5, options.seconds) * RATE:
                 try:
                     found = diarizer.diarize(Audio(samples), Options(num_speakers=1))
                     voices.append((folder.name, voice_of(found, person, "evaluation", "1970-01-01")))
