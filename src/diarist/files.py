@@ -14,6 +14,8 @@ def write_whole(
 ) -> None:
     """Write a file, making its folder; what was there stays until all is written, and nothing partial is left behind.
 
+    Where ``file`` is a link, what it points to is written, and the link stays.
+
     Args:
         file: where to.
         content: all of it.
@@ -24,21 +26,28 @@ def write_whole(
         InputError: it cannot be written, e.g. the disk is full.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(os.path.realpath(file))
+        target.parent.mkdir(parents=True, exist_ok=True)
         # mkstemp makes files that only their owner can read: nobody sees more than ``mode`` allows, at any time.
-        handle, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        # The draft's name is short whatever the file's is: with an addition, a long one would be refused.
+        handle, draft = tempfile.mkstemp(prefix=".diarist-", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as output:
                 output.write(content)
             if mode is None:
-                mode = file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask()
+                mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
             Path(draft).chmod(mode)
-            Path(draft).replace(file)
+            Path(draft).replace(target)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise InputError("cannot_write", f"Cannot write {file}: {error.strerror}.", hint) from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise InputError("cannot_write", f"Cannot write {file}: {why(error)}.", hint) from error
+
+
+def why(error: Exception) -> str:
+    """What went wrong with a file, in a few words, without its path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def _umask() -> int:
