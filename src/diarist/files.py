@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and questions about paths that never raise."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def write_whole(
             raise
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise InputError("cannot_write", f"Cannot write {file}: {why(error)}.", hint) from error
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is there; False where nobody can tell, where `Path.is_file` may raise."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is there; False where nobody can tell."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """The path from the root, without ``..``; links stay links, and nothing is looked up."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def why(error: Exception) -> str:

@@ -268,7 +268,7 @@ class VoiceStore:
             InputError: the file is not readable or not ours.
         """
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
+            document = json.loads(self.path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
@@ -330,4 +330,9 @@ def default_store() -> VoiceStore:
     import platformdirs
 
     named = os.environ.get("DIARIST_VOICES")
-    return VoiceStore(Path(named) if named else Path(platformdirs.user_data_dir("diarist")) / "voices.json")
+    path = Path(named) if named else Path(platformdirs.user_data_dir("diarist")) / "voices.json"
+    if not named and not path.is_absolute():
+        raise InputError(
+            "no_home", "This user has no home folder to keep voices in.", "Set HOME, or DIARIST_VOICES to a file."
+        )
+    return VoiceStore(path)

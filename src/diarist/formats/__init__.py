@@ -119,9 +119,7 @@ def canonical(format_name: str) -> str:
         return found
     near = difflib.get_close_matches(asked, [*FORMATS, *OTHER_NAMES], n=1, cutoff=0.7)
     meant = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}? " if near else ""
-    raise InputError(
-        "bad_format", f"There is no format {format_name!r}.", f"{meant}Choose from: {', '.join(FORMATS)}."
-    )
+    raise InputError("bad_format", f"There is no format {format_name!r}.", f"{meant}Choose from: {', '.join(FORMATS)}.")
 
 
 def format_of(file_name: str) -> str | None:
