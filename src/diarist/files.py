@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from diarist.model.errors import InputError
 
@@ -53,6 +54,21 @@ def is_file(path: str | os.PathLike[str]) -> bool:
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is there; False where nobody can tell."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def user_folder(kind: Literal["cache", "data", "state"]) -> Path | None:
+    """Where the user's files of a kind go on this platform; None where the user has no home."""
+    import platformdirs
+
+    ask = {
+        "cache": platformdirs.user_cache_dir,
+        "data": platformdirs.user_data_dir,
+        "state": platformdirs.user_state_dir,
+    }
+    try:
+        return Path(ask[kind]("diarist")).expanduser()
+    except RuntimeError:  # from either, by the version of platformdirs
+        return None
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:

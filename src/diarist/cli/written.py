@@ -13,11 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from diarist.cli.inputs import identity
+from diarist.files import user_folder
 
 
 def remember(source: str, content: bytes) -> None:
     """Note that ``content`` was written for the recording ``source``. Where that cannot be noted, it is forgotten."""
-    folder = state_dir()
+    folder = user_folder("state")
     if folder is None:
         return
     digest = _begin(source)
@@ -30,7 +31,7 @@ def remember(source: str, content: bytes) -> None:
 
 def is_ours(source: str, file: Path) -> bool:
     """Whether ``file`` is as diarist wrote it for the recording ``source``; nothing is lost with an empty one."""
-    folder = state_dir()
+    folder = user_folder("state")
     try:
         if file.stat().st_size == 0:
             return True
@@ -56,7 +57,7 @@ def keep(content: bytes, stem: str) -> Path | None:
     Returns:
         The new file, which only its owner may read; None where nothing can be written anywhere.
     """
-    state = state_dir()
+    state = user_folder("state")
     plain = "".join(letter if letter.isalnum() else "_" for letter in stem)[:40]
     for folder in ([state / "unsaved"] if state else []) + [Path(tempfile.gettempdir())]:
         draft = None
@@ -72,14 +73,6 @@ def keep(content: bytes, stem: str) -> Path | None:
         else:
             return Path(draft)
     return None
-
-
-def state_dir() -> Path | None:
-    """The user's state folder for diarist; None where the user has no home."""
-    import platformdirs
-
-    folder = Path(platformdirs.user_state_dir("diarist", appauthor=False))
-    return folder if folder.is_absolute() else None
 
 
 def _begin(source: str) -> hashlib._Hash:

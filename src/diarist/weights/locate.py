@@ -102,12 +102,12 @@ def cache_dir(env: Mapping[str, str] | None = None) -> Path:
         return Path(chosen).expanduser()
     import platformdirs
 
-    folder = Path(platformdirs.user_cache_dir("diarist", appauthor=False))
-    if not folder.is_absolute():  # "~/.cache", where nobody can say what ~ is
+    try:
+        return Path(platformdirs.user_cache_dir("diarist", appauthor=False)).expanduser()
+    except RuntimeError as error:
         raise InputError(
             "no_home", "This user has no home folder to keep models in.", "Set HOME, or DIARIST_CACHE to a folder."
-        )
-    return folder
+        ) from error
 
 
 def locate(name: str, where: Places | None = None) -> Located | None:
