@@ -5,26 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
-from diarist.cli.inputs import Recording, check_readable, find_recordings
+from diarist.cli.inputs import check_readable, find_recordings
+from diarist.cli.naming import MAX_NAME_BYTES, name_files
 from diarist.cli.written import is_ours, keep, remember
-from diarist.files import absolute, is_file, is_folder, why, write_whole
+from diarist.files import is_file, is_folder, why, write_whole
 from diarist.formats import FORMATS, canonical, check, format_of, render
 from diarist.model.errors import Cancelled, DiaristError, InputError
 
 if TYPE_CHECKING:
     from diarist.model.transcript import Transcript
-
-MAX_NAME_BYTES: Final = 255
-"""The longest name of a file that common file systems take."""
 
 _PROBE_BYTES: Final = 1 << 16
 _HINT: Final = "Free some space or choose another place with -o."
@@ -97,7 +92,8 @@ def plan_jobs(
         raise InputError(
             "bad_out", f"{place} is not a folder.", "Name a folder after -o, or a file that ends in .txt, .srt, …"
         )
-    return _named(recordings, Path(place), chosen)
+    targets = name_files(recordings, Path(place), chosen)
+    return [Job(str(r.name), r.source, chosen, files) for r, files in zip(recordings, targets, strict=True)]
 
 
 def check_jobs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
@@ -263,52 +259,6 @@ def _agreed(place: str, implied: str, chosen: Sequence[str]) -> str:
     )
 
 
-def _named(recordings: Sequence[Recording], out: Path, formats: tuple[str, ...]) -> list[Job]:
-    """Give every recording files of its own below ``out``.
-
-    They are called after the recording; where two would have the same, also on a file system that knows no case, both
-    keep their suffix (a.mp3, a.wav), else the folder they are in (mon/a.mp3, tue/a.mp3), else they get a number.
-    """
-    candidates = [_candidates(recording) for recording in recordings]
-    shared = [Counter(_plain(names[level]) for names in candidates) for level in range(3)]
-    longest = max(len(os.fsencode(FORMATS[name].extension)) for name in formats) + 1
-    taken: set[str] = set()
-    jobs = []
-    for recording, names in zip(recordings, candidates, strict=True):
-        alone = ((name, "") for level, name in enumerate(names) if shared[level][_plain(name)] == 1)
-        numbered = ((names[0], f" ({number})" if number > 1 else "") for number in count(1))
-        for name, number in chain(alone, numbered):
-            stem = _shortened(name.name, MAX_NAME_BYTES - longest - len(number)) + number
-            targets = {each: out / name.parent / f"{stem}.{FORMATS[each].extension}" for each in formats}
-            keys = {_plain(path) for path in targets.values()}
-            if not keys & taken:
-                break
-        taken |= keys
-        jobs.append(Job(str(recording.name), recording.source, formats, targets))
-    return jobs
-
-
-def _candidates(recording: Recording) -> tuple[PurePath, PurePath, PurePath]:
-    name = recording.name
-    stem = name.with_suffix("") if name.suffix else name
-    folder = ""
-    if recording.source != "-" and "://" not in recording.source:
-        above = absolute(recording.source).parents
-        folder = above[len(name.parts) - 1].name if len(above) >= len(name.parts) else ""
-    return stem, name, PurePath(folder) / stem
-
-
-def _plain(path: PurePath) -> str:
-    return unicodedata.normalize("NFC", str(path)).casefold()
-
-
-def _shortened(name: str, limit: int) -> str:
-    """Cut whole letters off until the name has at most ``limit`` bytes."""
-    while len(os.fsencode(name)) > limit:
-        name = name[:-1]
-    return name
-
-
 def _existing(path: Path) -> Path:
     """The folder that a file would be made in, or the nearest one above it that is there."""
     folder = Path(os.path.realpath(path)).parent
@@ -317,8 +267,9 @@ def _existing(path: Path) -> Path:
 
 def _probe(folder: Path) -> None:
     try:
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+        with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(bytes(_PROBE_BYTES))
+            probe.flush()
     except OSError as error:
         raise InputError("cannot_write", f"Cannot write into {folder}: {why(error)}.", _HINT) from error
 
