@@ -46,7 +46,8 @@ NO_RECORDINGS = {
 
 
 @pytest.mark.parametrize("container", sorted(av.formats_available))
-def test_what_can_be_decoded_is_found_by_its_name(container, tmp_path):
+def test_what_can_be_decoded_is_found_by_its_name(container, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some containers are several files, written beside
     try:
         extensions = {*av.ContainerFormat(container, "w").extensions} - NO_RECORDINGS
     except ValueError:
@@ -54,15 +55,14 @@ def test_what_can_be_decoded_is_found_by_its_name(container, tmp_path):
     content = encoded(container) if extensions else None
     if content is None:
         return
-    (tmp_path / "x").write_bytes(content)
     try:
-        decode(tmp_path / "x")
+        decode(content)
     except InputError:
         return
-    (tmp_path / "x").unlink()
+    (tmp_path / "in").mkdir()
     for extension in extensions:
-        (tmp_path / f"x.{extension}").write_bytes(content)
-    assert set(names(tmp_path)) == {f"x.{extension}" for extension in extensions}
+        (tmp_path / "in" / f"x.{extension}").write_bytes(content)
+    assert set(names(tmp_path / "in")) == {f"x.{extension}" for extension in extensions}
 
 
 def test_the_machines_table_of_file_types_changes_nothing(tmp_path, monkeypatch):

@@ -176,6 +176,7 @@ def transcribe(
         hotwords=_hotwords(hotwords),
         temperature=temperature,
     )
+    on = on.lower()
     passed_over: list[str] = []
     jobs = plan_jobs(paths, formats, out, passed_over.append)
     check_jobs(jobs, overwrite=overwrite)
