@@ -37,6 +37,11 @@ def test_with_every_stream_closed_it_works_still():
     assert run("diarist --version <&- >&- 2>&-").returncode == 2
 
 
+def test_a_name_with_line_breaks_and_codes_for_the_terminal_stays_one_harmless_line(tmp_path):
+    done = run("diarist transcribe $'a\\nb\\e[31m\\xff.wav'")
+    assert done.stderr.decode().splitlines()[0] == r"error: a\nb\x1b[31m\udcff.wav does not exist."
+
+
 def test_a_transcript_that_could_not_be_printed_is_not_begun():
     done = run("diarist transcribe /dev/null >&-")
     assert done.returncode == 2

@@ -81,7 +81,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _complain(message: str, hint: str, exit_code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
+    # A file's name may hold line breaks, and codes that terminals obey.
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
+    typer.echo(f"error: {line}", err=True)
     if hint:
         typer.echo(f"  hint: {hint}", err=True)
     sys.exit(exit_code)

@@ -51,9 +51,7 @@ def transcribe(
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR|FILE", help="Write into this folder, or this file, as subtitles.srt, not print."
-        ),
+        typer.Option("--out", "-o", metavar="DIR|FILE", help="Write into this folder, or to this file, e.g. talk.srt."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that diarist did not write, or that were changed since.")
