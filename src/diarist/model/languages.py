@@ -6,7 +6,6 @@ a model knows; faster-whisper has the codes without names.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from typing import Final
@@ -142,6 +141,8 @@ def language_code(text: str) -> str | None:
     for asked in (name, tag) if len(tag) in (2, 3) else (name,):
         if asked in _BY_NAME:
             return _BY_NAME[asked]
+    import difflib
+
     near = difflib.get_close_matches(name, [known for known in _BY_NAME if len(known) > 3], n=1, cutoff=0.7)
     hint = f"Did you mean {near[0].title()} ({_BY_NAME[near[0]]})? " if near else ""
     raise InputError(
