@@ -4,7 +4,16 @@ import importlib
 
 import pytest
 
-from diarist.engines import OTHER_DIARIZERS, _load_diarizer, auto_diarizer, auto_transcriber, load, share_threads
+from diarist.engines import (
+    OTHER_DIARIZERS,
+    _load_diarizer,
+    auto_diarizer,
+    auto_transcriber,
+    diarizer_name,
+    load,
+    share_threads,
+    transcriber_name,
+)
 from diarist.model.errors import InputError
 from diarist.model.progress import ignore
 
@@ -49,6 +58,32 @@ def test_speaker_diarization_3_1_goes_before_the_embedded_models_and_after_commu
 def test_an_unknown_diarizer_is_refused_in_one_line(name):
     with pytest.raises(InputError, match=rf"no (diarizer|diarization model) '{name}'"):
         _load_diarizer(name, "cpu", 1, ignore)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"model": "lagre-v3"}, "Did you mean whisper-large-v3"),
+        ({"model": "community-1"}, "is for diarization, not transcription"),
+        ({"model": "tiny.en", "language": "de"}, "does not know the language 'de'"),
+        ({"diarizer": "3.2"}, "Use 'embedded'"),
+        ({"device": "tpu"}, "Choose from auto, cpu, cuda"),
+        ({"model": "x" * 300}, "No model is called"),
+    ],
+)
+def test_a_wrong_name_is_refused_before_anything_is_loaded_or_fetched(asked, says, monkeypatch):
+    monkeypatch.setattr("diarist.engines._load_transcriber", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(InputError) as caught:
+        load(**asked)
+    assert says in str(caught.value)
+
+
+def test_names_may_be_written_as_people_type_them():
+    assert transcriber_name("Large-V3") == "whisper-large-v3"
+    assert transcriber_name("AUTO") == "auto"
+    assert diarizer_name("pyannote/speaker-diarization-community-1") == "community-1"
+    assert diarizer_name("Embedded") == "embedded"
+    assert diarizer_name("pyannote:community-1") == "pyannote:community-1"
 
 
 def test_the_other_engines_have_their_loaders():

@@ -1,10 +1,15 @@
 """A file is there whole, or as it was before."""
 
 import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from diarist.files import write_whole
+from diarist.files import is_file, is_folder, write_whole
 from diarist.model.errors import InputError
 
 
@@ -27,6 +32,39 @@ def test_permissions_are_given_or_kept_or_the_users_own(tmp_path):
     finally:
         os.umask(umask)
     assert [file.stat().st_mode & 0o777 for file in (secret, kept, plain)] == [0o600, 0o640, 0o644]
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real/a.txt")
+    write_whole(tmp_path / "link", b"one")
+    write_whole(tmp_path / "link", b"two")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "a.txt").read_bytes() == b"two"
+    assert os.listdir(tmp_path / "real") == ["a.txt"]
+
+
+@pytest.mark.parametrize("letter", ["x", "ä", "漢", "🎉"])
+def test_the_longest_name_that_a_file_system_takes_is_taken(tmp_path, letter):
+    name = letter * (255 // len(letter.encode()))
+    write_whole(tmp_path / name, b"one")
+    assert os.listdir(tmp_path) == [name]
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=120))
+def test_any_name_is_written_or_refused_in_one_line(name):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / name
+        with suppress(InputError):
+            write_whole(file, name.encode())
+            assert file.read_bytes() == name.encode()
+        assert os.listdir(folder) in ([], [name])
+
+
+def test_questions_about_impossible_paths_have_answers():
+    for path in ("x" * 300, "a\0b", "/".join(["x" * 200] * 40)):
+        assert not is_file(path)
+        assert not is_folder(path)
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path):

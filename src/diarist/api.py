@@ -34,7 +34,7 @@ def transcribe(
 
     Args:
         source: path, https URL, bytes, or an open binary file; any container or codec, video too.
-        language: ISO 639 code of the speech; detected if not given and the model knows several.
+        language: code or English name of the speech's language; detected if not given and the model knows several.
         diarize: whether to find speakers.
         num_speakers: the exact number of speakers, where known.
         min_speakers: at least this many.
@@ -63,6 +63,11 @@ def transcribe(
     )
     recording = parse_source(source, CLI_KINDS) if isinstance(source, str) else as_source(source)
     pipeline = load(
-        model, diarizer if diarize else None, language=language, device=device, threads=threads, progress=progress
+        model,
+        diarizer if diarize else None,
+        language=options.language,
+        device=device,
+        threads=threads,
+        progress=progress,
     )
     return pipeline.transcribe(decode(recording, progress=progress), options, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.pipeline import LocalPipeline, Naming
 from diarist.transcription.base import Transcriber
+from diarist.weights.catalog import find
 
 # The 25 languages of Parakeet v3, from its model card.
 PARAKEET_V3_LANGUAGES = frozenset(
@@ -157,8 +159,10 @@ def load(
         InputError: no such model or device.
         WeightsError: weights are missing and could not be fetched.
     """
+    device = "cuda" if device.lower() == "gpu" else device.lower()
     if device not in DEVICES:
         raise InputError("bad_device", f"There is no device {device!r}.", f"Choose from {', '.join(DEVICES)}.")
+    model, diarizer = transcriber_name(model, language), diarizer and diarizer_name(diarizer)
     threads = threads or cores()
     for_words, for_speakers = share_threads(threads) if diarizer else (threads, 0)
     if model == "auto":
@@ -184,6 +188,57 @@ def load(
         except BaseException:
             stop.set()
             raise
+
+
+def transcriber_name(name: str, language: str | None = None) -> str:
+    """The transcription model that is meant, refused before anything is loaded or fetched if there is none.
+
+    Args:
+        name: as `diarist.weights.catalog.find` takes it, a path, or ``"auto"``.
+        language: what will be spoken, if known.
+
+    Raises:
+        InputError: no such model, it is for something else, or it does not know the language.
+    """
+    if name.lower() == "auto" or os.path.exists(Path(name).expanduser()):  # noqa: PTH110  # Path.exists may raise
+        return name if name.lower() != "auto" else "auto"
+    entry = find(name)
+    if entry.task != "transcription":
+        raise InputError(
+            "unknown_model", f"{entry.name} is for {entry.task}, not transcription.", "See: diarist models list"
+        )
+    known = next((model for model in TRANSCRIBERS if model.name == entry.name), None)
+    if known is not None and not known.speaks(language):
+        raise InputError(
+            "bad_language",
+            f"{entry.name} does not know the language {language!r}.",
+            "Leave the model out, and one that knows it is taken; or choose whisper-base.",
+        )
+    return entry.name
+
+
+def diarizer_name(name: str) -> str:
+    """The diarization model that is meant, refused before anything is loaded or fetched if there is none.
+
+    Args:
+        name: one of `DIARIZERS`, in any case, with or without ``pyannote/speaker-diarization-`` before it; a folder;
+            ``"engine:model"``; or ``"auto"``.
+
+    Raises:
+        InputError: no such model.
+    """
+    engine, colon, model = name.partition(":")
+    if os.path.exists(Path(name).expanduser()) or (engine in OTHER_DIARIZERS and model):  # noqa: PTH110
+        return name
+    plain = name.strip().lower().removeprefix("pyannote/").removeprefix("speaker-diarization-")
+    if plain in {"auto", *(known.name for known in DIARIZERS)}:
+        return plain
+    raise InputError(
+        "unknown_model",
+        f"There is no diarizer {name!r}." if colon else f"There is no diarization model {name!r}.",
+        "Use 'embedded', 'community-1', '3.1', a folder with community-1's files, or "
+        f"{', '.join(f'{other}:MODEL' for other in OTHER_DIARIZERS)}.",
+    )
 
 
 def share_threads(threads: int) -> tuple[int, int]:

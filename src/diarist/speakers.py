@@ -17,7 +17,7 @@ from itertools import combinations, count
 from pathlib import Path
 from typing import Final, Literal
 
-from diarist.files import write_whole
+from diarist.files import user_folder, write_whole
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import total
@@ -268,7 +268,7 @@ class VoiceStore:
             InputError: the file is not readable or not ours.
         """
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
+            document = json.loads(self.path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
@@ -326,8 +326,16 @@ class VoiceStore:
 
 
 def default_store() -> VoiceStore:
-    """Return the user's store: ``voices.json`` in the user data folder, or the file that ``DIARIST_VOICES`` names."""
-    import platformdirs
+    """Return the user's store: ``voices.json`` in the user data folder, or the file that ``DIARIST_VOICES`` names.
 
-    named = os.environ.get("DIARIST_VOICES")
-    return VoiceStore(Path(named) if named else Path(platformdirs.user_data_dir("diarist")) / "voices.json")
+    Raises:
+        InputError: there is neither, as for a user without a home.
+    """
+    if named := os.environ.get("DIARIST_VOICES"):
+        return VoiceStore(Path(named))
+    folder = user_folder("data")
+    if folder is None:
+        raise InputError(
+            "no_home", "This user has no home folder to keep voices in.", "Set HOME, or DIARIST_VOICES to a file."
+        )
+    return VoiceStore(folder / "voices.json")

@@ -8,6 +8,14 @@ import pytest
 from diarist.weights.fetch import ensure
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory):
+    """What diarist remembers of its own files is kept apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def diarist():
     """Run ``diarist …`` and return the finished process."""

@@ -3,6 +3,8 @@
 import json
 import os
 
+import pytest
+
 from diarist.cli.doctor import examine
 
 
@@ -22,6 +24,13 @@ def test_on_a_new_machine_it_names_the_command_that_fetches_each_model(diarist, 
     assert "the first run fetches" in done.stdout
     assert "→ diarist models pull segmentation-3.0 campplus" in done.stdout
     assert "offline mode is on" in done.stdout
+
+
+@pytest.mark.parametrize(("value", "told"), [("0", False), ("false", False), ("", False), ("1", True), ("Yes", True)])
+def test_offline_mode_is_told_only_where_it_is_on(monkeypatch, value, told):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("DIARIST_OFFLINE", value)
+    assert any(finding.name == "network" for finding in examine()) is told
 
 
 def test_a_missing_package_is_a_failure_with_its_mend(monkeypatch):

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from diarist.cli.transcribe import _hotwords
+from diarist.model.errors import InputError
 
 pytestmark = pytest.mark.models
 
@@ -174,6 +178,92 @@ def test_one_thread_keeps_one_cpu_busy(call):
     assert process.returncode == 0
     # Other work on the machine makes the left side no larger.
     assert usage.ru_utime + usage.ru_stime <= 1.1 * (time.monotonic() - began)
+
+
+def test_a_file_after_o_is_written_in_the_format_of_its_name_and_again(diarist, call, tmp_path):
+    for language in ("English", "en-GB"):
+        done = diarist("transcribe", call, "--no-diarize", "-q", "--language", language, "-o", tmp_path / "call.srt")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (tmp_path / "call.srt").read_text().startswith("1\n00:00:0")
+    assert os.listdir(tmp_path) == ["call.srt"]
+    (tmp_path / "call.srt").write_text("corrected by hand")
+    done = diarist("transcribe", call, "--no-diarize", "-q", "-o", tmp_path / "call.srt")
+    assert (done.returncode, (tmp_path / "call.srt").read_text()) == (2, "corrected by hand")
+    assert "--overwrite" in done.stderr
+
+
+def test_a_transcript_that_could_not_be_written_is_kept(diarist, call):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "diarist", "transcribe", str(call), "--no-diarize", "-q", "-f", "vtt"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    kept = Path(done.stderr.rpartition("kept in ")[2].strip())
+    assert json.loads(kept.read_text())["segments"]
+
+
+def test_whatever_one_recording_raises_the_others_are_done(call, tmp_path, capsys, monkeypatch):
+    from diarist.audio import decode as audio
+    from diarist.cli import app
+
+    decode = audio.decode
+
+    def fragile(source, **options):
+        if source.name == "bad.wav":
+            raise ZeroDivisionError
+        return decode(source, **options)
+
+    monkeypatch.setattr("diarist.audio.decode.decode", fragile)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    for name in ("bad.wav", "good.wav"):
+        (tmp_path / name).symlink_to(call)
+    with pytest.raises(SystemExit) as caught:
+        app.main(["transcribe", str(tmp_path), "-q", "--no-diarize", "-o", str(tmp_path / "out")])
+    assert caught.value.code == 1
+    assert os.listdir(tmp_path / "out") == ["good.txt"]
+    assert "bad.wav: ZeroDivisionError" in capsys.readouterr().err
+
+
+class TestHotwords:
+    """Words, or a file of them."""
+
+    def test_a_list_may_be_longer_than_a_name_of_a_file(self):
+        words = tuple(f"word{number}" for number in range(150))
+        assert _hotwords(", ".join(words)) == words
+
+    def test_a_file_may_begin_with_a_byte_order_mark(self, tmp_path):
+        (tmp_path / "names.txt").write_bytes("\ufeffZoë\r\n\r\nvan  Dijk\n".encode())
+        assert _hotwords(str(tmp_path / "names.txt")) == ("Zoë", "van Dijk")
+
+    def test_a_file_that_is_not_there_is_no_word(self):
+        with pytest.raises(InputError, match=r"no file nmaes\.txt"):
+            _hotwords("nmaes.txt")
+
+    def test_a_file_that_is_no_text_is_refused(self, tmp_path):
+        (tmp_path / "names.txt").write_text("Zoë", encoding="utf-16")
+        with pytest.raises(InputError, match="is not UTF-8 text"):
+            _hotwords(str(tmp_path / "names.txt"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["-o", "/proc/out"], "Cannot write into /proc"),
+        (["-o", "out.json", "-f", "srt"], "out.json says json"),
+        (["--model", "lagre-v3"], "Did you mean whisper-large-v3"),
+        (["--model", "tiny.en", "--language", "German"], "does not know the language 'de'"),
+        (["--diarizer", "pyanote"], "no diarization model"),
+        (["--language", "Englsh"], "Did you mean English"),
+        (["--hotwords", "gone.txt"], "no file gone.txt"),
+        (["--on", "runpod:everywhere"], "Choose from runpod:single"),
+    ],
+)
+def test_wrong_options_are_told_before_a_model_is_loaded_or_fetched(diarist, call, tmp_path, options, says):
+    nowhere = {**os.environ, "DIARIST_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "cache")}
+    done = diarist("transcribe", call, *options, env=nowhere, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert os.listdir(tmp_path) == []
 
 
 def test_wrong_usage_is_told_before_any_work(diarist):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diarist.formats import FORMATS, check, render
+from diarist.formats import FORMATS, canonical, check, format_of, render
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.transcript import Segment, Transcript, Turn, Word
@@ -172,3 +172,42 @@ def test_no_transcript_breaks_a_format(name, parts, title):
     transcript = Transcript(duration=13, language="en", speakers=speakers, segments=segments, turns=turns, models=())
     for content in (render(transcript, name, name=title), render(EMPTY, name, name=title)):
         assert isinstance(content, bytes) or content.encode() is not None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_speaker_without_words_breaks_no_format(name):
+    quiet = Transcript(
+        duration=9,
+        language="en",
+        speakers=("A", "B"),
+        segments=(Segment(0, 1, "A", "hello", (Word(0, 1, "hello", 0.9, "A"),)),),
+        turns=(Turn(0, 1, "A"), Turn(5, 6, "B")),
+        models=(),
+    )
+    content = render(quiet, name)
+    if name in {"textgrid", "eaf"}:
+        assert "B" in content
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("TXT", "txt"),
+        (".srt", "srt"),
+        ("TextGrid", "textgrid"),
+        ("verbose-json", "verbose_json"),
+        ("seglst.json", "seglst"),
+        ("Markdown", "md"),
+        ("WebVTT", "vtt"),
+    ],
+)
+def test_a_format_may_be_written_as_people_type_it(typed, name):
+    assert canonical(typed) == name
+    assert check(typed) == FORMATS[name]
+
+
+def test_a_file_s_name_says_its_format_by_the_longest_extension():
+    for name, found in FORMATS.items():
+        assert format_of(f"a.b.{found.extension.upper()}") == name
+    assert format_of("recording.pdf") is None
+    assert format_of("srt") is None

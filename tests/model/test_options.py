@@ -9,7 +9,7 @@ from diarist.model.options import Options
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"language": "English"}, "ISO 639"),
+        ({"language": "Klingon"}, "No model here knows a language 'Klingon'"),
         ({"num_speakers": 0}, "num_speakers must be from 1"),
         ({"max_speakers": 65}, "max_speakers must be from 1 to 64"),
         ({"num_speakers": 2, "max_speakers": 3}, "cannot be combined"),

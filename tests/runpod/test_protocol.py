@@ -48,7 +48,7 @@ AUDIO = {"audio": "https://example.org/call.mp3"}
         (AUDIO | {"num_speakers": 2, "max_speakers": 3}, "bad_speakers", "num_speakers"),
         (AUDIO | {"min_speakers": 4, "max_speakers": 2}, "bad_speakers", "min_speakers"),
         (AUDIO | {"diarize": False, "num_speakers": 2}, "bad_speakers", None),
-        (AUDIO | {"language": "English"}, "bad_language", "language"),
+        (AUDIO | {"language": "Klingon"}, "bad_language", "language"),
         (AUDIO | {"on_diarization_failure": "guess"}, "bad_field", "on_diarization_failure"),
     ],
 )

@@ -67,6 +67,36 @@ def test_gated_models_are_marked():
     assert gated == {"segmentation-3.0", "community-1"}
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("large-v3", "whisper-large-v3"),
+        ("Large_V3", "whisper-large-v3"),
+        ("whisper large v3", "whisper-large-v3"),
+        ("large", "whisper-large-v3"),
+        ("turbo", "whisper-large-v3-turbo"),
+        ("base", "whisper-base"),
+        ("tiny.en", "whisper-tiny.en"),
+        ("openai/whisper-large-v3-turbo", "whisper-large-v3-turbo"),
+        ("Systran/faster-whisper-base", "whisper-base"),
+        ("faster-whisper-small", "whisper-small"),
+        ("distil-large-v3", "whisper-distil-large-v3"),
+        ("Systran/faster-distil-whisper-large-v3", "whisper-distil-large-v3"),
+        ("nvidia/parakeet-tdt-0.6b-v3", "parakeet-tdt-0.6b-v3"),
+        ("parakeet", "parakeet-tdt-0.6b-v3"),
+        ("pyannote/speaker-diarization-community-1", "community-1"),
+    ],
+)
+def test_a_model_has_many_names(typed, name):
+    assert find(typed).name == name
+
+
+@pytest.mark.parametrize("typed", ["./whisper-base", "/models/whisper-base", "models/whisper-base", "~/whisper-base"])
+def test_a_folder_that_is_not_there_is_no_name(typed):
+    with pytest.raises(InputError, match="No model is called"):
+        find(typed)
+
+
 def test_a_wrong_name_is_answered_with_near_ones():
     with pytest.raises(InputError) as refusal:
         find("wisper-tiny")

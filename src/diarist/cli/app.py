@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from diarist import __version__
 from diarist.cli import bench, deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
+from diarist.files import why
 from diarist.model.errors import Cancelled, DiaristError
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO, errno.EFBIG})
 
 app = typer.Typer(
     name="diarist",
@@ -50,21 +56,62 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 wrong usage, else the error's own exit code."""
+    _mend_streams()
     # Raised where the work is, so that `finally` blocks remove temporary files, whoever stops us.
     signal.signal(signal.SIGINT, _cancel)
     signal.signal(signal.SIGTERM, _cancel)
     try:
-        app(arguments)
+        try:
+            app(arguments)
+        finally:
+            sys.stdout.flush()
     except DiaristError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        _complain(error.message, error.hint, error.exit_code)
     except BrokenPipeError:
         # The reader of our output, e.g. head, has left; without this, Python complains again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _NO_ROOM:
+            raise
+        with suppress(OSError):  # else Python tries once more at exit, and complains
+            sys.stdout.close()
+        _complain(f"Cannot print: {why(error)}.", "Send standard output elsewhere.", 2)
     sys.exit(0)
+
+
+def _complain(message: str, hint: str, exit_code: int) -> NoReturn:
+    # A file's name may hold line breaks, and codes that terminals obey.
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
+    typer.echo(f"error: {line}", err=True)
+    if hint:
+        typer.echo(f"  hint: {hint}", err=True)
+    sys.exit(exit_code)
+
+
+def _mend_streams() -> None:
+    """Make printing safe where a stream was closed by who started us, or knows fewer letters than we use."""
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # else a file that is opened later becomes standard output, and is printed into
+    os.close(spare)
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed()), encoding="utf-8", write_through=True)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # for as long as the process lives
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+class _Closed(io.RawIOBase):
+    """Standard output that is closed: says so to whoever prints."""
+
+    def writable(self) -> bool:
+        """It is open for writing as far as anybody asks."""
+        return True
+
+    def write(self, _: object) -> NoReturn:
+        """Refuse."""
+        raise OSError(errno.EBADF, "standard output is closed")
 
 
 def _cancel(signum: int, _frame: FrameType | None) -> NoReturn:

@@ -140,6 +140,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
+    from diarist.weights.fetch import offline
     from diarist.weights.locate import cache_dir
 
     folder = cache_dir()
@@ -151,5 +152,5 @@ def _cache() -> Iterator[Finding]:
         yield Finding("cache", "warn", f"{free:.1f} GB free at {folder}", "free some space, or set DIARIST_CACHE")
     else:
         yield Finding("cache", "ok", f"{folder}, {free:.0f} GB free")
-    if os.environ.get("DIARIST_OFFLINE") or os.environ.get("HF_HUB_OFFLINE"):
+    if offline():
         yield Finding("network", "note", "offline mode is on: models that are missing will not be fetched")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from diarist.cli.outputs import write_out
+from diarist.cli.outputs import check_jobs, plan_jobs, print_out
 from diarist.cli.progress import reporter
 from diarist.model.errors import Cancelled, InputError
 from diarist.model.options import Options
@@ -50,6 +50,8 @@ def emulate(
       diarist emulate orchestrator --port 8000
     """
     _require_sdk()
+    if file is not None:  # what would fail after minutes is refused at once
+        check_jobs(plan_jobs([file], [format_name], None))
     from diarist.runpod.emulator.emulator import emulate as run
 
     with (
@@ -67,20 +69,15 @@ def emulate(
             return
         from diarist.audio.decode import decode
         from diarist.audio.source import CLI_KINDS, parse_source
-        from diarist.formats import FORMATS, render
         from diarist.runpod.settings import open_pipeline
 
-        if format_name not in FORMATS:
-            raise InputError(
-                "bad_format", f"There is no format {format_name!r}.", f"Choose from: {', '.join(FORMATS)}."
-            )
         with report.file(Path(file).name):
             audio = decode(parse_source(file, CLI_KINDS))
             pipeline = open_pipeline(f"runpod:{architecture.value}", emulator.environ)
             transcript = pipeline.transcribe(audio, Options(diarize=diarize), report.progress)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
-        write_out(render(transcript, format_name, name=Path(file).stem), format_name)
+        print_out(transcript, format_name, Path(file).stem)
 
 
 def _require_sdk() -> None:

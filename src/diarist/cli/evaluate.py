@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from diarist.model.languages import language_code
+
 
 def evaluate(
     reference: Annotated[Path, typer.Argument(metavar="REF", help="A reference file, or a folder of them.")],
@@ -39,6 +41,7 @@ def evaluate(
 
     # MeetEval notes to the console how it orders overlapping words; that is documented, not a user's problem.
     logging.getLogger("preprocess").setLevel(logging.ERROR)
+    language = language_code(language) or "en"
     normalise = text.normaliser(normalizer, language)
     scored = suite.evaluate(reference, hypothesis, normalise, collar=collar, normaliser_name=f"{normalizer} {language}")
     if html is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
+from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
-from diarist.formats import render
+from diarist.files import is_file, why
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
 
@@ -44,12 +45,21 @@ def transcribe(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, https URLs, or - for stdin.")],
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", metavar="FORMAT", help="txt, json, srt, vtt, rttm …; repeat for several."),
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", help="txt, json, srt, vtt, rttm …; repeat for several, or -f txt,srt."
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write files here instead of printing.")
+        str | None,
+        typer.Option("--out", "-o", metavar="DIR|FILE", help="Write into this folder, or to this file, e.g. talk.srt."),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Language spoken, e.g. en or de; detected if not given.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that diarist did not write, or that were changed since.")
+    ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(help="Language spoken: en, en-US, English, …; detected if not given, or with auto."),
+    ] = None,
     speakers: Annotated[
         int | None,
         typer.Option(min=1, max=MAX_SPEAKERS, help="Exact number of speakers, if known.", rich_help_panel=SPEAKERS),
@@ -65,7 +75,11 @@ def transcribe(
     ] = True,
     channels: Annotated[
         Channels,
-        typer.Option(help="separate: each channel is a party of its own, as in many calls.", rich_help_panel=SPEAKERS),
+        typer.Option(
+            case_sensitive=False,
+            help="separate: each channel is a party of its own, as in many calls.",
+            rich_help_panel=SPEAKERS,
+        ),
     ] = Channels.MIX,
     speakers_named: Annotated[
         bool,
@@ -78,7 +92,10 @@ def transcribe(
         ),
     ] = False,
     task: Annotated[
-        Task, typer.Option(help="translate writes English, where the model can.", rich_help_panel=WORDS)
+        Task,
+        typer.Option(
+            case_sensitive=False, help="translate writes English, where the model can.", rich_help_panel=WORDS
+        ),
     ] = Task.TRANSCRIBE,
     hotwords: Annotated[
         str | None,
@@ -93,7 +110,11 @@ def transcribe(
         typer.Option(min=0, max=1, help="How much chance plays in decoding; none by default.", rich_help_panel=WORDS),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Transcription model; auto takes the best one already here.", rich_help_panel=ENGINES)
+        str,
+        typer.Option(
+            help="Transcription model, as large-v3 or parakeet, or a folder; auto takes the best one already here.",
+            rich_help_panel=ENGINES,
+        ),
     ] = "auto",
     diarizer: Annotated[
         str,
@@ -133,10 +154,13 @@ def transcribe(
     One file without -o prints its transcript; with -o, or with several files or folders, transcripts are written
     into DIR under the recordings' names. A file that fails does not stop the others.
 
+    Files that diarist wrote for the same recording are written anew. Any other file stays as it is, and so does one
+    that you have changed, unless you say --overwrite.
+
     Examples:
       diarist transcribe call.mp3
 
-      diarist transcribe interview.mp4 --speakers 2 -f srt -o subtitles/
+      diarist transcribe interview.mp4 --speakers 2 -o interview.srt
 
       diarist transcribe recordings/ -f txt -f json -o transcripts/
     """
@@ -150,8 +174,13 @@ def transcribe(
         hotwords=_hotwords(hotwords),
         temperature=temperature,
     )
-    jobs = plan_jobs(paths, formats, out)
+    on = on.lower()
+    passed_over: list[str] = []
+    jobs = plan_jobs(paths, formats, out, passed_over.append)
+    check_jobs(jobs, overwrite=overwrite)
     with reporter(quiet=quiet, as_json=json_progress) as report:
+        for line in passed_over:
+            report.note(line)
         if on == "local":
             if audio_store:
                 raise InputError("not_here", "--audio-store is for --on runpod:….", "Leave it out.")
@@ -167,7 +196,8 @@ def transcribe(
             from diarist.runpod.settings import open_pipeline
 
             pipeline = open_pipeline(on, audio_store=audio_store)
-        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report)
+        deliver = partial(_deliver, overwrite=overwrite)
+        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report, deliver=deliver)
         failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
         if failed:
             done = len(jobs) - len(failed)
@@ -212,32 +242,55 @@ def _naming(named: bool, shared: bool) -> Naming | None:
 
 
 def _hotwords(given: str | None) -> tuple[str, ...]:
-    """Read hotwords from a file of that name if there is one, else split them at commas."""
+    """Read hotwords from a file of that name if there is one, else split them at commas.
+
+    Raises:
+        InputError: the file cannot be read, or what reads like a file's name is none.
+    """
     if given is None:
         return ()
-    try:
-        words = Path(given).read_text(encoding="utf-8").splitlines() if Path(given).is_file() else given.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "bad_hotwords", f"Cannot read hotwords from {given}: {error}.", "One a line, UTF-8."
-        ) from error
+    if not is_file(given):
+        if "," not in given and given.lower().endswith((".txt", ".csv", ".tsv", ".md", ".lst", ".json")):
+            raise InputError("bad_hotwords", f"There is no file {given}.", "Name a file, or words separated by commas.")
+        words = given.split(",")
+    else:
+        try:
+            words = Path(given).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError("bad_hotwords", f"{given} is not UTF-8 text.", "Save it as UTF-8, one a line.") from error
+        except OSError as error:
+            raise InputError("bad_hotwords", f"Cannot read hotwords from {given}: {why(error)}.") from error
     return tuple(word for word in (" ".join(word.split()) for word in words) if word)
 
 
-def _run(job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, batch: bool) -> bool:
-    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
+def _run(
+    job: Job,
+    *,
+    pipeline: Pipeline,
+    options: Options,
+    channels: Channels,
+    report: Reporter,
+    batch: bool,
+    deliver: Callable[[Transcript, Job], None],
+) -> bool:
+    """Do one job; in a batch a failure, of whatever kind, is told and False comes back, else it is raised."""
     try:
         with report.file(job.name):
             transcript = _transcribe(job, pipeline, options, channels, report)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
-        _deliver(transcript, job)
-    except Cancelled:
+        deliver(transcript, job)
+    except (Cancelled, BrokenPipeError):
         raise
     except DiaristError as error:
         if not batch:
             raise
         report.problem(f"{job.name}: {error}")
+        return False
+    except Exception as error:
+        if not batch:
+            raise
+        report.problem(f"{job.name}: {type(error).__name__}, a fault of diarist. Alone, this file shows where.")
         return False
     return True
 
@@ -263,12 +316,12 @@ def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channe
     return pipeline.transcribe(decode(source, progress=report.progress), options, report.progress)
 
 
-def _deliver(transcript: Transcript, job: Job) -> None:
+def _deliver(transcript: Transcript, job: Job, *, overwrite: bool) -> None:
     if job.targets:
-        write_all(transcript, job.stem, job.targets)
+        write_all(transcript, job.stem, job.targets, job.source, overwrite=overwrite)
     elif sys.stdout.isatty() and job.formats == ("txt",):
         from diarist.cli.render import show
 
         show(transcript)
     else:
-        write_out(render(transcript, job.formats[0], name=job.stem), job.formats[0])
+        print_out(transcript, job.formats[0], job.stem)

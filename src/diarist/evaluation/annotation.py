@@ -157,7 +157,7 @@ def _read_json(path: Path) -> dict[str, Annotation]:
 
 def _load_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError("bad_document", f"{path} is not readable JSON: {error}.") from error
 

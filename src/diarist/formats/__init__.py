@@ -6,6 +6,7 @@ so the same transcript always gives the same bytes.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Final, NamedTuple
@@ -23,12 +24,14 @@ class Format(NamedTuple):
         render: makes the file's content from a transcript and the recording's name without extension.
         summary: what it is for, in a few words.
         needs: the module it is written with, where that is not always installed.
+        binary: whether the content is bytes that no terminal can show.
     """
 
     extension: str
     render: Callable[[Transcript, str], str | bytes]
     summary: str
     needs: str | None = None
+    binary: bool = False
 
 
 FORMATS: Final[Mapping[str, Format]] = {
@@ -36,7 +39,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "json": Format("json", text.json, "all that is known, as one JSON document"),
     "md": Format("md", text.md, "Markdown"),
     "html": Format("html", page.html, "a page to read and to play the recording"),
-    "docx": Format("docx", documents.docx, "Word document", "docx"),
+    "docx": Format("docx", documents.docx, "Word document", "docx", binary=True),
     "srt": Format("srt", subtitles.srt, "SubRip subtitles"),
     "vtt": Format("vtt", subtitles.vtt, "WebVTT subtitles with voices"),
     "csv": Format("csv", tables.csv, "a row per segment, comma-separated"),
@@ -53,13 +56,25 @@ FORMATS: Final[Mapping[str, Format]] = {
     "audacity": Format("audacity.txt", research.audacity, "a label track for Audacity"),
 }
 
+OTHER_NAMES: Final[Mapping[str, str]] = {
+    "text": "txt",
+    "markdown": "md",
+    "htm": "html",
+    "word": "docx",
+    "subrip": "srt",
+    "webvtt": "vtt",
+    "praat": "textgrid",
+    "elan": "eaf",
+}
+"""What else people call some formats."""
+
 
 def render(transcript: Transcript, format_name: str, *, name: str = "recording") -> str | bytes:
     """Write a transcript in one of `FORMATS`.
 
     Args:
         transcript: what to write.
-        format_name: a key of `FORMATS`.
+        format_name: as for `canonical`.
         name: the recording's name without extension, for formats that carry one.
 
     Returns:
@@ -75,12 +90,13 @@ def render(transcript: Transcript, format_name: str, *, name: str = "recording")
 def check(format_name: str) -> Format:
     """Make sure, before any work, that a format can be written.
 
+    Args:
+        format_name: as for `canonical`.
+
     Raises:
         InputError: no such format, or the library it needs is not installed.
     """
-    found = FORMATS.get(format_name)
-    if found is None:
-        raise InputError("bad_format", f"There is no format {format_name!r}.", f"Choose from: {', '.join(FORMATS)}.")
+    found = FORMATS[canonical(format_name)]
     if found.needs is not None and find_spec(found.needs) is None:
         raise InputError(
             "format_missing",
@@ -88,3 +104,29 @@ def check(format_name: str) -> Format:
             "Install it with: pip install 'diarist[formats]'",
         )
     return found
+
+
+def canonical(format_name: str) -> str:
+    """The key of `FORMATS` that is meant: case, a leading dot, ``-`` for ``_`` and a file's extension do not matter.
+
+    Raises:
+        InputError: no such format.
+    """
+    asked = format_name.strip().lower().lstrip(".")
+    by_extension = {_extension(name): name for name in FORMATS}
+    found = OTHER_NAMES.get(asked) or by_extension.get(asked) or asked.replace("-", "_")
+    if found in FORMATS:
+        return found
+    near = difflib.get_close_matches(asked, [*FORMATS, *OTHER_NAMES], n=1, cutoff=0.7)
+    meant = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}? " if near else ""
+    raise InputError("bad_format", f"There is no format {format_name!r}.", f"{meant}Choose from: {', '.join(FORMATS)}.")
+
+
+def format_of(file_name: str) -> str | None:
+    """The format whose extension a file's name ends in, the longest where several do; None where none does."""
+    fitting = [name for name in FORMATS if file_name.lower().endswith(f".{_extension(name)}")]
+    return max(fitting, key=lambda name: len(_extension(name)), default=None)
+
+
+def _extension(name: str) -> str:
+    return FORMATS[name].extension.lower()

@@ -7,8 +7,8 @@ builds; pympi reads ours in the tests, as MeetEval, pyannote.database and Praat 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from diarist.formats.text import printable
 from diarist.model.timeline import Span
@@ -147,8 +147,8 @@ def _disjoint(items: Sequence[Segment | Word]) -> list[tuple[Span, Segment | Wor
     """Cut each item short where the next one starts; drop what is left without length."""
     ordered = sorted(items, key=lambda item: item.start)
     found = []
-    for item, limit in zip(ordered, [*(item.start for item in ordered[1:]), math.inf], strict=True):
-        end = min(item.end, limit)
+    for item, following in zip_longest(ordered, ordered[1:]):
+        end = item.end if following is None else min(item.end, following.start)
         if end > item.start:
             found.append((Span(item.start, end), item))
     return found

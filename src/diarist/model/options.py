@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from diarist.model.errors import InputError
+from diarist.model.languages import language_code
 
 MAX_SPEAKERS = 64
 MAX_HOTWORDS = 200
@@ -18,7 +18,8 @@ class Options:
     """What to do with one recording. Refuses contradictions when made.
 
     Attributes:
-        language: ISO 639 code of the speech, e.g. ``"en"``; None lets the engine decide.
+        language: of the speech, as `language_code` takes it (``"en"``, ``"en-US"``, ``"English"``), and kept as its
+            code; None and ``"auto"`` let the engine decide.
         diarize: whether to find speakers.
         num_speakers: the exact number of speakers, where known.
         min_speakers: at least this many.
@@ -31,7 +32,7 @@ class Options:
             the same words.
 
     Raises:
-        InputError: a value is out of range, or the speaker counts contradict each other.
+        InputError: no model knows the language, a value is out of range, or the speaker counts contradict each other.
     """
 
     language: str | None = None
@@ -45,10 +46,8 @@ class Options:
     temperature: float | None = None
 
     def __post_init__(self) -> None:
-        if self.language is not None and not re.fullmatch(r"[a-z]{2,3}", self.language):
-            raise InputError(
-                "bad_language", f"language must be an ISO 639 code, not {self.language!r}.", "Try 'en', 'de' or 'fr'."
-            )
+        if self.language is not None:
+            object.__setattr__(self, "language", language_code(self.language))
         for name in ("num_speakers", "min_speakers", "max_speakers"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= MAX_SPEAKERS:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from diarist.files import write_whole
+from diarist.files import user_folder, write_whole
 from diarist.model.errors import InputError
 
 SECONDS_PER_HOUR = 3600
@@ -104,13 +104,12 @@ def packaged_prices() -> PriceTable:
     )
 
 
-def refreshed_file() -> Path:
-    """Where `refresh` keeps the platform's table: ``DIARIST_PRICES``, or the user's cache."""
+def refreshed_file() -> Path | None:
+    """Where `refresh` keeps the platform's table: ``DIARIST_PRICES``, or the user's cache; None for want of a home."""
     if named := os.environ.get("DIARIST_PRICES"):
         return Path(named)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("diarist")) / "prices.json"
+    folder = user_folder("cache")
+    return folder / "prices.json" if folder else None
 
 
 def load_prices() -> PriceTable:
@@ -121,6 +120,8 @@ def load_prices() -> PriceTable:
     """
     packaged = packaged_prices()
     file = refreshed_file()
+    if file is None:
+        return packaged
     try:
         refreshed = msgspec.json.decode(file.read_bytes(), type=PriceTable)
     except FileNotFoundError:
@@ -162,9 +163,13 @@ def save_prices(table: PriceTable) -> Path:
     """Keep a table as the refreshed one, whole or not at all; returns where.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or there is no place for it.
     """
     file = refreshed_file()
+    if file is None:
+        raise InputError(
+            "no_home", "This user has no home folder to keep prices in.", "Set HOME, or DIARIST_PRICES to a file."
+        )
     write_whole(file, msgspec.json.format(msgspec.json.encode(table)))
     return file
 

@@ -109,7 +109,11 @@ class Whisper:
         self.weights = weights
         self.model = model
         with weights.use() as network:
-            self.languages = frozenset(network.supported_languages)
+            # faster-whisper lists Cantonese for every model, though only the newest have a token for it.
+            known = network.hf_tokenizer.get_vocab()
+            self.languages = frozenset(
+                code for code in network.supported_languages if code == "en" or f"<|{code}|>" in known
+            )
 
     def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
         """See `diarist.transcription.base.Transcriber.transcribe`."""

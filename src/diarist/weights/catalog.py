@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from diarist.model.errors import InputError
 
@@ -449,16 +449,44 @@ CATALOG: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
 """All known models by name, embedded ones first."""
 
 
+_SHORT: Final = {
+    "turbo": "whisper-large-v3-turbo",
+    "whisper-turbo": "whisper-large-v3-turbo",
+    "large": "whisper-large-v3",
+    "whisper-large": "whisper-large-v3",
+    "parakeet": "parakeet-tdt-0.6b-v3",
+    "parakeet-v2": "parakeet-tdt-0.6b-v2",
+    "parakeet-v3": "parakeet-tdt-0.6b-v3",
+    "speaker-diarization-community-1": "community-1",
+}
+"""What else people call some models. Their repositories, and Whisper's sizes alone, are known without this."""
+
+
 def find(name: str) -> ModelEntry:
-    """The entry called ``name`` (case does not matter).
+    """The entry called ``name``.
+
+    Args:
+        name: as in the catalog, as a repository that holds it (``Systran/faster-whisper-base``), or as people call it:
+            ``large-v3``, ``turbo``, ``openai/whisper-base``. Case does not matter, nor do ``_`` and spaces for ``-``.
 
     Raises:
         InputError: there is no such model; the hint names near ones.
     """
     by_lower = {entry.name.lower(): entry for entry in CATALOG.values()}
-    if entry := by_lower.get(name.lower()):
-        return entry
-    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
-    known = ", ".join(by_lower[match].name for match in near)
-    hint = f"Did you mean {known}?" if known else "See: diarist models list"
+    asked = "-".join(name.strip().lower().replace("_", "-").split())
+    for entry in CATALOG.values():
+        if asked in {repo.lower() for repo in entry.repos}:
+            return entry
+    owner, _, plain = asked.rpartition("/")
+    if owner in {"", "openai", *(repo.lower().partition("/")[0] for entry in CATALOG.values() for repo in entry.repos)}:
+        plain = plain.replace("faster-", "").replace("distil-whisper-", "whisper-distil-")
+        for known in (plain, _SHORT.get(plain, ""), f"whisper-{plain}"):
+            if known in by_lower:
+                return by_lower[known]
+    called = (
+        {lower.removeprefix("whisper-"): lower for lower in by_lower} | _SHORT | {lower: lower for lower in by_lower}
+    )
+    near = difflib.get_close_matches(plain, called, n=3, cutoff=0.6)
+    meant = ", ".join(dict.fromkeys(by_lower[called[match]].name for match in near))
+    hint = f"Did you mean {meant}?" if meant else "See: diarist models list"
     raise InputError("unknown_model", f"No model is called {name!r}.", hint)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from diarist.model.errors import InputError
 from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, find
 
 Place = Literal["explicit", "runpod-volume", "runpod-store", "hub-cache", "cache", "image"]
@@ -91,13 +92,22 @@ def places(env: Mapping[str, str] | None = None) -> Places:
 
 
 def cache_dir(env: Mapping[str, str] | None = None) -> Path:
-    """The root of diarist's own cache: ``DIARIST_CACHE``, else the platform's user cache folder."""
+    """The root of diarist's own cache: ``DIARIST_CACHE``, else the platform's user cache folder.
+
+    Raises:
+        InputError: there is neither, as for a user without a home.
+    """
     env = os.environ if env is None else env
     if chosen := env.get("DIARIST_CACHE"):
         return Path(chosen).expanduser()
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("diarist", appauthor=False))
+    try:
+        return Path(platformdirs.user_cache_dir("diarist", appauthor=False)).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            "no_home", "This user has no home folder to keep models in.", "Set HOME, or DIARIST_CACHE to a folder."
+        ) from error
 
 
 def locate(name: str, where: Places | None = None) -> Located | None:
@@ -218,5 +228,7 @@ def _hub_cache(env: Mapping[str, str]) -> Path:
         return Path(chosen).expanduser()
     if home := env.get("HF_HOME"):
         return Path(home).expanduser() / "hub"
-    base = env.get("XDG_CACHE_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".cache")
-    return Path(base).expanduser() / "huggingface" / "hub"
+    home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  # pathlib's raises where there is none
+    if base := env.get("XDG_CACHE_HOME"):
+        return Path(base).expanduser() / "huggingface" / "hub"
+    return Path(home) / ".cache" / "huggingface" / "hub" if home != "~" else cache_dir(env) / "hub"
