@@ -12,6 +12,7 @@ import typer
 
 from diarist import __version__
 from diarist.cli import bench, deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
+from diarist.cli.terminal import visible
 from diarist.model.errors import Cancelled, DiaristError
 
 app = typer.Typer(
@@ -56,9 +57,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         app(arguments)
     except DiaristError as error:
-        typer.echo(f"error: {error.message}", err=True)
+        typer.echo(f"error: {visible(error.message)}", err=True)
         if error.hint:
-            typer.echo(f"  hint: {error.hint}", err=True)
+            typer.echo(f"  hint: {visible(error.hint)}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output, e.g. head, has left; without this, Python complains again at exit.

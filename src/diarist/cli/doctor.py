@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli.terminal import say
 from diarist.cores import cores
 from diarist.model.finding import Finding
 
@@ -54,9 +55,9 @@ def doctor(
         for finding in findings:
             mark, colour = MARKS[finding.status]
             typer.secho(f"{mark} {finding.name}: ", fg=colour, bold=True, nl=False)
-            typer.echo(finding.detail)
+            say(finding.detail)
             if finding.fix:
-                typer.echo(f"    → {finding.fix}")
+                say(f"    → {finding.fix}")
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(1)
 

@@ -74,7 +74,7 @@ def emulate(
             raise InputError(
                 "bad_format", f"There is no format {format_name!r}.", f"Choose from: {', '.join(FORMATS)}."
             )
-        with report.file(Path(file).name):
+        with report.file(Path(file).name, diarize=diarize):
             audio = decode(parse_source(file, CLI_KINDS))
             pipeline = open_pipeline(f"runpod:{architecture.value}", emulator.environ)
             transcript = pipeline.transcribe(audio, Options(diarize=diarize), report.progress)

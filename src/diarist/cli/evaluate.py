@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli.terminal import literal, say
+
 
 def evaluate(
     reference: Annotated[Path, typer.Argument(metavar="REF", help="A reference file, or a folder of them.")],
@@ -60,8 +62,8 @@ def evaluate(
         for number, cell in enumerate(header):
             table.add_column(cell, justify="right" if number else "left")
         for row in body:
-            table.add_row(*row, style="bold" if row[0] == "all" else None)
+            table.add_row(*map(literal, row), style="bold" if row[0] == "all" else None)
         console.print(table)
         console.print()
     for missing in scored.unmatched:
-        typer.echo(f"not scored: {missing} has no hypothesis", err=True)
+        say(f"not scored: {missing} has no hypothesis", err=True)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from diarist.cli.terminal import visible
 from diarist.files import write_whole
 from diarist.formats import FORMATS, check, render
 from diarist.model.errors import InputError
@@ -136,6 +137,8 @@ def write_out(content: str | bytes, format_name: str) -> None:
     """
     if isinstance(content, bytes) and sys.stdout.isatty():
         raise InputError("binary_output", f"{format_name} is not text.", "Write it to a folder with -o DIR.")
+    if isinstance(content, str) and sys.stdout.isatty():
+        content = visible(content, keep="\n\t\r")
     try:
         sys.stdout.buffer.write(content if isinstance(content, bytes) else content.encode())
         sys.stdout.buffer.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 
 from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
 from diarist.cli.progress import Reporter, reporter
+from diarist.cli.summary import Summary
 from diarist.formats import render
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
@@ -155,7 +157,9 @@ def transcribe(
         if on == "local":
             if audio_store:
                 raise InputError("not_here", "--audio-store is for --on runpod:….", "Leave it out.")
-            pipeline = _local(model, diarizer, options, device, threads, report, _naming(speakers_named, same_speakers))
+            naming = _naming(speakers_named, same_speakers)
+            with report.task("loading models"):
+                pipeline = _local(model, diarizer, options, device, threads, report, naming)
         elif (model, diarizer, device, threads) != ("auto", "auto", "auto", None) or speakers_named or same_speakers:
             raise InputError(
                 "not_there",
@@ -167,8 +171,12 @@ def transcribe(
             from diarist.runpod.settings import open_pipeline
 
             pipeline = open_pipeline(on, audio_store=audio_store)
-        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report)
-        failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
+        summary = Summary()
+        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report, summary=summary)
+        places = [f"{number} of {len(jobs)}" if len(jobs) > 1 else "" for number in range(1, len(jobs) + 1)]
+        failed = [job.name for job, place in zip(jobs, places, strict=True) if not work(job, place=place)]
+        if summary.files:
+            report.summary(summary)
         if failed:
             done = len(jobs) - len(failed)
             report.problem(f"{done} of {len(jobs)} recordings transcribed; failed: {', '.join(failed)}.")
@@ -224,21 +232,33 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
     return tuple(word for word in (" ".join(word.split()) for word in words) if word)
 
 
-def _run(job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, batch: bool) -> bool:
-    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
+def _run(
+    job: Job,
+    *,
+    place: str,
+    pipeline: Pipeline,
+    options: Options,
+    channels: Channels,
+    report: Reporter,
+    summary: Summary,
+) -> bool:
+    """Do one job; in a batch, where it has a place, a failure is told and False comes back, else it is raised."""
+    began = time.monotonic()
     try:
-        with report.file(job.name):
+        with report.file(job.name, place, diarize=options.diarize):
             transcript = _transcribe(job, pipeline, options, channels, report)
+        seconds = time.monotonic() - began
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
         _deliver(transcript, job)
     except Cancelled:
         raise
     except DiaristError as error:
-        if not batch:
+        if not place:
             raise
         report.problem(f"{job.name}: {error}")
         return False
+    summary.add(transcript.duration, seconds, job.targets.values())
     return True
 
 
