@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from diarist.cli.estimate import Work
 
 WEIGHTS = {"decode": 2, "transcription": 74, "diarization": 24}
-LEGS = ("transcription", "diarization")
 
 
 def told(*reports, weights=WEIGHTS):
@@ -95,11 +94,10 @@ def test_whatever_is_reported_the_share_never_falls_and_time_left_is_never_negat
 
 @given(
     st.lists(st.floats(0.01, 100), min_size=1, max_size=30),
-    st.floats(0.01, 0.5),
     st.integers(1, 30),
     st.floats(0, 1000),
 )
-def test_it_never_passes_the_next_report(waits, _, steps, look):
+def test_it_never_passes_the_next_report(waits, steps, look):
     """Reports as engines make them: after each of equal parts, each as late as it likes."""
     work, now = Work({"words": 1}), 0.0
     for number, wait in zip(range(steps + 1), waits, strict=False):
