@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.cli.terminal import visible
+from diarist.speakers import Voice, VoiceStore
 
 DIARIST = (sys.executable, "-m", "diarist")
 
@@ -314,6 +315,84 @@ class TestSummary:
         assert summary["written"] == [str(tmp_path / "out/talk.txt")]
         loading = [line["done"] for line in lines if line.get("stage") == "loading models"]
         assert loading == [0.0, 1.0]
+
+
+# ``bench`` with the speeds of a profile that comes along, so that nothing is measured.
+BENCH = """
+import sys, time
+from diarist.cli import app
+from diarist.planning import measure
+from diarist.planning.profiles import packaged_profiles
+
+def found(*_, progress, **__):
+    for done in range(11):
+        progress("measuring", done / 10)
+        time.sleep(0.02)
+    return next(iter(packaged_profiles().values()))
+
+measure.measure_profile = found
+app.main(sys.argv[1:])
+"""
+
+
+class TestOtherCommands:
+    """At the width that tables have in a pipe, the two must agree."""
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            (*DIARIST, "plan", "--quick"),
+            (*DIARIST, "deploy", "single", "--dry-run", "--image-prefix", "you/parakeet", "--tag", "1.0"),
+            (*DIARIST, "doctor"),
+            (sys.executable, "-c", BENCH, "bench", "call.wav"),
+            (sys.executable, "-c", BENCH, "bench", "call.wav", "--json"),
+            (sys.executable, "-c", BENCH, "bench", "call.wav", "--profile", "[b]:smile:.json"),
+        ],
+        ids=lambda command: "-".join(command[3:5]),
+    )
+    def test_as_much_is_left_as_a_pipe_gets(self, command, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        code, terminal, _ = on_a_terminal(*command, columns=160)
+        piped = into_a_pipe(*command)
+        assert code == piped.returncode
+        free_space = re.compile(r"\d+GBfree")
+        left = free_space.sub("", letters("\n".join(terminal.lines)))
+        assert piped.stdout
+        assert free_space.sub("", letters(piped.stdout.decode())) in left
+        assert all(letters(line) in left for line in piped.stderr.decode().splitlines())
+
+    def test_eval_names_recordings_letter_by_letter(self, tmp_path):
+        for name in ("[red]a", "[b", ":smile:"):
+            for side in ("ref", "hyp"):
+                (tmp_path / side).mkdir(exist_ok=True)
+                (tmp_path / side / f"{name}.stm").write_text(f"{name} 1 anna 0.0 1.0 good day\n")
+        command = (*DIARIST, "eval", tmp_path / "ref", tmp_path / "hyp")
+        code, terminal, _ = on_a_terminal(*command, columns=200)
+        assert code == 0
+        screen = "\n".join(terminal.lines)
+        assert all(name in screen for name in ("[red]a", "[b", ":smile:"))
+        assert letters(into_a_pipe(*command).stdout.decode()) == letters(screen)
+
+    def test_voices_are_named_letter_by_letter(self, tmp_path):
+        store = VoiceStore(tmp_path / "voices.json")
+        voice = Voice(
+            name="[/b]:smile:\x1b[2J", embedding=(1.0,), model="embedded", seconds=9, consent="\x07said yes", added="-"
+        )
+        store.add(voice)
+        code, terminal, _ = on_a_terminal(*DIARIST, "voices", "list", columns=200, DIARIST_VOICES=str(store.path))
+        assert code == 0
+        assert terminal.lines == [r"[/b]:smile:\x1b[2J  9 s, embedded, added -; consent: \x07said yes"]
+
+    def test_models_list_names_all(self):
+        _, terminal, _ = on_a_terminal(*DIARIST, "models", "list", columns=160)
+        names = [line.split(b"\t")[0].decode() for line in into_a_pipe(*DIARIST, "models", "list").stdout.splitlines()]
+        assert [line.split()[0] for line in terminal.lines[1:-1]] == names
+
+    def test_a_terminal_that_cannot_move_its_cursor_is_not_asked_to(self, recording):
+        code, _, written = shown(**saying("transcribe", recording(), "-f", "srt", TERM="dumb"))
+        assert code == 0
+        assert "\x1b" not in written
+        assert "━" not in written
 
 
 @pytest.mark.models
