@@ -52,16 +52,28 @@ def test_the_quick_beginning_of_a_stage_promises_nothing():
     assert then_words.left(11) == pytest.approx(80)
 
 
-def test_legs_side_by_side_take_as_long_as_the_longer_one():
-    words = [(10 * step, "transcription", step / 10) for step in range(1, 6)]
-    speakers = [(20 * step, "diarization", step / 10) for step in range(1, 3)]
-    assert told(*sorted(words + speakers)).left(50) == pytest.approx(200 - 50)
+def test_a_leg_that_ends_leaves_its_part_of_the_machine_to_the_other():
+    """At first 1 % of all work a second for words and 1 % for speakers, then 2 % for words: 50 s in all."""
+    work = told((0, "decode", 1.0), (0, "transcription", 0.0), (0, "diarization", 0.0))
+    for second in range(1, 25):
+        work.report("transcription", second / 74, second)
+        work.report("diarization", second / 24, second)
+    assert work.left(24) == pytest.approx(25, abs=1)
+    for second in range(25, 40):
+        work.report("transcription", (24 + 2 * (second - 24)) / 74, second)
+    assert work.left(39) == pytest.approx(49 - 39, abs=1)
 
 
-def test_a_leg_still_to_come_is_added():
-    words = [(74 * step / 10, "transcription", step / 10) for step in range(1, 6)]
+def test_a_leg_still_to_come_is_counted():
+    words = [(74 * step / 10, "transcription", step / 10) for step in range(6)]
     in_turn = told((0, "decode", 1.0), *words)
     assert in_turn.left(37) == pytest.approx(37 + 24)
+
+
+def test_a_report_that_goes_back_changes_nothing():
+    reports = [(10 * step, "words", step / 10) for step in range(1, 4)]
+    weights = {"words": 1}
+    assert told(*reports, (31, "words", 0.05), weights=weights).left(31) == told(*reports, weights=weights).left(31)
 
 
 def test_nothing_is_promised_before_the_heaviest_stage_has_a_rate():

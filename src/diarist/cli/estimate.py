@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _KEPT: Final = 8
-"""Reports that a rate is measured over: few, since words come faster once the speakers are known."""
+"""Reports that a rate is measured over: few, since words come faster once all speakers are found."""
 
 _QUICK: Final = 0.1
 """How much of a stage may go by quickly, as finding where there is speech does. It tells nothing of the rest."""
@@ -29,9 +29,9 @@ class Stage:
         self._reports.append((now, done))
 
     @property
-    def finished(self) -> bool:
-        """Whether the last report was of the end."""
-        return bool(self._reports) and self._reports[-1][1] == 1.0
+    def begins(self) -> bool:
+        """Whether it is still in the part that may go by quickly."""
+        return not self._reports or self._reports[-1][1] <= _QUICK
 
     def rate(self, now: float) -> float:
         """Share of this stage that a second finishes; 0 where that is not known yet.
@@ -55,13 +55,6 @@ class Stage:
         last, done = self._reports[-1]
         return min(done + min(self.rate(now) * max(now - last, 0.0), self._step()), 1.0)
 
-    def left(self, now: float) -> float | None:
-        """Seconds until the end; None while they cannot be told."""
-        if self.finished:
-            return 0.0
-        rate = self.rate(now)
-        return (1.0 - self.done(now)) / rate if rate else None
-
     def _step(self) -> float:
         return self._reports[-1][1] - self._reports[-2][1] if len(self._reports) > 1 else 0.0
 
@@ -70,47 +63,41 @@ class Work:
     """A job of several stages that may run at the same time.
 
     Args:
-        weights: how much of the job each stage is, in any unit, in the order in which they begin. Other stages that
-            report are not counted.
+        weights: how much of the job each stage is, in any unit. Other stages that report are not counted.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self._weights = dict(weights)
-        self._stages: dict[str, Stage] = {}
+        self._heaviest = max(self._weights, key=lambda name: self._weights[name])
+        self._stages = {name: Stage() for name in self._weights}
         self._shown = 0.0
+        self._since: tuple[float, float] | None = None
 
     def report(self, stage: str, done: float, now: float) -> None:
         """Note what a stage reports; see `diarist.model.progress.Progress`."""
-        if stage in self._weights:
-            self._stages.setdefault(stage, Stage()).report(done, now)
+        if stage not in self._weights:
+            return
+        self._stages[stage].report(done, now)
+        if stage == self._heaviest and self._stages[stage].begins:
+            self._since = now, self._done(now)
 
     def share(self, now: float) -> float:
         """Share of the whole job that is done, 0 to 1; it never falls."""
-        done = sum(self._weights[name] * stage.done(now) for name, stage in self._stages.items())
-        self._shown = max(self._shown, min(done / sum(self._weights.values()), 1.0))
+        self._shown = max(self._shown, self._done(now))
         return self._shown
 
     def left(self, now: float) -> float | None:
         """Seconds until the end; None until the heaviest stage has shown how fast it is.
 
-        Stages that have begun run side by side, so the longest counts; those after the heaviest that have not are still
-        to come, those before it were not needed. What has no rate of its own is taken for as fast, by weight.
+        All stages share one machine: when one ends, the others have its part. So it is the work in a second that stays
+        the same, not the speed of each stage.
         """
-        heaviest = max(self._weights, key=lambda name: self._weights[name])
-        if heaviest not in self._stages:
+        if self._since is None or not self._stages[self._heaviest].rate(now):
             return None
-        stage = self._stages[heaviest]
-        rate = stage.rate(now)
-        if not rate:
-            return None
-        pace = 1.0 / rate / self._weights[heaviest]
-        side_by_side, to_come, before = [0.0], 0.0, True
-        for name, weight in self._weights.items():
-            before = before and name != heaviest
-            begun = self._stages.get(name)
-            if begun is not None:
-                left = begun.left(now)
-                side_by_side.append(pace * weight * (1.0 - begun.done(now)) if left is None else left)
-            elif not before:
-                to_come += pace * weight
-        return max(side_by_side) + to_come
+        began, before = self._since
+        done = self._done(now)
+        return (1.0 - done) * (now - began) / (done - before) if done > before else None
+
+    def _done(self, now: float) -> float:
+        done = sum(weight * self._stages[name].done(now) for name, weight in self._weights.items())
+        return min(done / sum(self._weights.values()), 1.0)

@@ -173,8 +173,9 @@ def transcribe(
             pipeline = open_pipeline(on, audio_store=audio_store)
         summary = Summary()
         work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report, summary=summary)
-        places = [f"{number} of {len(jobs)}" if len(jobs) > 1 else "" for number in range(1, len(jobs) + 1)]
-        failed = [job.name for job, place in zip(jobs, places, strict=True) if not work(job, place=place)]
+        batch = len(jobs) > 1
+        places = [f"{number} of {len(jobs)}" if batch else "" for number in range(1, len(jobs) + 1)]
+        failed = [job.name for job, place in zip(jobs, places, strict=True) if not work(job, batch=batch, place=place)]
         if summary.files:
             report.summary(summary)
         if failed:
@@ -235,14 +236,15 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
 def _run(
     job: Job,
     *,
-    place: str,
     pipeline: Pipeline,
     options: Options,
     channels: Channels,
     report: Reporter,
+    batch: bool,
+    place: str,
     summary: Summary,
 ) -> bool:
-    """Do one job; in a batch, where it has a place, a failure is told and False comes back, else it is raised."""
+    """Do one job; in a batch a failure is told and False comes back, else it is raised."""
     began = time.monotonic()
     try:
         with report.file(job.name, place, diarize=options.diarize):
@@ -254,7 +256,7 @@ def _run(
     except Cancelled:
         raise
     except DiaristError as error:
-        if not place:
+        if not batch:
             raise
         report.problem(f"{job.name}: {error}")
         return False
