@@ -50,7 +50,7 @@ def doctor(
 
         findings += diagnose_deployment(config, load_prices().pool_prices())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        say(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
         for finding in findings:
             mark, colour = MARKS[finding.status]

@@ -46,7 +46,7 @@ def evaluate(
     if html is not None:
         html.write_text(report.html(scored), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(report.as_json(scored), ensure_ascii=False, indent=2))
+        say(json.dumps(report.as_json(scored), ensure_ascii=False, indent=2))
         return
     from rich.console import Console
     from rich.table import Table

@@ -40,7 +40,7 @@ def list_models(
     where = places()
     rows = [(entry, locate(entry.name, where)) for entry in CATALOG.values()]
     if as_json:
-        typer.echo(json.dumps([_as_json(entry, found) for entry, found in rows], ensure_ascii=False, indent=2))
+        say(json.dumps([_as_json(entry, found) for entry, found in rows], ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
         _print_table(rows)
     else:

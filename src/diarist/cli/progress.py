@@ -28,8 +28,6 @@ WORDS_ALONE = {"decode": 2, "transcription": 98}
 NAMES = {"decode": "reading", "transcription": "", "diarization": "", "endpoint": ""}
 """What a stage is called where its own name would not do."""
 
-BAR = 24
-
 
 class Reporter(Protocol):
     """Where progress and notes go. Its methods may be called from any thread.
@@ -240,15 +238,17 @@ class Line:
             share = self._work.share(now) if self._work else None
             left = self._work.left(now) if self._work else None
             title, doing = self._title, self._doing
+        width = min(24, self._console.width // 4)
         line = Table.grid(padding=(0, 2))
-        line.add_column(no_wrap=True, overflow="ellipsis")
+        line.add_column()  # the only one that may be made narrower, and the name in it is cut, not folded
         for _ in range(3):
             line.add_column(no_wrap=True)
         name = literal(doing or title) if self._one_by_one else literal(title)
-        remaining = f"{clock(ceil(left))} left" if left is not None else ""
+        name.no_wrap, name.overflow = True, "ellipsis"
+        remaining = f"{clock(ceil(left))} left" if left else ""
         line.add_row(
             name,
-            ProgressBar(total=None if share is None else 1.0, completed=share or 0.0, width=BAR, animation_time=now),
+            ProgressBar(None if share is None else 1.0, share or 0.0, width=width, animation_time=now),
             "" if share is None else f"{share:4.0%}",
             literal(remaining if self._one_by_one else doing or remaining, "dim"),
         )

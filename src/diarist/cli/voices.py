@@ -65,7 +65,7 @@ def list_voices(
             {"name": v.name, "model": v.model, "seconds": v.seconds, "consent": v.consent, "added": v.added}
             for v in voices
         ]
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        say(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for voice in voices:
         say(f"{voice.name}  {voice.seconds:.0f} s, {voice.model}, added {voice.added}; consent: {voice.consent}")
