@@ -3,9 +3,14 @@
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from diarist.cli.progress import Line
+from diarist.cli.render import show
+from diarist.cli.terminal import visible
+from diarist.model.transcript import Segment, Transcript
 
 
 class Watched:
@@ -82,3 +87,40 @@ def test_loading_says_what_is_fetched_one_after_the_other(watched):
         assert watched.says == "loading models"
         watched.report(3, "download campplus", 0.7)
         assert watched.says == "download campplus 70%"
+
+
+ANYTHING = st.text(st.characters(), max_size=60) | st.text("[]/\\\\:abc smile#@=\x1b", max_size=60)
+
+
+@given(ANYTHING, st.integers(10, 100))
+def test_whatever_a_file_is_called_it_is_one_line(name, width):
+    watched = Watched()
+    with watched.line.file(name, "1 of 2"):
+        page = Console(file=io.StringIO(), width=width, color_system=None)
+        page.print(watched.line.render())
+    shown = page.file.getvalue()
+    assert shown.count("\n") == 1
+    assert shown.rstrip("\n").isprintable() or visible(shown[:-1]) == shown[:-1]
+
+
+@given(ANYTHING)
+def test_notes_are_shown_letter_by_letter(text):
+    page = Console(file=io.StringIO(), width=30, color_system=None)
+    Line(page).note(text)
+    Line(page).problem(text)
+    assert page.file.getvalue() == 2 * (visible(text) + "\n")
+
+
+@given(st.lists(st.tuples(ANYTHING, ANYTHING), min_size=1, max_size=4), st.integers(60, 100))
+def test_no_letter_of_a_transcript_is_lost(said, width):
+    segments = tuple(Segment(n, n + 1, speaker=who, text=text, words=()) for n, (who, text) in enumerate(said))
+    transcript = Transcript(
+        duration=9.0, language=None, speakers=tuple(who for who, _ in said), segments=segments, turns=(), models=()
+    )
+    page = Console(file=io.StringIO(), width=width, color_system=None)
+    show(transcript, page)
+    shown = sorted("".join(page.file.getvalue().split()))
+    for _, text in said:
+        for letter in "".join(visible(text).split()):
+            assert letter in shown
+            shown.remove(letter)
