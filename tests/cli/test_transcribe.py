@@ -49,9 +49,11 @@ def test_a_call_gives_two_speakers_who_say_what_they_said(transcript):
 def test_the_document_has_the_shape_that_scripts_rely_on(transcript):
     assert list(transcript) == [
         "schema", "duration", "language", "speakers", "segments", "turns", "models", "timings", "warnings", "place",
+        "spoken_language", "task", "temperature",
     ]  # fmt: skip
     assert transcript["schema"] == "diarist.transcript/1"
     assert transcript["duration"] == pytest.approx(30.0, abs=0.01)
+    assert (transcript["spoken_language"], transcript["task"], transcript["temperature"]) == ("en", "transcribe", 0.0)
     assert {"start", "end", "speaker", "text", "words"} == transcript["segments"][0].keys()
     assert {"start", "end", "text", "speaker", "confidence"} <= transcript["segments"][0]["words"][0].keys()
     assert {"start", "end", "speaker"} <= transcript["turns"][0].keys()

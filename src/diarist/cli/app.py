@@ -15,6 +15,7 @@ import typer
 
 from diarist import __version__
 from diarist.cli import bench, deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
+from diarist.cli.terminal import visible
 from diarist.files import why
 from diarist.model.errors import Cancelled, DiaristError
 
@@ -81,11 +82,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _complain(message: str, hint: str, exit_code: int) -> NoReturn:
-    # A file's name may hold line breaks, and codes that terminals obey.
-    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
-    typer.echo(f"error: {line}", err=True)
+    typer.echo(f"error: {visible(message)}", err=True)
     if hint:
-        typer.echo(f"  hint: {hint}", err=True)
+        typer.echo(f"  hint: {visible(hint)}", err=True)
     sys.exit(exit_code)
 
 

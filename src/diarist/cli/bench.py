@@ -34,13 +34,14 @@ def bench(
     import msgspec
 
     from diarist.cli.progress import reporter
+    from diarist.cli.terminal import say
     from diarist.planning.measure import Engines, measure_profile
     from diarist.planning.profiles import save_profile
     from diarist.weights.fetch import ensure
 
     if profile is not None and profile.suffix != ".json":
         raise InputError("bad_profile", f"A profile is a .json file, not {profile.name!r}.")
-    with reporter(quiet=quiet, as_json=False) as report:
+    with reporter(quiet=quiet, as_json=False) as report, report.task("measuring"):
         source = recording or ensure("sample-telephone") / "sample.wav"
         found = measure_profile(
             profile.stem if profile else "here",
@@ -51,11 +52,11 @@ def bench(
         )
     if profile:
         save_profile(found, profile)
-        typer.echo(f"Written: {profile}. Try: diarist plan --profile {profile}", err=True)
+        say(f"Written: {profile}. Try: diarist plan --profile {profile}", err=True)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
-    typer.echo(f"{found.hardware}; {found.models}")
+    say(f"{found.hardware}; {found.models}")
     for name, speed in (
         ("transcription", found.transcription),
         ("diarization", found.diarization),
@@ -63,8 +64,8 @@ def bench(
     ):
         slope = speed.per_audio_second.value
         factor = f"{1 / slope:.1f} times real time" if slope else "too short to tell"
-        typer.echo(f"{name:14} {factor}, and {speed.per_request.value:.2f} s per request")
+        say(f"{name:14} {factor}, and {speed.per_request.value:.2f} s per request")
     for role, phases in found.starts.items():
         measured = {name: phase.seconds.value for name, phase in phases.items() if phase.seconds.kind == "measured"}
         steps = ", ".join(f"{name} {seconds:.2f}" for name, seconds in measured.items())
-        typer.echo(f"start of {role:13} {sum(measured.values()):.2f} s: {steps}")
+        say(f"start of {role:13} {sum(measured.values()):.2f} s: {steps}")

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli.terminal import say
+
 
 def convert(
     source: Annotated[
@@ -37,11 +39,11 @@ def convert(
     from diarist.transcription.convert import convert as run
 
     sound = decode(recording).samples[: 30 * 16_000] if recording else None
-    found = run(source, out, sound, lambda line: typer.echo(line, err=True))
+    found = run(source, out, sound, lambda line: say(line, err=True))
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
         return
-    typer.echo(f"{out}: {found.megabytes:,.0f} MB, was {found.megabytes_before:,.0f} MB")
+    say(f"{out}: {found.megabytes:,.0f} MB, was {found.megabytes_before:,.0f} MB")
     typer.echo(
         f"on {found.seconds:g} s: cosine of encoder frames {found.cosine_mean:.4f} (worst {found.cosine_min:.4f}), "
         f"{found.changed} of {found.tokens} tokens changed"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diarist.cli.terminal import say
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -215,14 +216,12 @@ def status(config: ConfigOption = Path("diarist.toml"), as_json: JsonOption = Fa
         return
     for row in rows:
         if not row["exists"]:
-            typer.echo(f"{row['role']:14} {row['id']}  is gone; run diarist deploy again")
+            say(f"{row['role']:14} {row['id']}  is gone; run diarist deploy again")
             continue
         busy = ", ".join(f"{count} {state}" for state, count in row["workers"].items() if count and state != "total")
-        typer.echo(f"{row['role']:14} {row['id']}  {row['name']}  {row['image']}")
-        typer.echo(
-            f"{'':14} workers {row['workers_min']} to {row['workers_max']}, now {busy or 'none'}; {row['url']}/run"
-        )
-    typer.echo("diarist doctor looks for what is wrong.", err=True)
+        say(f"{row['role']:14} {row['id']}  {row['name']}  {row['image']}")
+        say(f"{'':14} workers {row['workers_min']} to {row['workers_max']}, now {busy or 'none'}; {row['url']}/run")
+    say("diarist doctor looks for what is wrong.", err=True)
 
 
 @app.command()
@@ -241,7 +240,7 @@ def destroy(
         raise _nothing_deployed(config)
     with RunpodApi(key_from_environment()) as api:
         for role, endpoint_id in ids.items():
-            typer.echo(f"{role:14} {endpoint_id}", err=True)
+            say(f"{role:14} {endpoint_id}", err=True)
         question = f"Delete {'this endpoint' if len(ids) == 1 else f'these {len(ids)} endpoints'} for good?"
         if not yes and not typer.confirm(question, err=True):
             raise InputError("not_destroyed", "Nothing was deleted.", "Answer y, or pass --yes.")
@@ -249,7 +248,7 @@ def destroy(
         for role, existed in delete_all(api, ids, lambda role: write_endpoint(config, role, None)):
             deleted.append({"role": role, "id": ids[role], "existed": existed})
             if not as_json:
-                typer.echo(f"{role:14} {ids[role]}  {'deleted' if existed else 'was gone already'}")
+                say(f"{role:14} {ids[role]}  {'deleted' if existed else 'was gone already'}")
     if as_json:
         typer.echo(json.dumps({"deleted": deleted}, indent=2))
 
@@ -282,7 +281,7 @@ def _settings(architecture: str, given: dict[str, Any], config: Path) -> Setting
 
 def _warn(settings: Settings) -> None:
     if settings.tag == "latest":
-        typer.echo("warning: workers keep the image they have while the tag stays the same; use a version.", err=True)
+        say("warning: workers keep the image they have while the tag stays the same; use a version.", err=True)
 
 
 def _build_commands(settings: Settings, source: Path, build_args: list[str]) -> list[list[str]]:
@@ -302,12 +301,12 @@ def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path,
         typer.echo(json.dumps(requests, indent=2))
     else:
         for request in requests:
-            typer.echo(f"{request['method']} {request['path']}")
+            say(f"{request['method']} {request['path']}")
             typer.echo(json.dumps(request["body"], indent=2))
     for command in _build_commands(settings, source, build_args) if build else ():
-        typer.echo(f"would run: {shlex.join(command)}", err=True)
+        say(f"would run: {shlex.join(command)}", err=True)
     for step in by_hand(settings):
-        typer.echo(f"by hand: {step}", err=True)
+        say(f"by hand: {step}", err=True)
 
 
 def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: list[list[str]]) -> None:
@@ -329,7 +328,7 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
             results.append(result)
             if not as_json:
                 what = f" ({', '.join(result.changed)})" if result.changed else ""
-                typer.echo(f"{result.role:14} {result.id}  {result.name}  {result.action}{what}")
+                say(f"{result.role:14} {result.id}  {result.name}  {result.action}{what}")
         run_url = api.run_url
     not_set = [note for result in results for note in result.not_set]
     steps = by_hand(settings) if any(result.action == "created" for result in results) else []
@@ -349,10 +348,10 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
         typer.echo(json.dumps(report, indent=2))
         return
     for note in not_set:
-        typer.echo(f"could not set: {note}", err=True)
+        say(f"could not set: {note}", err=True)
     for step in steps:
-        typer.echo(f"by hand: {step}", err=True)
-    typer.echo(f"Next: diarist transcribe FILE --on runpod:{settings.architecture}", err=True)
+        say(f"by hand: {step}", err=True)
+    say(f"Next: diarist transcribe FILE --on runpod:{settings.architecture}", err=True)
 
 
 def _pair(entry: str, option: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli.terminal import say
 from diarist.cores import cores
 from diarist.model.finding import Finding
 
@@ -49,14 +50,14 @@ def doctor(
 
         findings += diagnose_deployment(config, load_prices().pool_prices())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        say(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
         for finding in findings:
             mark, colour = MARKS[finding.status]
             typer.secho(f"{mark} {finding.name}: ", fg=colour, bold=True, nl=False)
-            typer.echo(finding.detail)
+            say(finding.detail)
             if finding.fix:
-                typer.echo(f"    → {finding.fix}")
+                say(f"    → {finding.fix}")
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(1)
 

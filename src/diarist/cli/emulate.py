@@ -71,7 +71,7 @@ def emulate(
         from diarist.audio.source import CLI_KINDS, parse_source
         from diarist.runpod.settings import open_pipeline
 
-        with report.file(Path(file).name):
+        with report.file(Path(file).name, diarize=diarize):
             audio = decode(parse_source(file, CLI_KINDS))
             pipeline = open_pipeline(f"runpod:{architecture.value}", emulator.environ)
             transcript = pipeline.transcribe(audio, Options(diarize=diarize), report.progress)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli.terminal import literal, say
 from diarist.model.languages import language_code
 
 
@@ -47,7 +48,7 @@ def evaluate(
     if html is not None:
         html.write_text(report.html(scored), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(report.as_json(scored), ensure_ascii=False, indent=2))
+        say(json.dumps(report.as_json(scored), ensure_ascii=False, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
@@ -63,8 +64,8 @@ def evaluate(
         for number, cell in enumerate(header):
             table.add_column(cell, justify="right" if number else "left")
         for row in body:
-            table.add_row(*row, style="bold" if row[0] == "all" else None)
+            table.add_row(*map(literal, row), style="bold" if row[0] == "all" else None)
         console.print(table)
         console.print()
     for missing in scored.unmatched:
-        typer.echo(f"not scored: {missing} has no hypothesis", err=True)
+        say(f"not scored: {missing} has no hypothesis", err=True)

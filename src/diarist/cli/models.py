@@ -10,6 +10,7 @@ import typer
 
 from diarist.cli.convert import convert
 from diarist.cli.progress import reporter
+from diarist.cli.terminal import literal, say
 
 if TYPE_CHECKING:
     from diarist.weights.catalog import ModelEntry
@@ -39,7 +40,7 @@ def list_models(
     where = places()
     rows = [(entry, locate(entry.name, where)) for entry in CATALOG.values()]
     if as_json:
-        typer.echo(json.dumps([_as_json(entry, found) for entry, found in rows], ensure_ascii=False, indent=2))
+        say(json.dumps([_as_json(entry, found) for entry, found in rows], ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
         _print_table(rows)
     else:
@@ -65,13 +66,13 @@ def pull(
 
     entries = [find(name) for name in names]  # a wrong name is refused before anything is fetched
     for entry in entries:
-        with reporter(quiet=quiet, as_json=False) as report:
+        with reporter(quiet=quiet, as_json=False) as report, report.task(f"fetching {entry.name}"):
             folder = (
                 fetch(entry.name, report.progress, force=True)
                 if force
                 else ensure(entry.name, progress=report.progress)
             )
-        typer.echo(folder)
+        say(str(folder))
 
 
 @app.command()
@@ -86,7 +87,7 @@ def path(
     found = locate(name)
     if found is None:
         raise missing(find(name))
-    typer.echo(found.path)
+    say(str(found.path))
 
 
 @app.command()
@@ -104,13 +105,13 @@ def verify(
 
     damaged = []
     for name in names or [name for name in CATALOG if locate(name)]:
-        with reporter(quiet=quiet, as_json=False) as report:
+        with reporter(quiet=quiet, as_json=False) as report, report.task(f"reading {name}"):
             result = check(name, progress=report.progress)
         verdict = "damaged" if result.damaged else "ok" if result.good else "unknown"
         parts = [f"damaged: {', '.join(result.damaged)}"] if result.damaged else []
         parts += [f"{len(result.good)} good"] if result.good else []
         parts += [f"no digest known: {', '.join(result.unknown)}"] if result.unknown else []
-        typer.echo(f"{name}\t{verdict}\t{'; '.join(parts)}")
+        say(f"{name}\t{verdict}\t{'; '.join(parts)}")
         if result.damaged:
             damaged.append((name, result.located))
     if damaged:
@@ -151,8 +152,9 @@ def _print_table(rows: list[tuple[ModelEntry, Located | None]]) -> None:
     table.add_column("here", no_wrap=True)
     for entry, found in rows:
         size = "" if entry.size is None else f"{entry.size / 1e6:,.1f} MB"
-        here = f"[green]✓[/] {found.place}" if found else "[dim]package index[/]" if entry.embedded else "[dim]hub[/]"
-        table.add_row(entry.name, entry.task, entry.licence, size, here)
+        here = f"✓ {found.place}" if found else "package index" if entry.embedded else "hub"
+        cells = (entry.name, entry.task, entry.licence, size)
+        table.add_row(*map(literal, cells), literal(here, "green" if found else "dim"))
     console = Console()
     console.print(table)
     console.print("✓ is on this machine. To get another: [bold]diarist models pull NAME[/]", style="dim")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from diarist.cli.inputs import check_readable, find_recordings
 from diarist.cli.naming import MAX_NAME_BYTES, name_files
+from diarist.cli.terminal import visible
 from diarist.cli.written import is_ours, keep, remember
 from diarist.files import is_file, is_folder, why, write_whole
 from diarist.formats import FORMATS, canonical, check, format_of, render
@@ -213,6 +214,8 @@ def write_out(content: str | bytes, format_name: str) -> None:
     """
     if FORMATS[canonical(format_name)].binary:
         _refuse_terminal(format_name)
+    elif sys.stdout.isatty():
+        content = visible(content if isinstance(content, str) else content.decode(), keep="\n\t\r")
     try:
         sys.stdout.buffer.write(content if isinstance(content, bytes) else content.encode())
         sys.stdout.buffer.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diarist.cli.terminal import literal, say
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -196,10 +197,10 @@ def _compare(common: dict[str, Any], quick: bool, as_json: bool) -> None:
         return
     table = _table("GPU")
     for answer, question in found:
-        table.add_row(question.gpu, *_cells(answer.chosen))
+        table.add_row(*map(literal, (question.gpu, *_cells(answer.chosen))))
     _print(table)
     for entry in refused:
-        typer.echo(f"{entry['gpu']}: {entry['why']}")
+        say(f"{entry['gpu']}: {entry['why']}")
     typer.echo("\ndiarist plan --gpu NAME prints one of them with its reasons and assumptions.")
 
 
@@ -211,11 +212,11 @@ def _show(answer: Plan, question: Question) -> None:
         table.add_row("→" if option is answer.chosen else "", *_cells(option))
     _print(table)
     for reason in answer.decision.reasons if answer.decision else ():
-        typer.echo(reason)
-    typer.echo(f"\n  {deploy_command(answer, question)}\n")
+        say(reason)
+    say(f"\n  {deploy_command(answer, question)}\n")
     typer.echo("Assumed:")
     for line in answer.assumptions:
-        typer.echo(f"- {line}")
+        say(f"- {line}")
 
 
 def _table(first: str) -> Any:

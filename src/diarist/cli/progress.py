@@ -1,20 +1,39 @@
-"""What a person, or a program, is told while work goes on: always on standard error."""
+"""What a person, or a program, is told while work goes on and at its end: always on standard error."""
 
 from __future__ import annotations
 
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
+from diarist.cli.estimate import Work
+from diarist.cli.summary import Summary
+from diarist.cli.terminal import clock, literal, visible
+
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.console import Console, RenderableType
+
+Clock = Callable[[], float]
+"""Seconds from any beginning, never going back."""
+
+BOTH = {"decode": 2, "transcription": 74, "diarization": 24}
+"""What the stages of a recording weigh in the whole, roughly: finding words is three times the work of speakers."""
+WORDS_ALONE = {"decode": 2, "transcription": 98}
+
+NAMES = {"decode": "reading", "transcription": "", "diarization": "", "endpoint": ""}
+"""What a stage is called where its own name would not do."""
 
 
 class Reporter(Protocol):
-    """Where progress and notes go. Its methods may be called from any thread."""
+    """Where progress and notes go. Its methods may be called from any thread.
+
+    Results are printed outside `file` and `task`: only inside them is something on the terminal that will be erased.
+    """
 
     def progress(self, stage: str, done: float) -> None:
         """Show that ``stage`` is ``done`` (0 to 1) finished."""
@@ -25,22 +44,29 @@ class Reporter(Protocol):
     def problem(self, text: str) -> None:
         """Say that something failed, quiet or not."""
 
-    @contextmanager
-    def file(self, name: str) -> Iterator[None]:
-        """Everything reported inside is about this recording."""
+    def file(self, name: str, place: str = "", *, diarize: bool = True) -> AbstractContextManager[None]:
+        """Everything reported inside is about this recording, e.g. the ``"2 of 12"``."""
+
+    def task(self, title: str) -> AbstractContextManager[None]:
+        """Everything reported inside belongs to work that is about no recording."""
+
+    def summary(self, summary: Summary) -> None:
+        """Say at the end what was done, unless the user wants quiet."""
 
 
 @contextmanager
 def reporter(*, quiet: bool, as_json: bool) -> Iterator[Reporter]:
-    """Choose the way of reporting: JSON lines when asked, bars on a terminal, otherwise notes alone."""
+    """Choose the way of reporting: JSON lines when asked, a line on a terminal, otherwise notes alone."""
     if as_json:
         yield JsonLines()
     elif quiet or not sys.stderr.isatty():
         yield Plain(quiet=quiet)
     else:
-        bars = Bars()
-        with bars.display:
-            yield bars
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        # A terminal that cannot move its cursor gets notes alone.
+        yield Line(console) if console.is_interactive else Plain(quiet=False)
 
 
 class Plain:
@@ -59,18 +85,28 @@ class Plain:
 
     def problem(self, text: str) -> None:
         """See `Reporter.problem`."""
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{visible(text)}\n")
         sys.stderr.flush()
 
     @contextmanager
-    def file(self, name: str) -> Iterator[None]:
+    def file(self, name: str, place: str = "", *, diarize: bool = True) -> Iterator[None]:
         """See `Reporter.file`."""
-        del name
+        del name, place, diarize
         yield
+
+    @contextmanager
+    def task(self, title: str) -> Iterator[None]:
+        """See `Reporter.task`."""
+        del title
+        yield
+
+    def summary(self, summary: Summary) -> None:
+        """See `Reporter.summary`."""
+        self.note(str(summary))
 
 
 class JsonLines:
-    """One JSON object a line, for programs: ``{"file", "stage", "done"}``, ``{"note"}`` or ``{"problem"}``."""
+    """One JSON object a line: ``{"file", "stage", "done"}``, ``{"note"}``, ``{"problem"}`` or ``{"summary"}``."""
 
     def __init__(self) -> None:
         self._file: str | None = None
@@ -94,8 +130,9 @@ class JsonLines:
         self._say({"problem": text})
 
     @contextmanager
-    def file(self, name: str) -> Iterator[None]:
+    def file(self, name: str, place: str = "", *, diarize: bool = True) -> Iterator[None]:
         """See `Reporter.file`."""
+        del place, diarize
         self._file = name
         self._shown = {}
         try:
@@ -103,53 +140,116 @@ class JsonLines:
         finally:
             self._file = None
 
+    @contextmanager
+    def task(self, title: str) -> Iterator[None]:
+        """See `Reporter.task`; the whole task is a stage."""
+        self.progress(title, 0.0)
+        yield
+        self.progress(title, 1.0)
+
+    def summary(self, summary: Summary) -> None:
+        """See `Reporter.summary`."""
+        self._say({"summary": summary.as_json()})
+
     @staticmethod
     def _say(line: dict[str, object]) -> None:
         sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
         sys.stderr.flush()
 
 
-class Bars:
-    """Progress bars, one per stage, that vanish when the work is done."""
+class Line:
+    """One line on a terminal that vanishes when the file, or task, is done.
 
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    Args:
+        console: where it is shown.
+        clock: tells the time.
+    """
 
-        self.display = Progress(
-            TextColumn("{task.description}", style="dim"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._tasks: dict[str, TaskID] = {}
+    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
         self._lock = threading.Lock()
+        self._title = self._doing = ""
+        self._work: Work | None = None
+        self._one_by_one = False  # each stage is a work of its own, as downloads are
 
     def progress(self, stage: str, done: float) -> None:
         """See `Reporter.progress`."""
         with self._lock:
-            if stage not in self._tasks:
-                self._tasks[stage] = self.display.add_task(stage, total=1.0)
-            self.display.update(self._tasks[stage], completed=done)
+            if self._one_by_one:
+                self._begin(stage, done)
+            else:
+                self._doing = NAMES.get(stage, stage)
+            if self._work:
+                # An endpoint that does the whole job reports on all of it at once.
+                for name in ("transcription", "diarization") if stage == "endpoint" else (stage,):
+                    self._work.report(name, done, self._clock())
+
+    def _begin(self, stage: str, done: float) -> None:
+        """Show a stage until it ends; of two at once, the first."""
+        if stage == self._doing and done >= 1:
+            self._doing, self._work = "", None
+        elif not self._doing and done < 1:
+            self._doing, self._work = stage, Work({stage: 1})
 
     def note(self, text: str) -> None:
         """See `Reporter.note`."""
-        self.display.console.print(text, style="dim", highlight=False, markup=False)
+        self._console.print(literal(text, "dim"), soft_wrap=True)
 
     def problem(self, text: str) -> None:
         """See `Reporter.problem`."""
-        self.display.console.print(text, style="red", highlight=False, markup=False)
+        self._console.print(literal(text, "red"), soft_wrap=True)
+
+    def summary(self, summary: Summary) -> None:
+        """See `Reporter.summary`."""
+        self.note(str(summary))
+
+    def file(self, name: str, place: str = "", *, diarize: bool = True) -> AbstractContextManager[None]:
+        """See `Reporter.file`."""
+        return self._shown(f"{place}  {name}" if place else name, Work(BOTH if diarize else WORDS_ALONE))
+
+    def task(self, title: str) -> AbstractContextManager[None]:
+        """See `Reporter.task`."""
+        return self._shown(title, None)
 
     @contextmanager
-    def file(self, name: str) -> Iterator[None]:
-        """See `Reporter.file`."""
-        heading = self.display.add_task(name, total=None)
-        try:
+    def _shown(self, title: str, work: Work | None) -> Iterator[None]:
+        from rich.live import Live
+
+        with self._lock:
+            self._title, self._doing, self._work, self._one_by_one = title, "", work, work is None
+        live = Live(
+            console=self._console,
+            get_renderable=self.render,
+            transient=True,
+            # What a library prints on the same terminal goes above the line; what goes to a pipe is left alone.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        with live:
             yield
-        finally:
-            with self._lock:
-                for task in (heading, *self._tasks.values()):
-                    self.display.remove_task(task)
-                self._tasks.clear()
+
+    def render(self) -> RenderableType:
+        """Draw the line as it is now."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        with self._lock:
+            now = self._clock()
+            share = self._work.share(now) if self._work else None
+            left = self._work.left(now) if self._work else None
+            title, doing = self._title, self._doing
+        width = min(24, self._console.width // 4)
+        line = Table.grid(padding=(0, 2))
+        line.add_column()  # the only one that may be made narrower, and the name in it is cut, not folded
+        for _ in range(3):
+            line.add_column(no_wrap=True)
+        name = literal(doing or title) if self._one_by_one else literal(title)
+        name.no_wrap, name.overflow = True, "ellipsis"
+        remaining = f"{clock(ceil(left))} left" if left else ""
+        line.add_row(
+            name,
+            ProgressBar(None if share is None else 1.0, share or 0.0, width=width, animation_time=now),
+            "" if share is None else f"{share:4.0%}",
+            literal(remaining if self._one_by_one else doing or remaining, "dim"),
+        )
+        return line

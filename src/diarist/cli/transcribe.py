@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -14,6 +15,7 @@ import typer
 
 from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
+from diarist.cli.summary import Summary
 from diarist.files import is_file, why
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
@@ -184,7 +186,9 @@ def transcribe(
         if on == "local":
             if audio_store:
                 raise InputError("not_here", "--audio-store is for --on runpod:….", "Leave it out.")
-            pipeline = _local(model, diarizer, options, device, threads, report, _naming(speakers_named, same_speakers))
+            naming = _naming(speakers_named, same_speakers)
+            with report.task("loading models"):
+                pipeline = _local(model, diarizer, options, device, threads, report, naming)
         elif (model, diarizer, device, threads) != ("auto", "auto", "auto", None) or speakers_named or same_speakers:
             raise InputError(
                 "not_there",
@@ -196,9 +200,16 @@ def transcribe(
             from diarist.runpod.settings import open_pipeline
 
             pipeline = open_pipeline(on, audio_store=audio_store)
+        summary = Summary()
         deliver = partial(_deliver, overwrite=overwrite)
-        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report, deliver=deliver)
-        failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
+        work = partial(
+            _run, pipeline=pipeline, options=options, channels=channels, report=report, deliver=deliver, summary=summary
+        )
+        batch = len(jobs) > 1
+        places = [f"{number} of {len(jobs)}" if batch else "" for number in range(1, len(jobs) + 1)]
+        failed = [job.name for job, place in zip(jobs, places, strict=True) if not work(job, batch=batch, place=place)]
+        if summary.files:
+            report.summary(summary)
         if failed:
             done = len(jobs) - len(failed)
             report.problem(f"{done} of {len(jobs)} recordings transcribed; failed: {', '.join(failed)}.")
@@ -271,12 +282,16 @@ def _run(
     channels: Channels,
     report: Reporter,
     batch: bool,
+    place: str,
     deliver: Callable[[Transcript, Job], None],
+    summary: Summary,
 ) -> bool:
     """Do one job; in a batch a failure, of whatever kind, is told and False comes back, else it is raised."""
+    began = time.monotonic()
     try:
-        with report.file(job.name):
+        with report.file(job.name, place, diarize=options.diarize):
             transcript = _transcribe(job, pipeline, options, channels, report)
+        seconds = time.monotonic() - began
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
         deliver(transcript, job)
@@ -292,6 +307,7 @@ def _run(
             raise
         report.problem(f"{job.name}: {type(error).__name__}, a fault of diarist. Alone, this file shows where.")
         return False
+    summary.add(transcript.duration, seconds, job.targets.values())
     return True
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli.terminal import say
+
 app = typer.Typer(
     help="Known voices: add them from clips, list them, remove them. They stay on this machine.", no_args_is_help=True
 )
@@ -46,7 +48,7 @@ def add(
     found = load_diarizer(chosen).diarize(audio, Options())
     store = default_store()
     stored = store.add(voice_of(found, name, consent, datetime.now(tz=UTC).date().isoformat()))
-    typer.echo(f"{stored.name}: known from {stored.seconds:.0f} s of speech, in {store.path}")
+    say(f"{stored.name}: known from {stored.seconds:.0f} s of speech, in {store.path}")
 
 
 @app.command(name="list")
@@ -63,12 +65,12 @@ def list_voices(
             {"name": v.name, "model": v.model, "seconds": v.seconds, "consent": v.consent, "added": v.added}
             for v in voices
         ]
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        say(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for voice in voices:
-        typer.echo(f"{voice.name}  {voice.seconds:.0f} s, {voice.model}, added {voice.added}; consent: {voice.consent}")
+        say(f"{voice.name}  {voice.seconds:.0f} s, {voice.model}, added {voice.added}; consent: {voice.consent}")
     if not voices:
-        typer.echo(f"No voices yet. Add one with: diarist voices add NAME CLIP  (kept in {store.path})")
+        say(f"No voices yet. Add one with: diarist voices add NAME CLIP  (kept in {store.path})")
 
 
 @app.command()
@@ -77,4 +79,4 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Whose voice
     from diarist.speakers import default_store
 
     default_store().remove(name)
-    typer.echo(f"{name}: forgotten")
+    say(f"{name}: forgotten")
