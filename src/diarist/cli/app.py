@@ -11,7 +11,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from diarist import __version__
-from diarist.cli import bench, deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
+from diarist.cli import (
+    bench,
+    convert,
+    deploy,
+    doctor,
+    emulate,
+    evaluate,
+    formats,
+    models,
+    plan,
+    rename,
+    samples,
+    transcribe,
+    voices,
+)
 from diarist.model.errors import Cancelled, DiaristError
 
 app = typer.Typer(
@@ -23,6 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="transcribe")(transcribe.transcribe)
+app.command(name="convert")(convert.convert)
+app.command(name="rename")(rename.rename)
+app.command(name="samples")(samples.samples)
+app.command(name="formats")(formats.formats)
 app.command(name="eval")(evaluate.evaluate)
 app.command(name="emulate")(emulate.emulate)
 app.command(name="doctor")(doctor.doctor)
