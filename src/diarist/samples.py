@@ -9,7 +9,7 @@ from itertools import count
 from typing import Final
 
 from diarist.model.timeline import Span, gaps
-from diarist.model.transcript import Transcript
+from diarist.model.transcript import Segment, Transcript, Turn, Word
 
 SHORTEST: Final = 1.0
 """Seconds below which a stretch tells nobody who is talking."""
@@ -17,7 +17,7 @@ SHORTEST: Final = 1.0
 
 def labels(transcript: Transcript) -> tuple[str, ...]:
     """All speakers of a transcript: those it lists, then others that its segments, words or turns name."""
-    named = (*transcript.segments, *transcript.words, *transcript.turns)
+    named: list[Segment | Word | Turn] = [*transcript.segments, *transcript.words, *transcript.turns]
     others = (item.speaker for item in sorted(named, key=lambda item: item.start))
     return tuple(dict.fromkeys((*transcript.speakers, *(label for label in others if label is not None))))
 
@@ -52,12 +52,11 @@ def best_stretches(
 
 def _pieces(transcript: Transcript, speaker: str, seconds: float) -> Iterator[tuple[float, Span]]:
     """Yield disjoint pieces with a score: seconds times the probability that this is the speaker."""
-    own = [(turn, turn.confidence) for turn in transcript.turns if turn.speaker == speaker]
+    own: list[tuple[Span, float | None]] = [(t, t.confidence) for t in transcript.turns if t.speaker == speaker]
     own = own or [(segment, None) for segment in transcript.segments if segment.speaker == speaker]
     # Words count as well: a hasty "yes" of someone else may have no turn.
-    taken: list[Span] = [
-        other for other in (*transcript.turns, *transcript.words) if other.speaker not in (speaker, None)
-    ]
+    heard: list[Turn | Word] = [*transcript.turns, *transcript.words]
+    taken: list[Span] = [other for other in heard if other.speaker not in (speaker, None)]
     last = math.floor(transcript.duration * 1000) / 1000
     for span, confidence in sorted(own, key=lambda item: item[0].start):
         within = Span(min(span.start, last), min(span.end, last))

@@ -9,7 +9,7 @@ import json
 import math
 import mimetypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -37,7 +37,7 @@ def read_transcript(path: str) -> Transcript:
         InputError: it cannot be read, is no transcript of diarist, or was written by a later diarist. The message
             names the file, and holds nothing of what is in it.
     """
-    name = "standard input" if path == "-" else path
+    name = "standard input" if path == "-" else path or "a file without a name"
     raw = _read(path, name)
     try:
         document = msgspec.json.decode(raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff"))
@@ -160,9 +160,7 @@ def rewrite_beside(path: Path, old: Transcript, new: Transcript) -> Sequence[Bes
     return found
 
 
-def _again(
-    file: Path, format_name: str, names: Sequence[str] | dict[str, None], old: Transcript, new: Transcript
-) -> Beside:
+def _again(file: Path, format_name: str, names: Iterable[str], old: Transcript, new: Transcript) -> Beside:
     try:
         present = file.read_bytes()
         for name in names:

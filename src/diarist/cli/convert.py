@@ -33,7 +33,7 @@ def convert(
 
       diarist convert call.json interview.json -f docx -f srt -o for-print/
     """
-    for folder in (path for path in paths if path != "-" and Path(path).is_dir()):
+    for folder in (path for path in paths if path not in ("", "-") and Path(path).is_dir()):
         raise InputError(
             "is_folder", f"{folder} is a folder.", f"Name files: diarist convert {folder.rstrip('/')}/*.json"
         )

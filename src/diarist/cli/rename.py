@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,8 @@ from diarist.model.errors import InputError
 from diarist.samples import labels
 from diarist.saved import read_transcript, rewrite_beside
 from diarist.speakers import rename as renamed
+
+_ALIKE = 0.6  # as difflib.get_close_matches, which of equally alike ones gives the last
 
 
 def rename(
@@ -96,9 +98,9 @@ def unknown_speaker(label: str, known: Sequence[str]) -> InputError:
     """The error for a label that is not in a transcript; lists those that are."""
     if not known:
         return InputError("no_speakers", "The transcript has no speakers.", "Transcribe without --no-diarize.")
-    by_case = {other.casefold(): other for other in known}
-    close = get_close_matches(label.casefold(), by_case, 1)
-    meant = f"Did you mean {by_case[close[0]]}? " if close else ""
+    likeness = [SequenceMatcher(None, label.casefold(), other.casefold()).ratio() for other in known]
+    best = max(likeness)
+    meant = f"Did you mean {known[likeness.index(best)]}? " if best >= _ALIKE else ""
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
     return InputError(
         "no_such_speaker", f"There is no speaker {label!r}.", f"{meant}There are: {', '.join(known[:20])}{more}."
