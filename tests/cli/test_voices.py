@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import wave
 
 import pytest
@@ -62,3 +63,38 @@ def test_a_known_voice_is_named_and_strangers_are_not(run, call, reader, store):
     assert json.loads(strangers.stdout)["speakers"] == ["SPEAKER_00", "SPEAKER_01"]
     assert run("voices", "remove", "Charles Reader").returncode == 0
     assert json.loads(store.read_text())["voices"] == []
+
+
+def test_a_voice_is_learnt_from_a_speaker_of_a_transcript(run, call, tmp_path, store):
+    shutil.copy(call, tmp_path / "call.wav")
+    saved = tmp_path / "call.json"
+    assert run("transcribe", tmp_path / "call.wav", "-f", "json", "-o", tmp_path).returncode == 0
+    added = run("voices", "add", "Anna", "--from", saved, "--speaker", "SPEAKER_00", "--consent", "asked")
+    assert added.returncode == 0, added.stderr
+    assert "SPEAKER_00 in call.wav at 0:" in added.stdout
+    named = json.loads(run("transcribe", call, "--speakers-named", "-f", "json").stdout)
+    before = json.loads(saved.read_text())["segments"]
+    assert [s["start"] for s in named["segments"] if s["speaker"] == "Anna"] == [
+        s["start"] for s in before if s["speaker"] == "SPEAKER_00"
+    ]
+    assert json.loads(store.read_text())["voices"][0]["seconds"] >= 3
+    assert run("voices", "remove", "Anna").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "CLIP or --from"),
+        (("clip.wav", "--from", "call.json"), "CLIP or --from"),
+        (("clip.wav", "--speaker", "SPEAKER_00"), "go with --from"),
+        (("--from", "call.json"), "--speaker LABEL: SPEAKER_00, SPEAKER_01"),
+        (("--from", "call.json", "--speaker", "SPEAKER_0"), "Did you mean SPEAKER_00?"),
+        (("--from", "call.json", "--speaker", "SPEAKER_00"), "--recording FILE"),
+        (("--from", "call.json", "--speaker", "SPEAKER_01"), "never talks alone"),
+    ],
+)
+def test_where_a_voice_comes_from_is_checked_before_any_work(diarist, save, tmp_path, arguments, says):
+    save(tmp_path / "call.json")
+    done = diarist("voices", "add", "Anna", *arguments, "--consent", "asked", cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr

@@ -14,7 +14,21 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from diarist import __version__
-from diarist.cli import bench, deploy, doctor, emulate, evaluate, models, plan, transcribe, voices
+from diarist.cli import (
+    bench,
+    convert,
+    deploy,
+    doctor,
+    emulate,
+    evaluate,
+    formats,
+    models,
+    plan,
+    rename,
+    samples,
+    transcribe,
+    voices,
+)
 from diarist.cli.terminal import visible
 from diarist.files import why
 from diarist.model.errors import Cancelled, DiaristError
@@ -30,6 +44,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="transcribe")(transcribe.transcribe)
+app.command(name="convert")(convert.convert)
+app.command(name="rename")(rename.rename)
+app.command(name="samples")(samples.samples)
+app.command(name="formats")(formats.formats)
 app.command(name="eval")(evaluate.evaluate)
 app.command(name="emulate")(emulate.emulate)
 app.command(name="doctor")(doctor.doctor)

@@ -1,50 +1,63 @@
-"""``diarist models convert``: a checkpoint or float32 conversion to int8 for the CPU."""
+"""``diarist convert``: a saved transcript in other formats; no engine runs."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from diarist.cli.outputs import check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.terminal import say
+from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.saved import read_transcript, recording_name
 
 
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A .nemo file, a folder with model.safetensors, or a folder with the float32 ONNX conversion.",
-            show_default=False,
-        ),
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Transcripts that diarist wrote as JSON, or - for stdin."),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.", show_default=False)],
-    recording: Annotated[
-        Path | None,
-        typer.Option(
-            "--compare-on", metavar="FILE", help="A recording to compare both networks on; noise if not given."
-        ),
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", "-f", metavar="FORMAT", help="As in: diarist formats; repeat for several."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the fidelity as JSON.")] = False,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="DIR|FILE", help="Write files here instead of printing."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files there, whoever wrote them.")] = False,
 ) -> None:
-    """Make a Parakeet model cheaper on the CPU, and say how far it then is from the original.
+    """Write a saved transcript in other formats, without transcribing again.
 
-    Only matrix products become int8. From a checkpoint this needs the extra "convert", about four times the size of the
-    checkpoint in memory (10 GB) and 1.3 times on disk. Use the result with: diarist transcribe FILE --model DIR
+    Examples:
+      diarist convert call.json -f srt
+
+      diarist convert call.json interview.json -f docx -f srt -o for-print/
     """
-    from diarist.audio.decode import decode
-    from diarist.transcription.convert import convert as run
-
-    sound = decode(recording).samples[: 30 * 16_000] if recording else None
-    found = run(source, out, sound, lambda line: say(line, err=True))
-    if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
-        return
-    say(f"{out}: {found.megabytes:,.0f} MB, was {found.megabytes_before:,.0f} MB")
-    typer.echo(
-        f"on {found.seconds:g} s: cosine of encoder frames {found.cosine_mean:.4f} (worst {found.cosine_min:.4f}), "
-        f"{found.changed} of {found.tokens} tokens changed"
-    )
+    for folder in (path for path in paths if path not in ("", "-") and Path(path).is_dir()):
+        raise InputError(
+            "is_folder", f"{folder} is a folder.", f"Name files: diarist convert {folder.rstrip('/')}/*.json"
+        )
+    for url in (path for path in paths if "://" in path):
+        raise InputError("is_url", f"{url.partition('?')[0]} is not a file here.", "Download it first.")
+    jobs = plan_jobs(paths, formats, out)
+    check_jobs(jobs, overwrite=overwrite)
+    failed = 0
+    for job in jobs:
+        try:
+            transcript, name = read_transcript(job.source), recording_name(job.source)
+            if job.targets:
+                write_all(transcript, name, job.targets, job.source, overwrite=overwrite)
+            else:
+                print_out(transcript, job.formats[0], name)
+        except Cancelled:
+            raise
+        except DiaristError as error:
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            say(f"error: {error}", err=True)
+    if failed:
+        say(f"{len(jobs) - failed} of {len(jobs)} transcripts converted.", err=True)
+        raise typer.Exit(1)

@@ -8,26 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from diarist.audio.containers import MEDIA_SUFFIXES
 from diarist.files import absolute, is_folder, why
 from diarist.model.errors import InputError
-
-_SOUND: Final = """
-3ga aa aa3 aac aax ac3 ac4 adts afc aif aifc aiff alac amr ape au avr awb bonk caf dsf dss dts dtshd eac3 ec3 flac gsm
-iamf ircam isma latm lc3 loas m2a m4a m4b m4p m4r mka mlp mp1 mp2 mp3 mpa mpc mpga nist oga ogg oma omg opus osq paf
-pvf qcp qoa ra ram rf64 sf shn sln snd sox spdif sph spx tak thd tta voc vqe vqf vql w64 wav wave weba wma wv
-"""
-_VIDEO: Final = """
-3g2 3gp 3gpp amv asf avi dav divx dv dvd f4v flv gxf ismv ivr kux m1v m2p m2t m2ts m2v m4v mj2 mk3d mkv mod mov mp4
-mp4v mpe mpeg mpg mpv mts mxf nsv nut ogm ogv ogx qt rm rmvb swf tod trp ts ty viv vob vro webm wmv wtv
-"""
-MEDIA_SUFFIXES: Final = frozenset(f".{suffix}" for suffix in (_SOUND + _VIDEO).split())
-"""Names of recordings in a folder end in one of these.
-
-A list of our own: what the system's table of file types calls sound or video differs from machine to machine.
-"""
 
 
 class Recording(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diarist.cli.convert import convert
+from diarist.cli.convert_model import convert
 from diarist.cli.progress import reporter
 from diarist.cli.terminal import literal, say
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diarist.cli.terminal import say
+
+if TYPE_CHECKING:
+    from diarist.audio.audio import Audio
+    from diarist.speakers import Voice
 
 app = typer.Typer(
     help="Known voices: add them from clips, list them, remove them. They stay on this machine.", no_args_is_help=True
@@ -19,7 +23,6 @@ app = typer.Typer(
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name, as transcripts will show it.")],
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A recording of that person alone, ten seconds or so.")],
     consent: Annotated[
         str,
         typer.Option(
@@ -27,28 +30,105 @@ def add(
             help="How the person agreed; kept with the voice.",
         ),
     ],
-    diarizer: Annotated[str, typer.Option(help="Diarization model whose voices are compared.")] = "auto",
+    clip: Annotated[
+        Path | None, typer.Argument(metavar="CLIP", help="A recording of that person alone, ten seconds or so.")
+    ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Instead of CLIP: a transcript that diarist wrote as JSON."),
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Who it is in that transcript, e.g. SPEAKER_00.")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What was transcribed; the one of the same name beside it if not given."),
+    ] = None,
+    diarizer: Annotated[
+        str, typer.Option(metavar="MODEL", help="Diarization model whose voices are compared.")
+    ] = "auto",
 ) -> None:
-    """Learn a voice from a clip; more clips of one name make it surer.
+    """Learn a voice from a clip, or from a speaker of a transcript; more clips of one name make it surer.
 
     A voice is biometric data: add people only with their consent.
+
+    Examples:
+      diarist voices add Anna anna.wav
+
+      diarist voices add Anna --from call.json --speaker SPEAKER_00
     """
-    from diarist.audio.decode import decode
-    from diarist.diarization.pipeline import load_diarizer
     from diarist.engines import auto_diarizer
     from diarist.model.errors import InputError
-    from diarist.model.options import Options
-    from diarist.speakers import default_store, voice_of
+    from diarist.speakers import default_store
 
     name, consent = " ".join(name.split()), consent.strip()
     if not name or not consent:
         raise InputError("bad_voice", "A voice needs a name and a note of consent.")
-    chosen = auto_diarizer().name if diarizer == "auto" else diarizer
-    audio = decode(clip)
-    found = load_diarizer(chosen).diarize(audio, Options())
+    if (clip is None) == (transcript is None):
+        raise InputError(
+            "bad_voice", "A voice is learnt from a clip or from a transcript.", "Give CLIP or --from FILE."
+        )
+    if transcript is None and (speaker is not None or recording is not None):
+        raise InputError("bad_voice", "--speaker and --recording go with --from FILE.", "Leave them out.")
+    audio, heard = _sound(clip, transcript, speaker, recording)
+    voice = _voice(audio, auto_diarizer().name if diarizer == "auto" else diarizer, name, consent, speaker)
     store = default_store()
-    stored = store.add(voice_of(found, name, consent, datetime.now(tz=UTC).date().isoformat()))
+    stored = store.add(voice)
+    if heard:
+        say(f"heard {heard}")
     say(f"{stored.name}: known from {stored.seconds:.0f} s of speech, in {store.path}")
+
+
+def _sound(
+    clip: Path | None, transcript: Path | None, speaker: str | None, recording: Path | None
+) -> tuple[Audio, str]:
+    """Give the sound of one person, and where in the recording it was taken from."""
+    from diarist.audio.decode import decode
+
+    if transcript is None:
+        assert clip is not None  # noqa: S101  # one of the two was given
+        return decode(clip), ""
+    from diarist.cli.rename import unknown_speaker
+    from diarist.cli.terminal import clock
+    from diarist.model.errors import InputError
+    from diarist.samples import best_stretches, labels
+    from diarist.saved import find_recording, read_transcript
+
+    read = read_transcript(str(transcript))
+    known = labels(read)
+    if speaker is None and known:
+        raise InputError("bad_voice", "Which speaker is it?", f"Add --speaker LABEL: {', '.join(known[:20])}.")
+    if speaker is None or speaker not in known:
+        raise unknown_speaker(speaker or "", known)
+    stretches = best_stretches(read, speaker, at_most=30, seconds=10.0, total=30.0)
+    if not stretches:
+        raise InputError(
+            "never_alone", f"{speaker} never talks alone for a second.", "Take a clip: diarist voices add NAME CLIP"
+        )
+    source = recording or find_recording(transcript)
+    from diarist.audio.clips import cut, open_recording
+
+    sound = cut(open_recording(source, read), stretches)
+    return sound, f"{speaker} in {source.name} at {', '.join(clock(stretch.start) for stretch in stretches)}"
+
+
+def _voice(audio: Audio, diarizer: str, name: str, consent: str, speaker: str | None) -> Voice:
+    from diarist.diarization.pipeline import load_diarizer
+    from diarist.model.errors import InputError
+    from diarist.model.options import Options
+    from diarist.speakers import voice_of
+
+    found = load_diarizer(diarizer).diarize(audio, Options())
+    try:
+        return voice_of(found, name, consent, datetime.now(tz=UTC).date().isoformat())
+    except InputError as error:
+        if speaker is None:
+            raise
+        raise InputError(
+            error.code,
+            error.message.replace("The clip has", f"What {speaker} says alone has"),
+            "Hear it with: diarist samples FILE; or take a clip: diarist voices add NAME CLIP",
+        ) from error
 
 
 @app.command(name="list")

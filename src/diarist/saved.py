@@ -1,0 +1,172 @@
+"""Saved transcripts: reading one, and what lies beside it: its recording, and its other formats.
+
+A transcript does not hold where its recording is: that would tell whoever gets the file about the machine it came from.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+import msgspec
+
+from diarist.audio.containers import MEDIA_SUFFIXES
+from diarist.formats import FORMATS, render
+from diarist.model import codec
+from diarist.model.errors import InputError
+from diarist.model.transcript import TRANSCRIPT_SCHEMA, Transcript
+
+MAX_BYTES: Final = 512 * 1024 * 1024
+"""More than this is no transcript: twelve hours of talk are some 30 MB of JSON."""
+
+_HINT: Final = "Give a file that was written by: diarist transcribe … -f json"
+
+
+def read_transcript(path: str) -> Transcript:
+    """Read what ``diarist transcribe -f json`` wrote; a byte order mark, as Windows programs put it, does no harm.
+
+    Args:
+        path: the file, or ``-`` for standard input.
+
+    Raises:
+        InputError: it cannot be read, is no transcript of diarist, or was written by a later diarist. The message
+            names the file, and holds nothing of what is in it.
+    """
+    name = "standard input" if path == "-" else path or "a file without a name"
+    raw = _read(path, name)
+    try:
+        document = msgspec.json.decode(raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
+        raise InputError("no_transcript", f"{name} is not JSON.", _HINT, http_status=422) from error
+    return _transcript(document, name)
+
+
+def _read(path: str, name: str) -> bytes:
+    try:
+        if path == "-":
+            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        raise InputError("unreadable_transcript", f"Cannot read {name}: {reason}.", _HINT) from error
+    if len(raw) > MAX_BYTES:
+        raise InputError("no_transcript", f"{name} is too large for a transcript.", _HINT, http_status=413)
+    return raw
+
+
+def _transcript(document: Any, name: str) -> Transcript:
+    family, _, version = TRANSCRIPT_SCHEMA.rpartition("/")
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(schema, str) or not schema.startswith(f"{family}/"):
+        raise InputError("no_transcript", f"{name} is not a transcript of diarist.", _HINT, http_status=422)
+    number = schema.rpartition("/")[2]
+    if number != version:
+        if number.isdecimal() and len(number) < 6 and int(number) > int(version):
+            raise InputError(
+                "later_schema", f"{name} was written by a later diarist ({schema}).", "Upgrade: pip install -U diarist"
+            )
+        raise InputError("no_transcript", f"{name} has a schema that diarist does not know.", _HINT, http_status=422)
+    try:
+        found = codec.load(Transcript, document)
+    except InputError as error:
+        raise InputError("no_transcript", f"{name}: {error.message}", _HINT, http_status=422) from error
+    if not (math.isfinite(found.duration) and found.duration >= 0):
+        raise InputError("no_transcript", f"{name}: the duration is not a length.", _HINT, http_status=422)
+    return found
+
+
+def recording_name(path: str) -> str:
+    """The recording's name without extension, as formats carry it: ``call`` for ``call.json`` and ``call.mp3.json``."""
+    if path == "-":
+        return "stdin"
+    stem = PurePath(path).stem
+    return PurePath(stem).stem if _is_media(stem) else stem
+
+
+def find_recording(path: Path) -> Path:
+    """Find the recording of a transcript: the sound or film of the same name beside it.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    names = {path.stem, recording_name(str(path))}
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    found = [
+        file
+        for file in beside
+        if _is_media(file.name) and (file.stem in names or file.name == path.stem) and file.is_file()
+    ]
+    exact = [file for file in found if file.name == path.stem]  # call.mp3 for call.mp3.json, whatever call.wav is
+    found = exact or found
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            "which_recording",
+            f"Beside {path} are several recordings of that name: {', '.join(file.name for file in found[:4])}.",
+            "Say which: --recording FILE",
+        )
+    raise InputError("no_recording", f"The recording of {path} is not beside it.", "Say where it is: --recording FILE")
+
+
+# Not in the table of every platform that mimetypes reads.
+
+
+def _is_media(name: str) -> bool:
+    return not name.startswith(".") and PurePath(name).suffix.lower() in MEDIA_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file beside a transcript, of the name that one of its formats would have.
+
+    Attributes:
+        path: the file.
+        content: what to write there now; None where it stays as it is.
+        why: why it stays; empty if it does not.
+    """
+
+    path: Path
+    content: bytes | None
+    why: str = ""
+
+
+def rewrite_beside(path: Path, old: Transcript, new: Transcript) -> Sequence[Beside]:
+    """Render again what was rendered from a transcript; only a file that is just what ``old`` gives is replaced.
+
+    Args:
+        path: the transcript's own file.
+        old: what it held.
+        new: what it will hold.
+    """
+    found = []
+    for name, form in FORMATS.items():
+        file = path.with_name(f"{path.stem}.{form.extension}")
+        if file != path and file.is_file():
+            found.append(_again(file, name, dict.fromkeys((recording_name(str(path)), path.stem)), old, new))
+    return found
+
+
+def _again(file: Path, format_name: str, names: Iterable[str], old: Transcript, new: Transcript) -> Beside:
+    try:
+        present = file.read_bytes()
+        for name in names:
+            again = _bytes(render(new, format_name, name=name))
+            if present in (again, _bytes(render(old, format_name, name=name))):
+                return Beside(file, again)
+    except OSError as error:
+        return Beside(file, None, f"it cannot be read: {error.strerror}")
+    except InputError as error:
+        return Beside(file, None, error.message)
+    return Beside(file, None, "it was changed, or another version wrote it")
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode()

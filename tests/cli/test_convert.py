@@ -1,0 +1,87 @@
+"""A saved transcript becomes any format, without an engine."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from diarist.formats import FORMATS, render
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_saved_transcript_gives_what_transcribing_would_have(diarist, tmp_path, form, save, two_people):
+    done = diarist("convert", save(tmp_path / "call.json"), "-f", form, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").iterdir()
+    expected = render(two_people, form, name="call")
+    assert file.read_bytes() == (expected if isinstance(expected, bytes) else expected.encode())
+
+
+def test_no_engine_is_imported(tmp_path, save):
+    program = (
+        "import sys\nfrom diarist.cli.app import main\n"
+        f"try: main(['convert', {str(save(tmp_path / 'call.json'))!r}, '-f', 'srt'])\n"
+        "except SystemExit as left: assert left.code == 0\n"
+        "print({'onnxruntime', 'av', 'ctranslate2', 'numpy'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Good morning." in done.stdout
+    assert done.stderr == "set()\n"
+
+
+def test_one_transcript_is_printed_and_stdin_is_read(diarist, tmp_path, save):
+    done = diarist("convert", "-", input=save(tmp_path / "call.json").read_text())
+    assert done.stdout == "[0:00:00] SPEAKER_00: Good morning.\n[0:00:02] SPEAKER_01: Hello.\n"
+
+
+@pytest.mark.parametrize(("file", "name"), [("call.json", "call"), ("call.mp3.json", "call"), ("v1.2.json", "v1.2")])
+def test_the_name_inside_is_the_recordings(diarist, tmp_path, file, name, save):
+    done = diarist("convert", save(tmp_path / file), "-f", "rttm")
+    assert done.stdout.split()[1] == name
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_windows_puts_before_json_does_no_harm(diarist, tmp_path, encoding, save):
+    file = save(tmp_path / "call.json")
+    file.write_bytes(file.read_text().encode(encoding))
+    assert "Good morning." in diarist("convert", file).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is not JSON"),
+        (b"ID3\x04\x00\xff\xfb", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b'{"text": "words of an OpenAI response"}', "is not a transcript"),
+        (b"[1, 2]", "is not a transcript"),
+        (json.dumps({"schema": "diarist.transcript/2"}).encode(), "later diarist"),
+        (json.dumps({"schema": "diarist.transcript/" + "9" * 9000}).encode(), "does not know"),
+        (json.dumps({"schema": "diarist.transcript/1"}).encode(), "missing required field"),
+    ],
+)
+def test_what_is_no_transcript_is_refused_by_name_in_one_short_line(diarist, tmp_path, content, says):
+    (tmp_path / "other.json").write_bytes(content)
+    done = diarist("convert", "other.json", cwd=tmp_path)
+    assert done.returncode == 2
+    first, *hint = done.stderr.splitlines()
+    assert first.startswith("error: other.json")
+    assert says in first
+    assert len(first) < 200
+    assert len(hint) == 1
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_refused(diarist, tmp_path):
+    assert "does not exist" in diarist("convert", tmp_path / "none.json").stderr
+    assert "is a folder" in diarist("convert", tmp_path).stderr
+
+
+def test_one_of_several_that_fails_does_not_stop_the_others(diarist, tmp_path, save):
+    good, bad = save(tmp_path / "good.json"), tmp_path / "bad.json"
+    bad.write_text("{}")
+    done = diarist("convert", bad, good, "-f", "vtt", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "bad.json" in done.stderr
+    assert os.listdir(tmp_path / "out") == ["good.vtt"]
