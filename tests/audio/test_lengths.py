@@ -28,6 +28,7 @@ def test_a_wav_is_as_long_as_its_samples_whatever_its_metadata_say(before, betwe
     fmt = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16))
     ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, len(samples), 4_800, 0)) if long else b""
     size = struct.pack("<I", 0xFFFFFFFF if long else len(samples))
+    before = [(name, b"adtl" * (name == b"LIST") + text) for name, text in before]  # a list starts with its kind
     body = b"WAVE" + ds64 + b"".join(chunk(*each) for each in before) + fmt
     body += b"".join(chunk(*each) for each in between) + b"data" + size + samples
     audio = decode((b"RF64" if long else b"RIFF") + struct.pack("<I", len(body)) + body)

@@ -200,7 +200,8 @@ def _mend_phase(found: _Decoded, part: _Part, name: str, again: Callable[[_Part]
     kept, warnings, better = found.track, found.warnings, found.better
     found.channels.clear()
     mended = again(replace(part, track=kept, channel=better))
-    told = {(0,): "only the left one was", (1,): "only the right one was"}.get(better, "one was not")
+    names: dict[tuple[int, ...], str] = {(0,): "only the left one was", (1,): "only the right one was"}
+    told = names.get(better, "one was not")
     mended.warnings = list(dict.fromkeys([*warnings, *mended.warnings]))
     mended.warnings.append(f"The channels of {name} cancel each other when mixed (opposite phase), so {told} taken.")
     return mended

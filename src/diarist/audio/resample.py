@@ -113,7 +113,8 @@ class Segment:
                 frame = self._tap.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            self._balance.add(cast("AudioFrame", frame).to_ndarray().reshape(-1, self._num_channels))
+            block = cast("NDArray[np.float32]", cast("AudioFrame", frame).to_ndarray())
+            self._balance.add(block.reshape(-1, self._num_channels))
 
 
 def _format_of(frame: AudioFrame) -> tuple[str, str, int]:

@@ -7,12 +7,13 @@ import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diarist.cli.outputs import Job, plan_jobs, write_all, write_out
 from diarist.cli.progress import Reporter, reporter
+from diarist.cli.times import parse_time
 from diarist.formats import render
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SPEAKERS = "Speakers"
 WORDS = "Words"
 ENGINES = "Engines"
+PART = "Part of the recording"
 
 
 class Channels(StrEnum):
@@ -67,6 +69,17 @@ def transcribe(
         Channels,
         typer.Option(help="separate: each channel is a party of its own, as in many calls.", rich_help_panel=SPEAKERS),
     ] = Channels.MIX,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Audio track to take, counted from 1.", rich_help_panel=PART)
+    ] = None,
+    start: Annotated[
+        float,
+        typer.Option(parser=parse_time, metavar="TIME", help="Begin here: 90, 1:30, 0:01:30.", rich_help_panel=PART),
+    ] = 0.0,
+    stop: Annotated[
+        float | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="End here, to try a part.", rich_help_panel=PART),
+    ] = None,
     speakers_named: Annotated[
         bool,
         typer.Option("--speakers-named", help="Name voices known from: diarist voices add.", rich_help_panel=SPEAKERS),
@@ -150,6 +163,7 @@ def transcribe(
         hotwords=_hotwords(hotwords),
         temperature=temperature,
     )
+    part = {"track": track, "start": start, "stop": stop}
     jobs = plan_jobs(paths, formats, out)
     with reporter(quiet=quiet, as_json=json_progress) as report:
         if on == "local":
@@ -167,7 +181,7 @@ def transcribe(
             from diarist.runpod.settings import open_pipeline
 
             pipeline = open_pipeline(on, audio_store=audio_store)
-        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report)
+        work = partial(_run, pipeline=pipeline, options=options, channels=channels, report=report, part=part)
         failed = [job.name for job in jobs if not work(job, batch=len(jobs) > 1)]
         if failed:
             done = len(jobs) - len(failed)
@@ -224,11 +238,20 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
     return tuple(word for word in (" ".join(word.split()) for word in words) if word)
 
 
-def _run(job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, batch: bool) -> bool:
+def _run(
+    job: Job,
+    *,
+    pipeline: Pipeline,
+    options: Options,
+    channels: Channels,
+    report: Reporter,
+    part: dict[str, Any],
+    batch: bool,
+) -> bool:
     """Do one job; in a batch a failure is told and False comes back, else it is raised."""
     try:
         with report.file(job.name):
-            transcript = _transcribe(job, pipeline, options, channels, report)
+            transcript = _transcribe(job, pipeline, options, channels, report, part).shifted(part["start"])
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
         _deliver(transcript, job)
@@ -242,7 +265,9 @@ def _run(job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, 
     return True
 
 
-def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter) -> Transcript:
+def _transcribe(
+    job: Job, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, part: dict[str, Any]
+) -> Transcript:
     from diarist.audio.decode import decode, decode_channels
     from diarist.audio.source import CLI_KINDS, parse_source
 
@@ -251,16 +276,16 @@ def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channe
         from diarist.channels import transcribe_channels
 
         return transcribe_channels(
-            decode_channels(source, progress=report.progress), pipeline, options, report.progress
+            decode_channels(source, progress=report.progress, **part), pipeline, options, report.progress
         )
     by_reference = getattr(pipeline, "transcribe_recording", None)
-    if by_reference is not None and "://" in job.source:
+    if by_reference is not None and "://" in job.source and not any(part.values()):
         from diarist.runpod.split import Recording
 
         # Endpoints fetch a URL themselves: it need not come here and be sent on.
         referred: Transcript = by_reference(Recording.reference(job.source), options, report.progress)
         return referred
-    return pipeline.transcribe(decode(source, progress=report.progress), options, report.progress)
+    return pipeline.transcribe(decode(source, progress=report.progress, **part), options, report.progress)
 
 
 def _deliver(transcript: Transcript, job: Job) -> None:
