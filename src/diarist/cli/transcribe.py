@@ -73,9 +73,9 @@ def transcribe(
         int | None, typer.Option(min=1, help="Audio track to take, counted from 1.", rich_help_panel=PART)
     ] = None,
     start: Annotated[
-        float,
+        float | None,
         typer.Option(parser=parse_time, metavar="TIME", help="Begin here: 90, 1:30, 0:01:30.", rich_help_panel=PART),
-    ] = 0.0,
+    ] = None,
     stop: Annotated[
         float | None,
         typer.Option(parser=parse_time, metavar="TIME", help="End here, to try a part.", rich_help_panel=PART),
@@ -163,7 +163,7 @@ def transcribe(
         hotwords=_hotwords(hotwords),
         temperature=temperature,
     )
-    part = {"track": track, "start": start, "stop": stop}
+    part = {"track": track, "start": start or 0.0, "stop": stop}
     jobs = plan_jobs(paths, formats, out)
     with reporter(quiet=quiet, as_json=json_progress) as report:
         if on == "local":
