@@ -14,5 +14,5 @@ def test_seconds_minutes_and_hours_are_read(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "-1", "1:60", "1:2:3:4", "a", "nan", "1e3"])
 def test_other_text_is_refused(text):
-    with pytest.raises(ValueError, match="time|seconds"):
+    with pytest.raises(ValueError, match=r"time|seconds"):
         parse_time(text)
