@@ -141,6 +141,25 @@ def test_two_copies_of_one_sound_are_transcribed_once_with_a_warning():
     assert len(script.asked) == 1
 
 
+@pytest.mark.parametrize(("level", "delay"), [(0.8, 160), (-1.0, 0), (0.5, 1000)])
+def test_one_sound_at_another_level_or_a_little_later_is_transcribed_once(level, delay):
+    script = Script(loud=[Word(0, 1, "Hello")])
+    one = noise(5, 0.5, 1)
+    later = Audio(np.roll(one.samples, delay) * np.float32(level))
+    joined = transcribe_channels([one, later], script, Options(), lambda *_: None)
+    assert [word.text for word in joined.words] == ["Hello"]
+    assert "same sound" in joined.warnings[-1]
+
+
+def test_parties_who_hear_each_other_are_still_two():
+    script = Script(loud=[Word(0, 1, "Hello")])
+    one = np.repeat([1, 0, 1, 0], 32_000) * noise(8, 0.5, 1).samples
+    two = np.repeat([0, 1, 0, 1], 32_000) * noise(8, 0.5, 2).samples
+    calls = [Audio((a + 0.1 * b).astype(np.float32)) for a, b in ((one, two), (two, one))]
+    transcribe_channels(calls, script, Options(), lambda *_: None)
+    assert len(script.asked) == 2
+
+
 def test_no_channels_and_too_many_are_refused():
     with pytest.raises(InputError, match="0 channels"):
         transcribe_channels([], Script())

@@ -22,6 +22,9 @@ from diarist.model.timeline import Span
 from diarist.model.transcript import Transcript, Turn, Word
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from diarist.pipeline import Pipeline
 
 BLEED_DB: Final = 12.0
@@ -30,6 +33,8 @@ channels are usually separated by 20 dB or more; two people who really talk at o
 
 ECHO_DB: Final = 3.0
 """The same for a word that the louder channel has too, at the same time: one of the two is an echo."""
+
+_ALIKE: Final = 0.9  # correlation of one sound that a codec wrote twice
 
 SAME_TIME: Final = 0.5
 """Seconds between the starts of a word and its echo."""
@@ -60,8 +65,9 @@ def transcribe_channels(
     if not 1 <= len(channels) <= MAX_CHANNELS:
         raise InputError("bad_channels", f"{len(channels)} channels cannot be separate parties.", "Use --channels mix.")
     level, same = _levels(channels)
+    same = same and len(channels) > 1
     if len(channels) == 1 or same:
-        single = pipeline.transcribe(channels[0], options, progress)
+        single = pipeline.transcribe(max(channels, key=lambda audio: audio.peak), options, progress)
         note = "All channels hold the same sound, so they were not taken for separate parties."
         return replace(single, warnings=(*single.warnings, note)) if same else single
     each = _options_of_one(options, len(channels))
@@ -200,8 +206,40 @@ def _levels(channels: Sequence[Audio]) -> tuple[Level, bool]:
             return -120.0
         return float(10 * np.log10((total[stop] - total[start]) / ((stop - start) * step) + 1e-12))
 
-    first = channels[0].samples
-    same = len(channels) > 1 and all(
-        len(audio.samples) == len(first) and np.allclose(audio.samples, first, atol=1e-3) for audio in channels[1:]
+    return level, all(_same_sound(channels[0].samples, audio.samples) for audio in channels[1:])
+
+
+def _same_sound(one: NDArray[np.float32], two: NDArray[np.float32]) -> bool:
+    """Whether two channels hold one sound, apart from level, polarity and a delay of up to a tenth of a second.
+
+    Looks at up to 60 stretches of 2 s. Bleed is no such case: it is louder now in one channel, now in the other.
+    """
+    import numpy as np
+
+    if len(one) != len(two):
+        return False
+    block, lag = 2 * SAMPLE_RATE, SAMPLE_RATE // 10
+    starts = range(0, max(1, len(one)), block)
+    energies = np.array(
+        [
+            (np.vdot(one[s : s + block], one[s : s + block]), np.vdot(two[s : s + block], two[s : s + block]))
+            for s in starts
+        ],
+        np.float64,
     )
-    return level, same
+    heard = [int(n) for n in np.flatnonzero(energies.max(axis=1) > 1e-3 * energies.max())]
+    if not heard:
+        return True
+    ratios, alike = [], 0
+    looked = heard[:: -(-len(heard) // 60)]
+    for number in looked:
+        a, b = (channel[starts[number] : starts[number] + block] for channel in (one, two))
+        size = 1 << (len(a) + lag).bit_length()
+        products = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)
+        best = max(np.abs(products[: lag + 1]).max(), np.abs(products[-lag:]).max())
+        first, second = energies[number]
+        alike += bool(best > _ALIKE * np.sqrt(first * second) > 0)
+        ratios.append(10 * np.log10((first + 1e-12) / (second + 1e-12)))
+    usual = float(np.median(ratios))
+    near = np.abs(np.array(ratios) - usual) < ECHO_DB
+    return abs(usual) < BLEED_DB and alike >= 0.95 * len(looked) and near.mean() >= 0.95

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ class LocalPipeline:
             audio.warnings,
             self.naming,
             together=self.together,
+            peak=lambda: audio.peak,
         )
 
 
@@ -89,6 +91,7 @@ def run_legs(
     naming: Naming | None = None,
     *,
     together: bool = True,
+    peak: Callable[[], float] | None = None,
 ) -> Transcript:
     """Run transcription and diarization, wherever they are, and attribute words to speakers.
 
@@ -104,6 +107,7 @@ def run_legs(
         warnings: what is known to be wrong with the recording, e.g. `Audio.warnings`; they lead the transcript's.
         naming: gives known speakers their names; None numbers all of them.
         together: at the same time; else transcription first.
+        peak: gives the largest magnitude of the recording's samples, where they are here; told where no word is found.
 
     Raises:
         DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
@@ -157,5 +161,17 @@ def run_legs(
     warnings = (*warnings, *transcript.warnings)
     if isinstance(failure, DiaristError):
         warnings = (*warnings, f"Diarization failed, so words carry no speaker: {failure}")
+    if not transcript.segments:
+        warnings = (*warnings, _why_empty(peak() if peak else None, bool(transcript.turns)))
     seconds["total"] = round(time.perf_counter() - began, 3)
     return dataclasses.replace(transcript, warnings=warnings, timings={**transcript.timings, **seconds})
+
+
+def _why_empty(peak: float | None, voices: bool) -> str:
+    """Say in one line why a transcript has no words. ``peak`` is a magnitude, 1 is full scale."""
+    if peak == 0:
+        return "There are no words: the recording is silent."
+    level = "" if peak is None else f" (peak level {20 * math.log10(peak):.0f} dBFS)"
+    if voices:
+        return f"There are no words: voices were heard, but no words were made out{level}."
+    return f"There are no words: no speech was found{level}."

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,9 +123,94 @@ def test_values_are_16_bit(encode, tone):
     assert samples.max() <= 32767
 
 
-def test_loud_float_samples_are_clipped(wav):
-    samples = decode(wav(np.array([[2.0], [-2.0], [0.5]], np.float32))).samples
-    assert samples.tolist() == [32767 / 32768, -1.0, 0.5]
+def test_float_samples_beyond_full_scale_get_one_gain_and_are_told(wav):
+    audio = decode(wav(np.array([[2.0], [-2.0], [0.5]], np.float32)))
+    np.testing.assert_allclose(audio.samples * 4 / audio.samples[0], [4, -4, 1], atol=1e-3)
+    assert 0.5 < audio.samples[0] < 1
+    assert "beyond full scale (peak +6 dBFS)" in audio.warnings[0]
+
+
+def test_very_quiet_recordings_get_one_gain_and_are_told(wav, tone):
+    audio = decode(wav(tone(1.0) * np.float32(0.001)))
+    assert audio.samples.max() == pytest.approx(0.708, abs=0.01)
+    assert "very quiet (peak -70 dBFS)" in audio.warnings[0]
+
+
+def test_recordings_of_usual_level_keep_their_samples_bit_by_bit(wav):
+    samples = np.random.default_rng(0).integers(-32768, 32768, (20_000, 1), dtype=np.int16)
+    audio = decode(wav(samples))
+    np.testing.assert_array_equal(audio.samples * 32768, samples[:, 0])
+    assert audio.warnings == ()
+
+
+@pytest.mark.parametrize("level", [-1.0, -0.9])
+def test_channels_out_of_phase_are_not_mixed(level, wav, tone):
+    one = tone(1.0)[:, 0]
+    audio = decode(wav(np.stack([one, one * np.float32(level)], axis=1)))
+    assert np.abs(audio.samples).max() > 0.25
+    assert "cancel each other" in audio.warnings[0]
+
+
+def test_one_silent_channel_is_mixed_as_ever(wav, tone):
+    one = tone(1.0)[:, 0]
+    audio = decode(wav(np.stack([one, one * 0], axis=1)))
+    assert audio.warnings == ()
+    assert np.abs(audio.samples).max() == pytest.approx(0.15, abs=0.01)
+
+
+def two_tracks(container, first, second, default=None):
+    file = io.BytesIO()
+    codec = "pcm_s16le" if container in ("matroska", "avi", "mov") else "aac" if container == "mp4" else "libopus"
+    with av.open(file, "w", format=container) as output:
+        streams = [output.add_stream(codec, rate=48_000, layout="mono") for _ in range(2)]
+        for number, stream in enumerate(streams):
+            if default is not None:
+                stream.disposition = Disposition.default if number == default else 0
+        for stream, samples in zip(streams, (first, second), strict=True):
+            resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=48_000)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.reshape(1, -1)), "flt", "mono")
+            frame.sample_rate, frame.pts = 48_000, 0
+            fifo = av.AudioFifo()
+            for each in resampler.resample(frame):
+                fifo.write(each)
+            while (piece := fifo.read(stream.codec_context.frame_size or 4800, partial=True)) is not None:
+                output.mux(stream.encode(piece))
+            output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4", "mov", "avi", "webm", "ogg"])
+def test_a_silent_first_track_gives_way_to_one_that_speaks(container, tone):
+    sound = tone(0.5, 48_000)[:, 0]
+    recording = two_tracks(container, sound * 0, sound)
+    audio = decode(recording)
+    assert np.abs(audio.samples).max() > 0.2
+    assert "2 audio tracks; track 1 is silent, so track 2" in " ".join(audio.warnings)
+    asked = decode(recording, track=1)
+    assert not asked.samples.any()
+    assert "try --track 2" in asked.warnings[-1]
+
+
+def test_the_default_track_is_taken_and_told(tone):
+    low, high = tone(0.5, 48_000)[:, 0], tone(0.5, 48_000, frequency=880.0)[:, 0]
+    recording = two_tracks("matroska", low, high, default=1)
+    audio = decode(recording)
+    assert pitch(audio.samples) == pytest.approx(880, abs=4)
+    assert "track 2" in audio.warnings[0]
+    assert pitch(decode(recording, track=1).samples) == pytest.approx(440, abs=4)
+    code, _, says = refusal(recording, track=3)
+    assert code == "bad_track"
+    assert "It has: 1, 2." in says
+
+
+def test_a_part_is_the_same_samples_as_in_the_whole(wav):
+    recording = wav(np.random.default_rng(1).integers(-9000, 9000, (16_000 * 3, 2), dtype=np.int16))
+    whole = decode(recording).samples
+    np.testing.assert_array_equal(decode(recording, start=0.5, stop=1.25).samples, whole[8_000:20_000])
+    np.testing.assert_array_equal(decode(recording, start=2.5).samples, whole[40_000:])
+    assert decode(recording, stop=9).duration == 3.0
+    assert refusal(recording, start=4.0)[0] == "bad_part"
+    assert refusal(recording, start=2.0, stop=1.0)[0] == "bad_part"
 
 
 def test_path_file_and_bytes_give_the_same(tmp_path, wav, tone):

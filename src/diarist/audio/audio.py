@@ -29,3 +29,8 @@ class Audio:
     def duration(self) -> float:
         """Length in seconds."""
         return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def peak(self) -> float:
+        """Largest magnitude of a sample; 1 is full scale."""
+        return max(float(self.samples.max()), -float(self.samples.min())) if len(self.samples) else 0.0

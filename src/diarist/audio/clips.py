@@ -22,10 +22,11 @@ def open_recording(recording: Path, transcript: Transcript) -> Audio:
     """Decode the recording of a transcript.
 
     Raises:
-        InputError: it cannot be read, or is not as long as the transcript says: it is another recording.
+        InputError: it cannot be read, or is shorter than the transcript: it is another recording. A longer one may be
+            the whole of which a part was transcribed.
     """
     audio = decode(recording)
-    if abs(audio.duration - transcript.duration) > _SLACK:
+    if audio.duration < transcript.duration - _SLACK:
         raise InputError(
             "other_recording",
             f"{recording.name} is {audio.duration:.1f} s long, and the transcript is of {transcript.duration:.1f} s.",

@@ -13,15 +13,22 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE
+from diarist.audio.mix import Balance
 from diarist.model.errors import InputError
 
 _BLOCK: Final = 1 << 14  # samples per block out of the graph: few enough numpy calls, little memory
 
 
 class Segment:
-    """A stretch of frames of one format, through one filter graph: mix or pick, then resample."""
+    """A stretch of frames of one format, through one filter graph: mix or pick, then resample.
 
-    def __init__(self, frame: AudioFrame, channel: str | int | None, name: str) -> None:
+    ``channel`` is ``"mix"``, one index, several to be mixed, or None for each by itself. ``balance`` hears the channels
+    as they are before they are mixed.
+    """
+
+    def __init__(
+        self, frame: AudioFrame, channel: str | int | tuple[int, ...] | None, name: str, balance: Balance | None = None
+    ) -> None:
         self._key = _format_of(frame)
         self._rate = frame.sample_rate
         self._num_in = 0
@@ -35,20 +42,22 @@ class Segment:
             )
         self.num_outputs = num_channels if channel is None else 1
         self._graph = Graph()
-        nodes = [
-            self._graph.add(
-                "abuffer",
-                sample_rate=str(frame.sample_rate),
-                sample_fmt=frame.format.name,
-                channel_layout=frame.layout.name,
-                time_base=f"1/{frame.sample_rate}",
-            ),
-            self._graph.add("aformat", "sample_fmts=fltp"),
-        ]
+        self._balance = balance if channel == "mix" and num_channels > 1 else None
+        self._source = self._graph.add(
+            "abuffer",
+            sample_rate=str(frame.sample_rate),
+            sample_fmt=frame.format.name,
+            channel_layout=frame.layout.name,
+            time_base=f"1/{frame.sample_rate}",
+        )
+        nodes = [self._source, self._graph.add("aformat", "sample_fmts=fltp")]
+        if self._balance is not None:
+            nodes.append(self._graph.add("asplit", "2"))
         if num_channels > 1 and channel is not None:
-            weights = (
-                {channel: 1.0} if isinstance(channel, int) else dict.fromkeys(range(num_channels), 1 / num_channels)
-            )
+            whole = tuple(range(num_channels))
+            chosen = (channel,) if isinstance(channel, int) else channel if isinstance(channel, tuple) else whole
+            chosen = tuple(each for each in chosen if each < num_channels) or whole
+            weights = dict.fromkeys(chosen, 1 / len(chosen))
             mix = "+".join(f"{weight!r}*c{index}" for index, weight in weights.items())
             nodes.append(self._graph.add("pan", f"mono|c0={mix}"))
         # libswresample drops inputs shorter than its filter: silence behind the end pushes all of it out.
@@ -57,7 +66,14 @@ class Segment:
         # Packed: PyAV reads past the end of a planar frame with 8 channels or more.
         nodes.append(self._graph.add("aformat", f"sample_fmts=flt:sample_rates={SAMPLE_RATE}"))
         nodes.append(self._graph.add("abuffersink"))
-        self._graph.link_nodes(*nodes).configure()
+        self._graph.link_nodes(*nodes)
+        self._sink = nodes[-1]
+        if self._balance is not None:
+            packed, self._tap = self._graph.add("aformat", "sample_fmts=flt"), self._graph.add("abuffersink")
+            nodes[2].link_to(packed, 1)
+            packed.link_to(self._tap)
+        self._num_channels = num_channels
+        self._graph.configure()
         self._graph.set_audio_frame_size(_BLOCK)
 
     def takes(self, frame: AudioFrame) -> bool:
@@ -68,18 +84,19 @@ class Segment:
         """Yield ``(num_samples, num_outputs)`` blocks as they become ready."""
         self._num_in += frame.samples
         frame.pts = None  # time is counted in samples here; holes are dealt with outside
-        self._graph.push(frame)
+        self._source.push(frame)
         yield from self._pull(None)
 
     def finish(self) -> Iterator[NDArray[np.float32]]:
         """Yield the rest, so that the whole segment has its exact length."""
-        self._graph.push(None)
+        self._source.push(None)
         yield from self._pull(math.ceil(self._num_in * SAMPLE_RATE / self._rate))
 
     def _pull(self, limit: int | None) -> Iterator[NDArray[np.float32]]:
+        self._listen()
         while True:
             try:
-                frame = self._graph.pull()
+                frame = self._sink.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             block = cast("NDArray[np.float32]", cast("AudioFrame", frame).to_ndarray()).reshape(-1, self.num_outputs)
@@ -87,6 +104,17 @@ class Segment:
                 block = block[: limit - self._num_out]
             self._num_out += len(block)
             yield block
+
+    def _listen(self) -> None:
+        if self._balance is None:
+            return
+        while True:
+            try:
+                frame = self._tap.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            block = cast("NDArray[np.float32]", cast("AudioFrame", frame).to_ndarray())
+            self._balance.add(block.reshape(-1, self._num_channels))
 
 
 def _format_of(frame: AudioFrame) -> tuple[str, str, int]:
@@ -99,22 +127,35 @@ class SampleBuffer:
     def __init__(self) -> None:
         self._samples = np.empty(SAMPLE_RATE * 300, np.float32)
         self._length = 0
+        self.peak = 0.0
+        self.over = 0
 
     def __len__(self) -> int:
         return self._length
 
     def append(self, values: NDArray[np.float32]) -> None:
-        """Add ``(num_samples,)`` values, rounded to 16 bits and clipped."""
+        """Add ``(num_samples,)`` values."""
         end = self._length + len(values)
         if end > len(self._samples):
             # numpy writes zeros into what it adds, so room to spare is memory spent: grow by little.
             self._samples.resize(max(end, len(self._samples) * 17 // 16), refcheck=False)
-        scaled = np.rint(values * 32768)
-        np.clip(scaled, -32768, 32767, out=scaled)
-        np.multiply(scaled, 1 / 32768, out=self._samples[self._length : end])
+        self._samples[self._length : end] = values
+        if len(values):
+            peak = max(float(values.max()), -float(values.min()))
+            self.peak = max(self.peak, peak)
+            if peak > 1:
+                self.over += int(np.count_nonzero(np.abs(values) > 1))
         self._length = end
 
-    def take(self) -> NDArray[np.float32]:
-        """Give up the samples, ``(num_samples,)`` float32. The buffer is not used afterwards."""
+    def take(self, gain: float = 1.0) -> NDArray[np.float32]:
+        """Give up the samples times ``gain``, rounded to 16 bits and clipped: ``(num_samples,)`` float32.
+
+        The buffer is not used afterwards.
+        """
         self._samples.resize(self._length, refcheck=False)
+        for start in range(0, self._length, 1 << 20):
+            block = self._samples[start : start + (1 << 20)]
+            scaled = np.rint(block * np.float32(32768 * gain))
+            np.clip(scaled, -32768, 32767, out=scaled)
+            np.multiply(scaled, 1 / 32768, out=block)
         return self._samples

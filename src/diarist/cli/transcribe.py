@@ -9,13 +9,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
 from diarist.cli.summary import Summary
+from diarist.cli.times import parse_time
 from diarist.files import is_file, why
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SPEAKERS = "Speakers"
 WORDS = "Words"
 ENGINES = "Engines"
+PART = "Part of the recording"
 
 
 class Channels(StrEnum):
@@ -83,6 +85,17 @@ def transcribe(
             rich_help_panel=SPEAKERS,
         ),
     ] = Channels.MIX,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Audio track to take, counted from 1.", rich_help_panel=PART)
+    ] = None,
+    start: Annotated[
+        float | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="Begin here: 90, 1:30, 0:01:30.", rich_help_panel=PART),
+    ] = None,
+    stop: Annotated[
+        float | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="End here, to try a part.", rich_help_panel=PART),
+    ] = None,
     speakers_named: Annotated[
         bool,
         typer.Option("--speakers-named", help="Name voices known from: diarist voices add.", rich_help_panel=SPEAKERS),
@@ -177,6 +190,7 @@ def transcribe(
         temperature=temperature,
     )
     on = on.lower()
+    part = {"track": track, "start": start or 0.0, "stop": stop}
     passed_over: list[str] = []
     jobs = plan_jobs(paths, formats, out, passed_over.append)
     check_jobs(jobs, overwrite=overwrite)
@@ -202,8 +216,9 @@ def transcribe(
             pipeline = open_pipeline(on, audio_store=audio_store)
         summary = Summary()
         deliver = partial(_deliver, overwrite=overwrite)
+        listen = partial(_transcribe, pipeline=pipeline, options=options, channels=channels, report=report, part=part)
         work = partial(
-            _run, pipeline=pipeline, options=options, channels=channels, report=report, deliver=deliver, summary=summary
+            _run, listen=listen, start=start or 0.0, diarize=diarize, report=report, deliver=deliver, summary=summary
         )
         batch = len(jobs) > 1
         places = [f"{number} of {len(jobs)}" if batch else "" for number in range(1, len(jobs) + 1)]
@@ -277,9 +292,9 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
 def _run(
     job: Job,
     *,
-    pipeline: Pipeline,
-    options: Options,
-    channels: Channels,
+    listen: Callable[[Job], Transcript],
+    start: float,
+    diarize: bool,
     report: Reporter,
     batch: bool,
     place: str,
@@ -289,8 +304,9 @@ def _run(
     """Do one job; in a batch a failure, of whatever kind, is told and False comes back, else it is raised."""
     began = time.monotonic()
     try:
-        with report.file(job.name, place, diarize=options.diarize):
-            transcript = _transcribe(job, pipeline, options, channels, report)
+        with report.file(job.name, place, diarize=diarize):
+            heard = listen(job)
+        transcript = heard.shifted(start)
         seconds = time.monotonic() - began
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
@@ -307,11 +323,14 @@ def _run(
             raise
         report.problem(f"{job.name}: {type(error).__name__}, a fault of diarist. Alone, this file shows where.")
         return False
-    summary.add(transcript.duration, seconds, job.targets.values())
+    summary.add(heard.duration, seconds, job.targets.values())
     return True
 
 
-def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter) -> Transcript:
+def _transcribe(
+    job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, part: dict[str, Any]
+) -> Transcript:
+    """Transcribe a recording, or a part of it; times are those of the part."""
     from diarist.audio.decode import decode, decode_channels
     from diarist.audio.source import CLI_KINDS, parse_source
 
@@ -320,16 +339,16 @@ def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channe
         from diarist.channels import transcribe_channels
 
         return transcribe_channels(
-            decode_channels(source, progress=report.progress), pipeline, options, report.progress
+            decode_channels(source, progress=report.progress, **part), pipeline, options, report.progress
         )
     by_reference = getattr(pipeline, "transcribe_recording", None)
-    if by_reference is not None and "://" in job.source:
+    if by_reference is not None and "://" in job.source and not any(part.values()):
         from diarist.runpod.split import Recording
 
         # Endpoints fetch a URL themselves: it need not come here and be sent on.
         referred: Transcript = by_reference(Recording.reference(job.source), options, report.progress)
         return referred
-    return pipeline.transcribe(decode(source, progress=report.progress), options, report.progress)
+    return pipeline.transcribe(decode(source, progress=report.progress, **part), options, report.progress)
 
 
 def _deliver(transcript: Transcript, job: Job, *, overwrite: bool) -> None:

@@ -7,11 +7,13 @@ each into JSON and back without loss.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeVar
 
 from diarist.model.timeline import Span
 from diarist.model.writing import space_between
+
+T = TypeVar("T", bound=Span)
 
 TRANSCRIPT_SCHEMA: Final = "diarist.transcript/1"
 
@@ -208,6 +210,18 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """All words, in order of time."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+    def shifted(self, seconds: float) -> Transcript:
+        """Return it on the clock of a longer recording, of which it is the part that starts at ``seconds``."""
+        if not seconds:
+            return self
+
+        def moved(span: T) -> T:
+            return replace(span, start=span.start + seconds, end=span.end + seconds)
+
+        segments = tuple(replace(moved(s), words=tuple(map(moved, s.words))) for s in self.segments)
+        turns = tuple(map(moved, self.turns))
+        return replace(self, duration=self.duration + seconds, segments=segments, turns=turns)
 
     @property
     def text(self) -> str:
