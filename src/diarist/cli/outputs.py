@@ -111,21 +111,32 @@ def _is_media(name: str) -> bool:
     )
 
 
-def write_all(transcript: Transcript, stem: str, targets: Mapping[str, Path]) -> None:
+def write_all(transcript: Transcript, stem: str, targets: Mapping[str, Path], source: str | None = None) -> None:
     """Write each format whole or not at all.
 
     Args:
         transcript: what to write.
         stem: the recording's name, for formats that carry one.
         targets: file to write per format.
+        source: path of the recording, for the page that plays it.
 
     Raises:
         InputError: a file cannot be written, e.g. the disk is full; nothing partial is left behind.
     """
     for name, path in targets.items():
-        content = render(transcript, name, name=stem)
+        content = render(transcript, name, name=stem, recording=way_to(source, path.parent))
         whole = content if isinstance(content, bytes) else content.encode()
         write_whole(path, whole, hint="Free some space or choose another -o DIR.")
+
+
+def way_to(source: str | None, folder: Path) -> str | None:
+    """The way from ``folder`` to the recording ``source``, for a page; None if it is not a file."""
+    if source is None or not Path(source).is_file():
+        return None
+    try:
+        return Path(os.path.relpath(Path(source).resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return Path(source).resolve().as_uri()
 
 
 def write_out(content: str | bytes, format_name: str) -> None:

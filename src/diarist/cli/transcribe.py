@@ -265,7 +265,7 @@ def _transcribe(job: Job, pipeline: Pipeline, options: Options, channels: Channe
 
 def _deliver(transcript: Transcript, job: Job) -> None:
     if job.targets:
-        write_all(transcript, job.stem, job.targets)
+        write_all(transcript, job.stem, job.targets, job.source)
     elif sys.stdout.isatty() and job.formats == ("txt",):
         from diarist.cli.render import show
 
