@@ -8,6 +8,7 @@ import pytest
 import typer.main
 
 from diarist.cli.app import app
+from diarist.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -41,6 +42,23 @@ def test_every_command_in_the_docs_exists(command):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_between_pages_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-        if not re.match(r"[a-z]+:", target):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        linked = page.parent / target if target else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        assert not heading or heading in anchors(linked), f"{page.name} links to {target}#{heading}"
+
+
+def anchors(page):
+    """What GitHub lets a link to a heading of this page say."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_number_of_formats_is_what_the_docs_say():
+    assert len(FORMATS) == 19
+    for page in (ROOT / "README.md", ROOT / "docs" / "formats.md"):
+        assert "nineteen formats" in page.read_text().lower()
+    table = (ROOT / "docs" / "formats.md").read_text().split("## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`(?=[^|]*\| `\.)", table)) == set(FORMATS)

@@ -37,7 +37,9 @@ def remove(name: str, where: Places | None = None) -> list[Path]:
         found = locate(name, where)
         if found is None:
             raise InputError("model_missing", f"{name} is not on this machine.", "See: diarist models list")
-        raise InputError("model_not_ours", f"{name} is in {found.path}, which diarist did not fetch.", "Delete it there.")
+        raise InputError(
+            "model_not_ours", f"{name} is in {found.path}, which diarist did not fetch.", "Delete it there."
+        )
     for folder in present:
         try:
             folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
