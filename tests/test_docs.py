@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import typer.main
 
 from diarist.cli.app import app
 from diarist.formats import FORMATS
+from diarist.formats.text import printable
+from diarist.model.transcript import Segment, Transcript
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -62,3 +65,14 @@ def test_the_number_of_formats_is_what_the_docs_say():
         assert "nineteen formats" in page.read_text().lower()
     table = (ROOT / "docs" / "formats.md").read_text().split("## ")[0]
     assert set(re.findall(r"`([a-z_]+)`(?=[^|]*\| `\.)", table)) == set(FORMATS)
+
+
+def test_the_format_that_contributing_adds_works():
+    source = re.search(r"^ +```python\n(.*?)^ +```", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)[
+        1
+    ]
+    module = {"Transcript": Transcript, "printable": printable}
+    exec(textwrap.dedent(source), module)
+    segments = (Segment(0.5, 1, None, "Hello.", ()), Segment(3661.25, 3662, None, "Bye.", ()))
+    spoken = Transcript(duration=3662, language="en", speakers=(), segments=segments, turns=(), models=())
+    assert module["lrc"](spoken, "call") == "[ti:call]\n[00:00.50]Hello.\n[61:01.25]Bye.\n"

@@ -27,7 +27,7 @@ def add(
     ],
     diarizer: Annotated[str, typer.Option(help="Diarization model whose voices are compared.")] = "auto",
 ) -> None:
-    """Learn a voice from a clip; more clips of one name make it surer.
+    """Learn a voice from a clip; more clips of one person make recognition more certain.
 
     A voice is biometric data: add people only with their consent.
     """
