@@ -45,6 +45,9 @@ check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
+golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
+	$(BIN)/python tests/golden/write.py
+
 lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without index addresses
 	$(LOCK) --upgrade pyproject.toml -o requirements/core.txt
 	$(LOCK) --upgrade -c requirements/core.txt $(addprefix --extra ,$(TESTED_EXTRAS)) --group dev pyproject.toml \
@@ -54,4 +57,4 @@ lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without 
 clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test parity check bench lock clean
+.PHONY: help demo test parity check bench golden lock clean

@@ -2,12 +2,16 @@
 
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
 import typer.main
 
 from diarist.cli.app import app
+from diarist.formats import FORMATS
+from diarist.formats.text import printable
+from diarist.model.transcript import Segment, Transcript
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -41,6 +45,34 @@ def test_every_command_in_the_docs_exists(command):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_between_pages_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-        if not re.match(r"[a-z]+:", target):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        linked = page.parent / target if target else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        assert not heading or heading in anchors(linked), f"{page.name} links to {target}#{heading}"
+
+
+def anchors(page):
+    """What GitHub lets a link to a heading of this page say."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_number_of_formats_is_what_the_docs_say():
+    assert len(FORMATS) == 19
+    for page in (ROOT / "README.md", ROOT / "docs" / "formats.md"):
+        assert "nineteen formats" in page.read_text().lower()
+    table = (ROOT / "docs" / "formats.md").read_text().split("## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`(?=[^|]*\| `\.)", table)) == set(FORMATS)
+
+
+def test_the_format_that_contributing_adds_works():
+    source = re.search(r"^ +```python\n(.*?)^ +```", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)[
+        1
+    ]
+    module = {"Transcript": Transcript, "printable": printable}
+    exec(textwrap.dedent(source), module)
+    segments = (Segment(0.5, 1, None, "Hello.", ()), Segment(3661.25, 3662, None, "Bye.", ()))
+    spoken = Transcript(duration=3662, language="en", speakers=(), segments=segments, turns=(), models=())
+    assert module["lrc"](spoken, "call") == "[ti:call]\n[00:00.50]Hello.\n[61:01.25]Bye.\n"

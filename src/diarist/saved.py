@@ -17,6 +17,7 @@ import msgspec
 
 from diarist.audio.containers import MEDIA_SUFFIXES
 from diarist.formats import FORMATS, render
+from diarist.formats.page import recording_of
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.transcript import TRANSCRIPT_SCHEMA, Transcript
@@ -116,7 +117,14 @@ def find_recording(path: Path) -> Path:
     raise InputError("no_recording", f"The recording of {path} is not beside it.", "Say where it is: --recording FILE")
 
 
-# Not in the table of every platform that mimetypes reads.
+def recording_beside(path: str) -> str | None:
+    """Path of the recording of a transcript, where one lies beside it; None where there is none, or more than one."""
+    if path == "-":
+        return None
+    try:
+        return str(find_recording(Path(path)))
+    except (InputError, OSError):
+        return None
 
 
 def _is_media(name: str) -> bool:
@@ -157,9 +165,10 @@ def rewrite_beside(path: Path, old: Transcript, new: Transcript) -> Sequence[Bes
 def _again(file: Path, format_name: str, names: Iterable[str], old: Transcript, new: Transcript) -> Beside:
     try:
         present = file.read_bytes()
+        recording = recording_of(present.decode(errors="replace")) if format_name == "html" else None
         for name in names:
-            again = _bytes(render(new, format_name, name=name))
-            if present in (again, _bytes(render(old, format_name, name=name))):
+            again = _bytes(render(new, format_name, name=name, recording=recording))
+            if present in (again, _bytes(render(old, format_name, name=name, recording=recording))):
                 return Beside(file, again)
     except OSError as error:
         return Beside(file, None, f"it cannot be read: {error.strerror}")

@@ -162,3 +162,36 @@ class TestVerify:
     def test_nothing_here_is_nothing_wrong(self):
         result = run(app, ["verify"])
         assert (result.exit_code, result.stdout) == (0, "")
+
+
+class TestRemove:
+    def test_what_was_fetched_is_deleted_and_its_neighbours_stay(self, cache: Path):
+        folder, other = put(cache, "silero-vad"), put(cache, "sample-telephone")
+        result = run(app, ["remove", "silero-vad"])
+        assert result.stdout == f"silero-vad: deleted {folder}\n"
+        assert not folder.exists()
+        assert other.exists()
+
+    def test_a_model_of_the_hub_goes_with_its_repository(self, tmp_path: Path):
+        repo = tmp_path / "hub" / "hub" / "models--pyannote--speaker-diarization-community-1"
+        (repo / "snapshots" / ("a" * 40)).mkdir(parents=True)
+        (repo.parent / "models--someone--else").mkdir()
+        run(app, ["remove", "community-1"])
+        assert [folder.name for folder in repo.parent.iterdir()] == ["models--someone--else"]
+
+    def test_folders_that_diarist_did_not_fill_stay(self, tmp_path: Path):
+        folder = put(tmp_path / "image", "silero-vad")
+        result = run(app, ["remove", "silero-vad"])
+        assert isinstance(result.exception, InputError)
+        assert str(folder) in result.exception.message
+        assert folder.exists()
+
+    def test_a_model_that_is_not_here_exits_with_2(self):
+        result = command("remove", "silero-vad")
+        assert result.returncode == 2
+        assert "not on this machine" in result.stderr
+
+    def test_a_wrong_name_is_refused_before_anything_is_deleted(self, cache: Path):
+        folder = put(cache, "silero-vad")
+        assert isinstance(run(app, ["remove", "silero-vad", "no-such-model"]).exception, InputError)
+        assert folder.exists()

@@ -64,7 +64,7 @@ def test_the_words_alone_decide_the_direction_of_a_paragraph_of_the_page():
     page = render(golden("arabic"), "html")
     assert page.count('<p dir="auto"') == 2
     # A label has a direction of its own, so it does not count for the paragraph's.
-    assert page.count('<b dir="auto">SPEAKER_0') == 2
+    assert page.count('<b dir="auto" data-label="SPEAKER_0') == 2
 
 
 def test_openais_document_tells_the_language_of_the_text_the_task_and_the_temperature(conversation):

@@ -10,7 +10,7 @@ import typer
 from diarist.cli.outputs import check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.terminal import say
 from diarist.model.errors import Cancelled, DiaristError, InputError
-from diarist.saved import read_transcript, recording_name
+from diarist.saved import read_transcript, recording_beside, recording_name
 
 
 def convert(
@@ -48,7 +48,8 @@ def convert(
         try:
             transcript, name = read_transcript(job.source), recording_name(job.source)
             if job.targets:
-                write_all(transcript, name, job.targets, job.source, overwrite=overwrite)
+                sound = recording_beside(job.source)
+                write_all(transcript, name, job.targets, job.source, recording=sound, overwrite=overwrite)
             else:
                 print_out(transcript, job.formats[0], name)
         except Cancelled:

@@ -124,6 +124,20 @@ def verify(
         )
 
 
+@app.command()
+def remove(names: Names) -> None:
+    """Delete models from this machine; they can be fetched again.
+
+    Deletes what diarist fetched: into its own cache, or into the Hugging Face hub's. Your own folders and images stay.
+    """
+    from diarist.weights.catalog import find
+    from diarist.weights.remove import remove as delete
+
+    for entry in [find(name) for name in names]:  # a wrong name is refused before anything is deleted
+        for folder in delete(entry.name):
+            typer.echo(f"{entry.name}: deleted {folder}")
+
+
 def _as_json(entry: ModelEntry, found: Located | None) -> dict[str, object]:
     return {
         "name": entry.name,

@@ -158,7 +158,13 @@ def check_targets(targets: Mapping[str, Path], source: str, *, overwrite: bool =
 
 
 def write_all(
-    transcript: Transcript, stem: str, targets: Mapping[str, Path], source: str = "-", *, overwrite: bool = False
+    transcript: Transcript,
+    stem: str,
+    targets: Mapping[str, Path],
+    source: str = "-",
+    *,
+    recording: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write each format whole or not at all. One that fails does not stop the others.
 
@@ -166,7 +172,8 @@ def write_all(
         transcript: what to write.
         stem: the recording's name, for formats that carry one.
         targets: file to write per format.
-        source: the recording's path or URL: its own files are replaced.
+        source: path or URL of what the transcript was made from: its own files are replaced.
+        recording: path of the recording, for the page that plays it; None where it is not known.
         overwrite: replace any file.
 
     Raises:
@@ -179,7 +186,7 @@ def write_all(
         try:
             if taken := check_targets({name: path}, source, overwrite=overwrite):
                 raise _not_ours(taken)
-            content = _render(transcript, name, stem)
+            content = _render(transcript, name, stem, way_to(recording, path.parent))
             write_whole(path, content, hint=_HINT)
             remember(source, content)
             saved |= name == "json"
@@ -204,6 +211,16 @@ def print_out(transcript: Transcript, format_name: str, stem: str) -> None:
         raise
     except DiaristError as error:
         raise InputError(error.code, error.message, f"{error.hint} {_keep(transcript, stem)}".strip()) from error
+
+
+def way_to(source: str | None, folder: Path) -> str | None:
+    """The way from ``folder`` to the recording ``source``, for a page; None if it is not a file."""
+    if source is None or not is_file(source):
+        return None
+    try:
+        return Path(os.path.relpath(Path(source).resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return Path(source).resolve().as_uri()
 
 
 def write_out(content: str | bytes, format_name: str) -> None:
@@ -286,10 +303,10 @@ def _not_ours(taken: Sequence[Path]) -> InputError:
     )
 
 
-def _render(transcript: Transcript, format_name: str, stem: str) -> bytes:
+def _render(transcript: Transcript, format_name: str, stem: str, recording: str | None = None) -> bytes:
     """Render; whatever goes wrong in a format's writer is one format's failure, not the end of the work."""
     try:
-        content = render(transcript, format_name, name=stem)
+        content = render(transcript, format_name, name=stem, recording=recording)
         return content if isinstance(content, bytes) else content.encode()
     except DiaristError:
         raise

@@ -353,7 +353,7 @@ def _transcribe(
 
 def _deliver(transcript: Transcript, job: Job, *, overwrite: bool) -> None:
     if job.targets:
-        write_all(transcript, job.stem, job.targets, job.source, overwrite=overwrite)
+        write_all(transcript, job.stem, job.targets, job.source, recording=job.source, overwrite=overwrite)
     elif sys.stdout.isatty() and job.formats == ("txt",):
         from diarist.cli.render import show
 

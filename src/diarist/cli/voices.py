@@ -48,7 +48,7 @@ def add(
         str, typer.Option(metavar="MODEL", help="Diarization model whose voices are compared.")
     ] = "auto",
 ) -> None:
-    """Learn a voice from a clip, or from a speaker of a transcript; more clips of one name make it surer.
+    """Learn a voice from a clip, or from a speaker of a transcript; more clips make recognition more certain.
 
     A voice is biometric data: add people only with their consent.
 

@@ -69,13 +69,16 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
 """What else people call some formats."""
 
 
-def render(transcript: Transcript, format_name: str, *, name: str = "recording") -> str | bytes:
+def render(
+    transcript: Transcript, format_name: str, *, name: str = "recording", recording: str | None = None
+) -> str | bytes:
     """Write a transcript in one of `FORMATS`.
 
     Args:
         transcript: what to write.
         format_name: as for `canonical`.
         name: the recording's name without extension, for formats that carry one.
+        recording: the way from the written file's folder to the recording, for the page that plays it.
 
     Returns:
         The file's content: text for UTF-8 encoding, or bytes where the format is binary.
@@ -83,8 +86,10 @@ def render(transcript: Transcript, format_name: str, *, name: str = "recording")
     Raises:
         InputError: no such format, or the library it needs is not installed.
     """
+    found = check(format_name)
     # A file name may hold bytes that are no text.
-    return check(format_name).render(transcript, text.printable(name))
+    name = text.printable(name)
+    return page.html(transcript, name, recording) if found.render is page.html else found.render(transcript, name)
 
 
 def check(format_name: str) -> Format:
