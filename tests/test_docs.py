@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from diarist.cli.app import app
 
@@ -17,15 +18,27 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 def shown():
     """Yield (page, command) for every `diarist …` and `make …` line in a shell block."""
     for page in PAGES:
-        blocks = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        blocks = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
         for line in "".join(blocks).replace("\\\n", " ").splitlines():
             command = re.sub(r"^(\$ )?(\.venv/bin/)?", "", line.strip())
             if command.startswith(("diarist ", "make ")):
                 yield pytest.param(command, id=f"{page.name}: {command}")
 
 
-@pytest.mark.parametrize("command", tuple(shown()))
-def test_every_command_in_the_docs_exists(command):
+def helped():
+    """Yield every `diarist …` line of the help of every command, as it is written there."""
+    nodes = [typer.main.get_command(app)]
+    while nodes:
+        node = nodes.pop()
+        nodes += getattr(node, "commands", {}).values()
+        for line in f"{node.help or ''}\n{node.epilog or ''}".splitlines():
+            if found := re.match(r"(?:.*: )?(diarist [a-z].*)$", line.strip()):
+                for command in found[1].split(" && "):
+                    yield pytest.param(command, id=f"{node.name} --help: {command}")
+
+
+@pytest.mark.parametrize("command", [*shown(), *helped()])
+def test_every_command_in_the_docs_and_in_help_exists(command):
     words = shlex.split(command, comments=True)
     if words[0] == "make":
         assert words[1] in TARGETS
@@ -37,6 +50,28 @@ def test_every_command_in_the_docs_exists(command):
     options = {name for parameter in node.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
     used = {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
     assert used <= options
+    for parameter in node.params:
+        choices = getattr(parameter.type, "choices", None)
+        for option in parameter.opts if choices else ():
+            given = [rest[at + 1] for at, word in enumerate(rest[:-1]) if word == option]
+            assert all(value in choices for value in given)
+
+
+@pytest.mark.parametrize("command", [param for param in (*shown(), *helped()) if "diarist plan" in param.values[0]])
+def test_every_plan_that_the_docs_show_is_answered(command):
+    words = shlex.split(command, comments=True)[1:]
+    if not {"--profile", "--chart", "--refresh"} & set(words) or "cpu-2core" in words:
+        done = CliRunner().invoke(app, [*words, "--quick"])
+        assert done.exit_code == 0, done.output
+
+
+def test_nothing_says_to_install_diarist_from_an_index_where_anyone_may_take_the_name():
+    told = [*PAGES, *(ROOT / "src").glob("**/*.py"), ROOT / "Makefile"]
+    for page in told:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"install[^\n]*[ '\"]diarist(?:\[\w+\])?['\"]?(?! @ git\+)(?:\s|$)", text, re.MULTILINE), (
+            page
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,0 +1,112 @@
+"""Walk README to the letter in a new clone with a core install, through a pipe and on a pseudo-terminal.
+
+What a pipe is given must stand on the terminal's screen too, figures aside. Prints what was run and what was not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from pathlib import Path
+
+import pyte
+
+ROOT = Path(__file__).parents[1]
+LINES, COLUMNS = 3000, 200
+# Not run, and why.
+LEFT_OUT = {
+    "make test": "runs by itself, for minutes",
+    "git clone": "the clone is this script's",
+    "uv tool install": "its URL is a placeholder",
+    "pip install git+": "its URL is a placeholder",
+    "--on runpod": "needs an endpoint",
+}
+
+
+def commands(readme: str) -> list[str]:
+    """Shell lines of a page, comments and prompts taken off."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def piped(command: str, folder: Path, env: dict[str, str]) -> tuple[int, str]:
+    done = subprocess.run(["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout[-2000:], done.stderr[-2000:], sep="\n")
+    return done.returncode, done.stdout
+
+
+def on_terminal(command: str, folder: Path, env: dict[str, str]) -> tuple[int, str]:
+    screen = pyte.Screen(COLUMNS, LINES)
+    stream = pyte.ByteStream(screen)
+    child, master = pty.fork()
+    if child == 0:
+        os.chdir(folder)
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        os.execve("/bin/sh", ["sh", "-c", command], {**env, "TERM": "xterm-256color"})
+    while True:
+        try:
+            data = os.read(master, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not data:
+            break
+        stream.feed(data)
+    os.close(master)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "\n".join(screen.display)
+
+
+def bare(text: str) -> str:
+    return re.sub(r"[\d.,]+", "0", re.sub(r"\s+", "", text))
+
+
+def main() -> int:
+    failed = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        clone = Path(temporary, "diarist")
+        subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
+        env = {
+            name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS")
+        }
+        ready = False
+        for command in commands((clone / "README.md").read_text(encoding="utf-8")):
+            reason = next((why for part, why in LEFT_OUT.items() if part in command), None)
+            if reason:
+                print(f"not run   {command}  ({reason})", flush=True)
+                continue
+            code, through_pipe = piped(command, clone, env)
+            seen, screen = on_terminal(command, clone, env) if "pip install" not in command else (0, through_pipe)
+            lost = [line for line in through_pipe.splitlines() if bare(line) not in bare(screen)]
+            good = code == seen == 0 and not lost
+            failed += not good
+            print(f"{'works  ' if good else 'FAILS  '}   {command}", flush=True)
+            if not good:
+                print(f"          exit {code} through a pipe, {seen} on a terminal; only in the pipe: {lost[:3]}")
+            if command.startswith("make demo") and not ready:
+                ready = True
+                _recordings(clone, env)
+    return 1 if failed else 0
+
+
+def _recordings(clone: Path, env: dict[str, str]) -> None:
+    """Copies of the sample under the names that README uses for a reader's own recordings."""
+    pull = [clone / ".venv/bin/diarist", "models", "pull", "sample-telephone"]
+    sample = Path(
+        subprocess.run(pull, env=env, capture_output=True, text=True, check=True).stdout.strip(), "sample.wav"
+    )
+    (clone / "recordings").mkdir(exist_ok=True)
+    for name in ("meeting.mp4", "meeting.mp3", "meeting.wav", "interview.mp3", "call.mp3", "recordings/one.wav"):
+        shutil.copy(sample, clone / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
