@@ -9,10 +9,13 @@ import typer.main
 from typer.testing import CliRunner
 
 from diarist.cli.app import app
+from diarist.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+STRANGERS = r"pip install [^\n`]*?['\" ]diarist(\[\w+\])?['\"]?(\s*$|[`'\"])"
 
 
 def shown():
@@ -48,13 +51,10 @@ def test_every_command_in_the_docs_and_in_help_exists(command):
         node, rest = node.commands[rest[0]], rest[1:]
     assert not hasattr(node, "commands"), f"{rest[0]} is not a command"
     options = {name for parameter in node.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
-    used = {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
-    assert used <= options
-    for parameter in node.params:
-        choices = getattr(parameter.type, "choices", None)
-        for option in parameter.opts if choices else ():
-            given = [rest[at + 1] for at, word in enumerate(rest[:-1]) if word == option]
-            assert all(value in choices for value in given)
+    assert {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)} <= options
+    # Parses, and converts every value, without running it.
+    context = node.make_context(node.name, list(rest))
+    assert set(context.params.get("formats") or ()) <= set(FORMATS)
 
 
 @pytest.mark.parametrize("command", [param for param in (*shown(), *helped()) if "diarist plan" in param.values[0]])
@@ -69,9 +69,13 @@ def test_nothing_says_to_install_diarist_from_an_index_where_anyone_may_take_the
     told = [*PAGES, *(ROOT / "src").glob("**/*.py"), ROOT / "Makefile"]
     for page in told:
         text = page.read_text(encoding="utf-8")
-        assert not re.search(r"install[^\n]*[ '\"]diarist(?:\[\w+\])?['\"]?(?! @ git\+)(?:\s|$)", text, re.MULTILINE), (
-            page
-        )
+        assert not re.search(STRANGERS, text, re.MULTILINE), page
+
+
+def test_a_hint_that_would_run_a_strangers_package_is_noticed():
+    assert re.search(STRANGERS, "pip install 'diarist[plan]'", re.MULTILINE)
+    assert re.search(STRANGERS, "-m pip install --force-reinstall diarist", re.MULTILINE)
+    assert not re.search(STRANGERS, 'pip install "diarist @ git+https://example.org/x"', re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
