@@ -20,6 +20,7 @@ for version in 3.11 3.12 3.13 3.14; do
         then result="works ($full)"; else result="FAILS ($full)" failed=1; fi
         break
     done
+    echo "$version  $result"
     table="$table$version  $result
 "
 done

@@ -1,6 +1,6 @@
 """Walk README to the letter in a new clone with a core install, through a pipe and on a pseudo-terminal.
 
-What a pipe is given must stand on the terminal's screen too, figures aside. Walks what is committed; prints what was run
+What a pipe is given must stand on the screen too, figures aside. Walks what is committed; prints what was run
 and what was not, and why.
 """
 

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,8 @@ def test_an_extra_is_named_by_its_packages_alone(extra):
         for line in requires("diarist")
         if f"extra == {extra!r}" in line.replace('"', "'")
     }
+
+
+def test_beside_the_python_its_whole_path_is_named(monkeypatch):
+    monkeypatch.chdir(Path(sys.executable).parent)
+    assert shlex.split(extras.pip("install", "a"))[0] == sys.executable

@@ -55,7 +55,8 @@ def _extras(requirement: object) -> str:
 
 def _short(python: Path) -> str:
     try:
-        return str(python.relative_to(Path.cwd()))
+        near = python.relative_to(Path.cwd())
+        return str(near if near.parent != Path() else python)  # a bare name is looked up on PATH
     except (ValueError, OSError):
         return str(python)
 
