@@ -68,7 +68,7 @@ def on_terminal(command: str, folder: Path, env: dict[str, str]) -> tuple[int, s
 
 def said(line: str) -> str:
     """Take time and name off a line of a transcript: a terminal shows them in columns of its own."""
-    return re.sub(r"^\[[\d:]+\] (?:[^:]+: )?", "", line)
+    return re.sub(r"^(?:\[[\d:]+\] (?:[^:]+: )?|(?:\d+:)?\d+:\d\d +(?:SPEAKER_\d+)? *)", "", line)
 
 
 def bare(text: str) -> str:
@@ -94,7 +94,8 @@ def main() -> int:
                 again, through_pipe = piped(command, clone, env)
                 code = code or again
             seen, screen = on_terminal(command, clone, env) if "pip install" not in command else (0, through_pipe)
-            lost = [line for line in through_pipe.splitlines() if bare(said(line)) not in bare(screen)]
+            shown = bare("".join(said(line) for line in screen.splitlines()))
+            lost = [line for line in through_pipe.splitlines() if bare(said(line)) not in shown]
             good = code == seen == 0 and not lost
             failed += not good
             print(f"{'works  ' if good else 'FAILS  '}   {command}", flush=True)
