@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 TORCH ?= torch==2.13.0
 # Without gpu and convert: torch is gigabytes. `make parity` tests those.
-TESTED_EXTRAS := eval formats plan runpod s3
+TESTED_EXTRAS := eval plan runpod s3
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-$(VENV)/.ready: requirements/core.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+# Made anew if its Python is gone, too old or too new, or if the folder was moved.
+STALE := $(shell { $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' && \
+  grep -qF "$(CURDIR)/$(VENV)" $(BIN)/activate; } >/dev/null 2>&1 || echo yes)
+
+$(VENV)/.ready: requirements/core.txt pyproject.toml $(if $(STALE),FORCE)
+	@$(if $(STALE),python=$$(PYTHON="$(PYTHON)" sh scripts/find_python.sh) && "$$python" -m venv --clear $(VENV))
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/core.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
@@ -31,7 +35,7 @@ parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agr
 	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/diarization/test_nemotron.py
 
 .venv-parity/.ready: requirements/core.txt pyproject.toml
-	$(PYTHON) -m venv .venv-parity
+	python=$$(PYTHON="$(PYTHON)" sh scripts/find_python.sh) && "$$python" -m venv --clear .venv-parity
 	.venv-parity/bin/python -m pip install --quiet "$(TORCH)"
 	.venv-parity/bin/python -m pip install --quiet --editable '.[gpu,convert,nemotron]' pytest pytest-timeout hypothesis rapidfuzz
 	@touch $@
@@ -45,8 +49,11 @@ check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
-golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
-	$(BIN)/python tests/golden/write.py
+readme: $(VENV)/.ready-dev  ## walk README's commands in a new clone, through a pipe and on a terminal
+	$(BIN)/python scripts/readme.py
+
+pythons:  ## try the core install and quick tests with each Python from 3.11 to 3.14 found here
+	sh scripts/pythons.sh
 
 lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without index addresses
 	$(LOCK) --upgrade pyproject.toml -o requirements/core.txt
@@ -57,4 +64,5 @@ lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without 
 clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test parity check bench golden lock clean
+FORCE:
+.PHONY: FORCE help demo test parity check bench golden readme pythons lock clean

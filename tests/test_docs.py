@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from diarist.cli.app import app
 from diarist.formats import FORMATS
@@ -17,19 +18,33 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
+STRANGERS = r"pip install [^\n`]*?['\" ]diarist(\[\w+\])?['\"]?(\s*$|[`'\"])"
+
 
 def shown():
     """Yield (page, command) for every `diarist …` and `make …` line in a shell block."""
     for page in PAGES:
-        blocks = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        blocks = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
         for line in "".join(blocks).replace("\\\n", " ").splitlines():
             command = re.sub(r"^(\$ )?(\.venv/bin/)?", "", line.strip())
             if command.startswith(("diarist ", "make ")):
                 yield pytest.param(command, id=f"{page.name}: {command}")
 
 
-@pytest.mark.parametrize("command", tuple(shown()))
-def test_every_command_in_the_docs_exists(command):
+def helped():
+    """Yield every `diarist …` line of the help of every command, as it is written there."""
+    nodes = [typer.main.get_command(app)]
+    while nodes:
+        node = nodes.pop()
+        nodes += getattr(node, "commands", {}).values()
+        for line in f"{node.help or ''}\n{node.epilog or ''}".splitlines():
+            if found := re.match(r"(?:.*: )?(diarist [a-z].*)$", line.strip()):
+                for command in found[1].split(" && "):
+                    yield pytest.param(command, id=f"{node.name} --help: {command}")
+
+
+@pytest.mark.parametrize("command", [*shown(), *helped()])
+def test_every_command_in_the_docs_and_in_help_exists(command):
     words = shlex.split(command, comments=True)
     if words[0] == "make":
         assert words[1] in TARGETS
@@ -39,8 +54,31 @@ def test_every_command_in_the_docs_exists(command):
         node, rest = node.commands[rest[0]], rest[1:]
     assert not hasattr(node, "commands"), f"{rest[0]} is not a command"
     options = {name for parameter in node.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
-    used = {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
-    assert used <= options
+    assert {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)} <= options
+    # Parses, and converts every value, without running it.
+    context = node.make_context(node.name, list(rest))
+    assert set(context.params.get("formats") or ()) <= set(FORMATS)
+
+
+@pytest.mark.parametrize("command", [param for param in (*shown(), *helped()) if "diarist plan" in param.values[0]])
+def test_every_plan_that_the_docs_show_is_answered(command):
+    words = shlex.split(command, comments=True)[1:]
+    if not {"--profile", "--chart", "--refresh"} & set(words) or "cpu-2core" in words:
+        done = CliRunner().invoke(app, [*words, "--quick"])
+        assert done.exit_code == 0, done.output
+
+
+def test_nothing_says_to_install_diarist_from_an_index_where_anyone_may_take_the_name():
+    told = [*PAGES, *(ROOT / "src").glob("**/*.py"), ROOT / "Makefile"]
+    for page in told:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(STRANGERS, text, re.MULTILINE), page
+
+
+def test_a_hint_that_would_run_a_strangers_package_is_noticed():
+    assert re.search(STRANGERS, "pip install 'diarist[plan]'", re.MULTILINE)
+    assert re.search(STRANGERS, "-m pip install --force-reinstall diarist", re.MULTILINE)
+    assert not re.search(STRANGERS, 'pip install "diarist @ git+https://example.org/x"', re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -107,13 +107,6 @@ def test_an_unknown_format_is_refused_with_the_known_ones(conversation):
         render(conversation, "mp3")
 
 
-def test_a_format_whose_library_is_missing_is_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr("diarist.formats.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'diarist\[formats\]'"):
-        check("docx")
-    assert check("txt").extension == "txt"
-
-
 def test_every_format_is_in_the_documentation():
     page = (GOLDEN.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
     for name, found in FORMATS.items():

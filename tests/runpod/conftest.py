@@ -8,8 +8,8 @@ import pytest
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 
-pytest.importorskip("runpod", reason="needs diarist[runpod]")
-pytest.importorskip("aiohttp", reason="needs diarist[runpod]")
+pytest.importorskip("runpod", reason="needs the extra runpod")
+pytest.importorskip("aiohttp", reason="needs the extra runpod")
 
 STUB = Path(__file__).with_name("stub_handlers.py")
 

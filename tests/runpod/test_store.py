@@ -9,7 +9,7 @@ from diarist.runpod.store import AudioStore
 
 from .conftest import sound
 
-boto3 = pytest.importorskip("boto3", reason="needs diarist[s3]")
+boto3 = pytest.importorskip("boto3", reason="needs the extra s3")
 moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
 
 

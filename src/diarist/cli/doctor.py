@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,6 +17,7 @@ import typer
 
 from diarist.cli.terminal import say
 from diarist.cores import cores
+from diarist.extras import pip
 from diarist.model.finding import Finding
 
 REQUIRED = ("av", "ctranslate2", "faster-whisper", "numpy", "onnxruntime", "scipy")
@@ -88,8 +88,7 @@ def _packages() -> Iterator[Finding]:
         else:
             missing.append(name)
     if missing:
-        fix = f"{Path(sys.executable).name} -m pip install --force-reinstall diarist"
-        yield Finding("packages", "fail", f"missing: {', '.join(missing)}", fix)
+        yield Finding("packages", "fail", f"missing: {', '.join(missing)}", pip("install", *missing))
     else:
         yield Finding("packages", "ok", ", ".join(found))
 
@@ -107,13 +106,16 @@ def _devices() -> Iterator[Finding]:
             "device",
             "warn",
             f"{gpus} NVIDIA GPU(s), but ONNX Runtime is for the CPU",
-            "pip uninstall -y onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'",
+            f"{pip('uninstall', '-y', 'onnxruntime')} && {pip('install', 'onnxruntime-gpu[cuda,cudnn]')}",
         )
     elif gpus:
         yield Finding("device", "ok", f"{gpus} NVIDIA GPU(s); auto uses cuda")
         if not load_cublas():
             yield Finding(
-                "device", "warn", "Whisper uses the CPU: cuBLAS of CUDA 12 is missing", "pip install nvidia-cublas-cu12"
+                "device",
+                "warn",
+                "Whisper uses the CPU: cuBLAS of CUDA 12 is missing",
+                pip("install", "nvidia-cublas-cu12"),
             )
     else:
         yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {cores()} threads")

@@ -12,6 +12,7 @@ import typer
 
 from diarist.cli.outputs import check_jobs, plan_jobs, print_out
 from diarist.cli.progress import reporter
+from diarist.extras import install
 from diarist.model.errors import Cancelled, InputError
 from diarist.model.options import Options
 
@@ -84,7 +85,7 @@ def _require_sdk() -> None:
     from importlib.util import find_spec
 
     if find_spec("runpod") is None or find_spec("aiohttp") is None:
-        raise InputError("no_sdk", "The emulator needs RunPod's SDK.", "Install it: pip install 'diarist[runpod]'")
+        raise InputError("no_sdk", "The emulator needs RunPod's SDK.", f"Install it: {install('runpod')}")
 
 
 def _how_to_use(architecture: str, environ: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diarist.cli.terminal import literal, say
+from diarist.extras import install
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def plan(
     """Plan a deployment: which architecture, what it costs, how long people wait. Every assumption is printed.
 
     Examples:
-      diarist plan --per-day 1000 --audio 2/30 --shape day
+      diarist plan --per-day 1000 --audio 2/5 --shape day --latency 60
 
       diarist plan --per-day 10000 --latency 20 --client http --gpu "RTX 4090"
 
@@ -162,10 +163,8 @@ def _question(gpu: str, profile: str | None, common: dict[str, Any]) -> Question
 
 
 def _answer(question: Question, quick: bool, enough: int | None = None) -> Plan:
-    try:
-        from diarist.planning.plan import ENOUGH_REQUESTS, make_estimate, make_plan
-    except ImportError as error:
-        raise InputError("missing_extra", f"{error.name} is not installed.", "pip install 'diarist[plan]'") from error
+    from diarist.planning.plan import ENOUGH_REQUESTS, make_estimate, make_plan
+
     return make_estimate(question) if quick else make_plan(question, enough or ENOUGH_REQUESTS)
 
 
@@ -263,7 +262,7 @@ def _draw(answer: Plan, file: Path) -> None:
 
         draw(answer, file)
     except ImportError as error:
-        raise InputError("missing_extra", f"{error.name} is not installed.", "pip install 'diarist[plan]'") from error
+        raise InputError("missing_extra", f"A chart needs {error.name}.", install("plan")) from error
 
 
 def _refresh() -> None:

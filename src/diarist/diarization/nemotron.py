@@ -13,6 +13,7 @@ import numpy as np
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.adapter import Adapter, name_speakers, shown_name, within
+from diarist.extras import install
 from diarist.model.errors import EngineError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress
@@ -40,7 +41,7 @@ def load_nemotron(name: str = REPOSITORY, *, device: str = "auto", threads: int 
         from transformers import Nemotron3DiarizationProcessor as Processor
     except ImportError as error:
         raise EngineError(
-            "nemotron_missing", "Nemotron needs torch and transformers 5.23.", "pip install 'diarist[nemotron]'"
+            "nemotron_missing", "Nemotron needs torch and transformers 5.23.", install("nemotron")
         ) from error
     try:
         processor = Processor.from_pretrained(name)

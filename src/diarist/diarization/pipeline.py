@@ -20,6 +20,7 @@ from diarist.diarization.embedding import EmbeddingModel
 from diarist.diarization.engine import WindowedDiarizer
 from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
+from diarist.extras import pip
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import ModelInfo
@@ -206,7 +207,7 @@ def _session(model: bytes, providers: list[str]) -> Session:
         raise EngineError(
             "cuda_failed",
             "ONNX Runtime cannot load CUDA: its libraries are missing, or newer than the driver.",
-            "pip install 'onnxruntime-gpu[cuda,cudnn]', or take the device 'cpu'.",
+            f"{pip('install', 'onnxruntime-gpu[cuda,cudnn]')}, or take the device 'cpu'.",
         )
     found: Session = session
     return found

@@ -11,6 +11,7 @@ from typing import Any
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.adapter import Adapter, name_speakers, shown_name, to_turns, within
+from diarist.extras import install
 from diarist.model.errors import DiaristError, EngineError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress
@@ -37,9 +38,7 @@ def load_pyannote(
         import pyannote.audio as library
         import torch
     except (ImportError, OSError) as error:
-        raise EngineError(
-            "pyannote_missing", "pyannote.audio cannot be imported.", "pip install 'diarist[pyannote]'"
-        ) from error
+        raise EngineError("pyannote_missing", "pyannote.audio cannot be imported.", install("pyannote")) from error
     try:
         pipeline = library.Pipeline.from_pretrained(name, token=os.environ.get("HF_TOKEN"))
     except Exception as error:  # the library raises whatever the hub client or torch does

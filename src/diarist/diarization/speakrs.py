@@ -13,6 +13,7 @@ import numpy as np
 
 from diarist.audio.audio import Audio
 from diarist.diarization.adapter import Adapter, name_speakers, to_turns, within
+from diarist.extras import install
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress
@@ -40,7 +41,7 @@ def load_speakrs(
     try:
         import speakrs
     except ImportError as error:
-        raise EngineError("speakrs_missing", "speakrs cannot be imported.", "pip install 'diarist[speakrs]'") from error
+        raise EngineError("speakrs_missing", "speakrs cannot be imported.", install("speakrs")) from error
     folder, mode = Path(name).expanduser(), "cuda" if device == "cuda" else "cpu"
     try:
         pipeline = speakrs.Pipeline.from_prepared(speakrs.prepare(mode, model_dir=folder))

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from diarist.evaluation.annotation import Annotation
 from diarist.evaluation.text import Normaliser, Token, in_order, retimed, tokens
+from diarist.extras import install
 from diarist.model.errors import EngineError
 from diarist.model.timeline import Span
 from diarist.model.transcript import Segment, Turn
@@ -103,7 +104,7 @@ def score(
             found |= _score_times(reference, hypothesis, normalise)
     except ImportError as error:
         raise EngineError(
-            "eval_missing", f"Scoring needs {error.name}.", "Install it with: pip install 'diarist[eval]'"
+            "eval_missing", f"Scoring needs {error.name}.", f"Install it with: {install('eval')}"
         ) from error
     return {name: found[name] for name in MEASURES if name in found}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 from diarist.formats import documents, openai, page, research, subtitles, tables, text
@@ -23,14 +22,12 @@ class Format(NamedTuple):
         extension: of the file, without the dot.
         render: makes the file's content from a transcript and the recording's name without extension.
         summary: what it is for, in a few words.
-        needs: the module it is written with, where that is not always installed.
         binary: whether the content is bytes that no terminal can show.
     """
 
     extension: str
     render: Callable[[Transcript, str], str | bytes]
     summary: str
-    needs: str | None = None
     binary: bool = False
 
 
@@ -39,7 +36,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "json": Format("json", text.json, "all that is known, as one JSON document"),
     "md": Format("md", text.md, "Markdown"),
     "html": Format("html", page.html, "a page to read and to play the recording"),
-    "docx": Format("docx", documents.docx, "Word document", "docx", binary=True),
+    "docx": Format("docx", documents.docx, "Word document", binary=True),
     "srt": Format("srt", subtitles.srt, "SubRip subtitles"),
     "vtt": Format("vtt", subtitles.vtt, "WebVTT subtitles with voices"),
     "csv": Format("csv", tables.csv, "a row per segment, comma-separated"),
@@ -51,7 +48,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "ctm": Format("ctm", research.ctm, "timed words, NIST CTM"),
     "stm": Format("stm", research.stm, "segments, NIST STM"),
     "seglst": Format("seglst.json", research.seglst, "segments for MeetEval"),
-    "textgrid": Format("TextGrid", research.textgrid, "tiers for Praat", "praatio"),
+    "textgrid": Format("TextGrid", research.textgrid, "tiers for Praat"),
     "eaf": Format("eaf", research.eaf, "tiers for ELAN"),
     "audacity": Format("audacity.txt", research.audacity, "a label track for Audacity"),
 }
@@ -84,7 +81,7 @@ def render(
         The file's content: text for UTF-8 encoding, or bytes where the format is binary.
 
     Raises:
-        InputError: no such format, or the library it needs is not installed.
+        InputError: no such format.
     """
     found = check(format_name)
     # A file name may hold bytes that are no text.
@@ -99,16 +96,9 @@ def check(format_name: str) -> Format:
         format_name: as for `canonical`.
 
     Raises:
-        InputError: no such format, or the library it needs is not installed.
+        InputError: no such format.
     """
-    found = FORMATS[canonical(format_name)]
-    if found.needs is not None and find_spec(found.needs) is None:
-        raise InputError(
-            "format_missing",
-            f"The format {format_name!r} is written with {found.needs}, which is not installed.",
-            "Install it with: pip install 'diarist[formats]'",
-        )
-    return found
+    return FORMATS[canonical(format_name)]
 
 
 def canonical(format_name: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from diarist.extras import install
 from diarist.model.errors import EndpointError, InputError
 
 EXPIRES: Final = 6 * 3600
@@ -38,9 +39,7 @@ class AudioStore:
             import boto3
             from botocore.config import Config
         except ImportError:
-            raise InputError(
-                "no_boto3", "An audio store needs boto3.", "Install it: pip install 'diarist[s3]'"
-            ) from None
+            raise InputError("no_boto3", "An audio store needs boto3.", f"Install it: {install('s3')}") from None
         self._bucket, self._prefix = parts[1], parts[2] or ""
         self._s3: Any = boto3.client("s3", config=Config(signature_version="s3v4"))
 

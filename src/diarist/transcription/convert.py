@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.extras import install
 from diarist.model.errors import EngineError, InputError
 from diarist.transcription import tdt
 from diarist.transcription.checkpoints import checkpoint_file, read
@@ -75,9 +76,7 @@ def convert(
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
-        raise EngineError(
-            "engine_missing", f"Converting needs {error.name}.", "Run: pip install 'diarist[convert]'"
-        ) from error
+        raise EngineError("engine_missing", f"Converting needs {error.name}.", f"Run: {install('convert')}") from error
     if any(out.glob("*.onnx")):
         raise InputError("output_exists", f"{out} holds a model already.", "Name another folder.")
     checkpoint = source if source.is_file() else checkpoint_file(source)

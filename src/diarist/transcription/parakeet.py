@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.cores import cores
+from diarist.extras import install
 from diarist.model.errors import DiaristError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -297,7 +298,7 @@ def _cuda(device: str) -> bool:
         raise InputError(
             "no_cuda",
             "There is no CUDA device that torch can use.",
-            "Use the device 'cpu', or: pip install 'diarist[gpu]'",
+            f"Use the device 'cpu', or: {install('gpu')}",
         )
     return found
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.extras import install
 from diarist.model.errors import EngineError, WeightsError
 from diarist.transcription.checkpoints import Architecture, Checkpoint
 from diarist.transcription.windows import OutOfMemory
@@ -65,7 +66,7 @@ class TorchBackend:
         try:
             import torch
         except ImportError as error:
-            raise EngineError("engine_missing", "This model needs torch.", "Run: pip install 'diarist[gpu]'") from error
+            raise EngineError("engine_missing", "This model needs torch.", f"Run: {install('gpu')}") from error
         if device == "cpu" and threads:
             torch.set_num_threads(threads)
         self.engine = f"torch {torch.__version__}, {precision}"

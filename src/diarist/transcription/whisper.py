@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.cores import cores
+from diarist.extras import pip
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -277,7 +278,9 @@ def _open(folder: Path, device: str, threads: int) -> WhisperModel:
     if device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise InputError("no_cuda", "There is no CUDA device on this machine.", "Use the device 'auto' or 'cpu'.")
     if device == "cuda" and not load_cublas():
-        raise InputError("no_cuda", "Whisper needs cuBLAS of CUDA 12.", "Install it: pip install nvidia-cublas-cu12")
+        raise InputError(
+            "no_cuda", "Whisper needs cuBLAS of CUDA 12.", f"Install it: {pip('install', 'nvidia-cublas-cu12')}"
+        )
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() and load_cublas() else "cpu"
     try:
