@@ -223,7 +223,8 @@ def _print(first: str, rows: list[tuple[str, Option]]) -> None:
     # A pipe has no width; a table that is folded to 80 columns cannot be read.
     console = Console(width=None if sys.stdout.isatty() else 160)
     whole = _table(first, rows, COSTS + WAITS)
-    if console.measure(whole).minimum <= console.width:
+    # Measured without the screen's limit, or every table would seem to fit.
+    if console.measure(whole, options=console.options.update(width=1000)).maximum <= console.width:
         console.print(whole)
         return
     console.print(_table(first, rows, COSTS))
