@@ -4,7 +4,7 @@ import pytest
 
 from diarist.model.errors import EngineError, InputError
 from diarist.planning import measure
-from diarist.planning.measure import Engines, measure_profile
+from diarist.planning.measure import Engines, long_enough, measure_profile
 from diarist.planning.profiles import load_profile, save_profile
 from diarist.weights.fetch import ensure
 
@@ -12,7 +12,7 @@ from diarist.weights.fetch import ensure
 @pytest.mark.models
 def test_a_measured_profile_survives_its_file_and_says_how_it_was_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "REPEATS", 1)
-    recording = ensure("sample-telephone") / "sample.wav"
+    recording = long_enough(ensure("sample-telephone") / "sample.wav", tmp_path)
     profile = measure_profile("here", recording, Engines(device="cpu"), "diarist bench --profile here.json")
     for speed in (profile.transcription, profile.diarization, profile.both):
         assert speed.per_audio_second.kind == "measured"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from diarist.model.errors import InputError
 
 def bench(
     recording: Annotated[
-        Path | None, typer.Argument(metavar="[RECORDING]", help="Real speech, 20 s or more; else the sample call.")
+        Path | None,
+        typer.Argument(metavar="[RECORDING]", help="Real speech, 2 minutes or more; else the sample call, repeated."),
     ] = None,
     profile: Annotated[
         Path | None, typer.Option("--profile", metavar="FILE", help="Write a profile for diarist plan: FILE.json.")
@@ -35,14 +37,18 @@ def bench(
 
     from diarist.cli.progress import reporter
     from diarist.cli.terminal import say
-    from diarist.planning.measure import Engines, measure_profile
+    from diarist.planning.measure import Engines, long_enough, measure_profile
     from diarist.planning.profiles import save_profile
     from diarist.weights.fetch import ensure
 
     if profile is not None and profile.suffix != ".json":
         raise InputError("bad_profile", f"A profile is a .json file, not {profile.name!r}.")
-    with reporter(quiet=quiet, as_json=False) as report, report.task("measuring"):
-        source = recording or ensure("sample-telephone") / "sample.wav"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        reporter(quiet=quiet, as_json=False) as report,
+        report.task("measuring"),
+    ):
+        source = recording or long_enough(ensure("sample-telephone") / "sample.wav", Path(folder))
         found = measure_profile(
             profile.stem if profile else "here",
             source,
@@ -57,6 +63,8 @@ def bench(
         say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
     say(f"{found.hardware}; {found.models}")
+    if recording is None:
+        say("Measured on the sample call, repeated to two minutes; a recording of your own tells more.", err=True)
     for name, speed in (
         ("transcription", found.transcription),
         ("diarization", found.diarization),

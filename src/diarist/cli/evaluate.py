@@ -6,17 +6,23 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diarist.cli.terminal import literal, say
 from diarist.model.languages import language_code
 
+if TYPE_CHECKING:
+    from diarist.evaluation.suite import Report
+
 
 def evaluate(
     reference: Annotated[Path, typer.Argument(metavar="REF", help="A reference file, or a folder of them.")],
     hypothesis: Annotated[Path, typer.Argument(metavar="HYP", help="A transcript file, or a folder of them.")],
+    other: Annotated[
+        Path | None, typer.Option("--compare", metavar="HYP2", help="Another system's transcripts, to compare.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with plots.")] = None,
     normalizer: Annotated[
@@ -37,6 +43,8 @@ def evaluate(
       diarist eval ref.stm out.json
 
       diarist eval references/ out/ --html report.html
+
+      diarist eval references/ out/ --compare out-of-another/
     """
     from diarist.evaluation import report, suite, text
 
@@ -45,13 +53,32 @@ def evaluate(
     language = language_code(language) or "en"
     normalise = text.normaliser(normalizer, language)
     scored = suite.evaluate(reference, hypothesis, normalise, collar=collar, normaliser_name=f"{normalizer} {language}")
+    differences: dict[str, suite.Estimate] = {}
+    if other is not None:
+        second = suite.evaluate(reference, other, normalise, collar=collar)
+        differences = suite.compare(scored.items, second.items)
     if html is not None:
         html.write_text(report.html(scored), encoding="utf-8")
     if as_json:
-        say(json.dumps(report.as_json(scored), ensure_ascii=False, indent=2))
+        data = report.as_json(scored)
+        if other is not None:
+            data["differences"] = report.estimates(differences)
+        say(json.dumps(data, ensure_ascii=False, indent=2))
         return
+    _print(scored)
+    if other is not None:
+        for line in report.difference(differences, hypothesis.name, other.name):
+            say(line)
+    for missing in scored.unmatched:
+        say(f"not scored: {missing} has no hypothesis", err=True)
+
+
+def _print(scored: Report) -> None:
+    """Print one table per group of measures."""
     from rich.console import Console
     from rich.table import Table
+
+    from diarist.evaluation import report
 
     # Piped, a table is for grep, not for a screen.
     console = Console(width=None if sys.stdout.isatty() else 200)
@@ -62,10 +89,8 @@ def evaluate(
         header, body = report.rows(scored, known)
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for number, cell in enumerate(header):
-            table.add_column(cell, justify="right" if number else "left")
+            table.add_column(cell, justify="right" if number else "left", overflow="fold")
         for row in body:
             table.add_row(*map(literal, row), style="bold" if row[0] == "all" else None)
         console.print(table)
         console.print()
-    for missing in scored.unmatched:
-        say(f"not scored: {missing} has no hypothesis", err=True)

@@ -161,9 +161,9 @@ def _print_table(rows: list[tuple[ModelEntry, Located | None]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("model", "for", "licence"):
-        table.add_column(heading, no_wrap=heading == "model")
+        table.add_column(heading, overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("here", no_wrap=True)
+    table.add_column("here", overflow="fold")
     for entry, found in rows:
         size = "" if entry.size is None else f"{entry.size / 1e6:,.1f} MB"
         here = f"✓ {found.place}" if found else "package index" if entry.embedded else "hub"

@@ -22,6 +22,8 @@ TARGETS = "Targets"
 MACHINE = "Machine and price"
 SETTINGS = "Settings; chosen if not given"
 OUTPUT = "Output"
+COSTS = ("workers", "$/month", "$/request", "$/audio hour")
+WAITS = ("p50", "p95", "p99", "cold", "start")
 
 
 def plan(
@@ -194,10 +196,7 @@ def _compare(common: dict[str, Any], quick: bool, as_json: bool) -> None:
         plans = [as_data(answer, question) for answer, question in found]
         typer.echo(json.dumps({"schema": "diarist.plans/1", "plans": plans, "refused": refused}, indent=2))
         return
-    table = _table("GPU")
-    for answer, question in found:
-        table.add_row(*map(literal, (question.gpu, *_cells(answer.chosen))))
-    _print(table)
+    _print("GPU", [(question.gpu, answer.chosen) for answer, question in found])
     for entry in refused:
         say(f"{entry['gpu']}: {entry['why']}")
     typer.echo("\ndiarist plan --gpu NAME prints one of them with its reasons and assumptions.")
@@ -206,10 +205,7 @@ def _compare(common: dict[str, Any], quick: bool, as_json: bool) -> None:
 def _show(answer: Plan, question: Question) -> None:
     from diarist.planning.report import deploy_command
 
-    table = _table("")
-    for option in answer.options:
-        table.add_row("→" if option is answer.chosen else "", *_cells(option))
-    _print(table)
+    _print("", [("→" if option is answer.chosen else "", option) for option in answer.options])
     for reason in answer.decision.reasons if answer.decision else ():
         say(reason)
     say(f"\n  {deploy_command(answer, question)}\n")
@@ -218,42 +214,53 @@ def _show(answer: Plan, question: Question) -> None:
         say(f"- {line}")
 
 
-def _table(first: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    table.add_column(first)
-    table.add_column("architecture")
-    for name in ("workers", "$/month", "$/request", "$/audio hour", "p50", "p95", "p99", "cold", "start"):
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _cells(option: Option) -> list[str]:
-    def seconds(value: float | None) -> str:
-        return "–" if value is None else f"{value:.1f} s"
-
-    return [
-        option.name,
-        f"{option.scaling.min_workers} to {option.scaling.max_workers}",
-        f"{option.usd_per_month:,.2f}",
-        f"{option.usd_per_request:.5f}",
-        f"{option.usd_per_audio_hour:.4f}",
-        seconds(option.p50),
-        seconds(option.p95),
-        seconds(option.p99),
-        f"{option.cold_share:.1%}",
-        seconds(option.cold_start),
-    ]
-
-
-def _print(table: Any) -> None:
+def _print(first: str, rows: list[tuple[str, Option]]) -> None:
+    """Print what it costs and how long people wait: one table where it fits, two below each other where it does not."""
     import sys
 
     from rich.console import Console
 
     # A pipe has no width; a table that is folded to 80 columns cannot be read.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    whole = _table(first, rows, COSTS + WAITS)
+    # Measured without the screen's limit, or every table would seem to fit.
+    if console.measure(whole, options=console.options.update(width=1000)).maximum <= console.width:
+        console.print(whole)
+        return
+    console.print(_table(first, rows, COSTS))
+    console.print()
+    console.print(_table(first, rows, WAITS))
+
+
+def _table(first: str, rows: list[tuple[str, Option]], columns: tuple[str, ...]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first, overflow="fold")
+    table.add_column("architecture", overflow="fold", no_wrap=columns == COSTS + WAITS)
+    for name in columns:
+        table.add_column(name, justify="right", overflow="fold", no_wrap=columns == COSTS + WAITS)
+    for mark, option in rows:
+        cells = _cells(option)
+        table.add_row(literal(mark), literal(option.name), *(cells[name] for name in columns))
+    return table
+
+
+def _cells(option: Option) -> dict[str, str]:
+    def seconds(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1f} s"
+
+    return {
+        "workers": f"{option.scaling.min_workers} to {option.scaling.max_workers}",
+        "$/month": f"{option.usd_per_month:,.2f}",
+        "$/request": f"{option.usd_per_request:.5f}",
+        "$/audio hour": f"{option.usd_per_audio_hour:.4f}",
+        "p50": seconds(option.p50),
+        "p95": seconds(option.p95),
+        "p99": seconds(option.p99),
+        "cold": f"{option.cold_share:.1%}",
+        "start": seconds(option.cold_start),
+    }
 
 
 def _draw(answer: Plan, file: Path) -> None:

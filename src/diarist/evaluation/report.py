@@ -14,16 +14,20 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return JSON-ready values; rates are fractions, times seconds."""
     return {
         "settings": dict(report.settings),
-        "pooled": {
-            name: {"rate": e.rate, "low": e.low, "high": e.high, "recordings": e.recordings}
-            for name, e in report.pooled.items()
-        },
+        "pooled": estimates(report.pooled),
         "items": {
             item: {name: {"rate": r.rate, "errors": r.errors, "total": r.total} for name, r in ratios.items()}
             for item, ratios in report.items.items()
         },
         "unmatched": list(report.unmatched),
         "measures": {name: measure.meaning for name, measure in MEASURES.items()},
+    }
+
+
+def estimates(found: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Return JSON-ready estimates by measure."""
+    return {
+        name: {"rate": e.rate, "low": e.low, "high": e.high, "recordings": e.recordings} for name, e in found.items()
     }
 
 
@@ -69,6 +73,19 @@ def interval(name: str, estimate: Estimate) -> str:
         return ""
     low, high = (shown(name, Estimate(end, None, None, 0)) for end in (estimate.low, estimate.high))
     return f"{low} to {high}"
+
+
+def difference(found: Mapping[str, Estimate], first: str, second: str) -> list[str]:
+    """Return lines that tell by how much the second system's rates differ from the first's."""
+    lines = [f"{second} minus {first}, on the same recordings:"]
+    for name, estimate in found.items():
+        if estimate.rate is None:
+            continue
+        span = interval(name, estimate)
+        lines.append(f"{heading(name)}: {shown(name, estimate)}" + (f", 95 % interval {span}" if span else ""))
+    if all(estimate.low is None for estimate in found.values()):
+        lines.append("One recording has no interval: compare folders.")
+    return lines
 
 
 def html(report: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from diarist.evaluation.annotation import Annotation, read
 from diarist.evaluation.measures import MEASURES, Ratio, score
@@ -94,6 +95,44 @@ def estimate(ratios: Sequence[Ratio]) -> Estimate:
     errors, totals = counts[draws].sum(axis=1).T
     low, high = np.percentile(errors[totals > 0] / totals[totals > 0], [2.5, 97.5])
     return Estimate(total.rate, float(low), float(high), len(ratios))
+
+
+def compare(first: Mapping[str, Mapping[str, Ratio]], second: Mapping[str, Mapping[str, Ratio]]) -> dict[str, Estimate]:
+    """Return by how much the second system's rates differ from the first's, from the recordings that both have.
+
+    The interval is paired: every bootstrap sample takes the same recordings of both systems. Below zero means that the
+    second makes fewer errors; an interval that does not reach zero, that this is no accident of these recordings.
+    """
+    both = [name for name in first if name in second]
+    found = {}
+    for measure in MEASURES:
+        pairs = [
+            (first[name][measure], second[name][measure])
+            for name in both
+            if measure in first[name] and measure in second[name]
+        ]
+        if pairs:
+            found[measure] = _difference(pairs)
+    return found
+
+
+def _difference(pairs: Sequence[tuple[Ratio, Ratio]]) -> Estimate:
+    import numpy as np
+
+    counts = np.array([[(r.errors, r.total) for r in pair] for pair in pairs], dtype=np.float64)
+
+    def rates(sums: Any) -> Any:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return sums[..., 1, 0] / sums[..., 1, 1] - sums[..., 0, 0] / sums[..., 0, 1]
+
+    whole = float(rates(counts.sum(axis=0)))
+    rate = whole if np.isfinite(whole) else None
+    if len(pairs) < 2 or rate is None:
+        return Estimate(rate, None, None, len(pairs))
+    draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    samples = rates(counts[draws].sum(axis=1))
+    low, high = np.percentile(samples[np.isfinite(samples)], [2.5, 97.5])
+    return Estimate(rate, float(low), float(high), len(pairs))
 
 
 def _has(items: Sequence[Mapping[str, Ratio]], name: str) -> bool:

@@ -29,8 +29,9 @@ from diarist.planning.prices import short_gpu_name
 from diarist.planning.profiles import Figure, Phase, Profile, Speed
 
 ROLES = ("single", "transcription", "diarization", "orchestrator")
-SHORT_CLIP = 10.0  # seconds of the recording that are the short one of the two lengths
-LEAST_SECONDS = 20.0  # a recording must have, for two lengths to be apart
+SHORT_CLIP = 60.0  # seconds of the recording that are the short one of the two lengths: two windows of Whisper
+LEAST_SECONDS = 120.0  # a recording must have, for the two lengths to be several windows apart
+NOISE = 0.1  # of the shorter run: by so much the fixed cost may come out below nothing, and counts as none
 REPEATS = 3
 LONGEST_PROBE = 1800.0
 
@@ -69,6 +70,9 @@ if role != "orchestrator":
         from diarist.audio.source import CLI_KINDS, parse_source
         began = clock()
         audio = decode(parse_source(path, CLI_KINDS))
+        if audio.duration < 2 * float(seconds):
+            print(json.dumps({"duration": audio.duration}))
+            sys.exit()
         marks["decoding"] = (clock() - began) / audio.duration
         for part in (float(seconds), audio.duration):
             clip = Audio(audio.samples[: int(part * 16000)])
@@ -100,14 +104,14 @@ def measure_profile(
 
     Args:
         name: what to call the profile.
-        recording: real speech of at least 20 seconds; the longer, the better.
+        recording: real speech of at least two minutes; the longer, the better.
         engines: which models, on what.
         command: the command line, to be named as the source of the figures.
         progress: told how far it is; may raise `Cancelled`.
 
     Raises:
         InputError: the recording is too short.
-        EngineError: an engine failed.
+        EngineError: an engine failed, or the times measured make no sense.
     """
     load = os.getloadavg()[0]  # a busy machine measures itself slow
     runs: dict[str, list[Mapping[str, Any]]] = {}
@@ -127,8 +131,7 @@ def measure_profile(
     def speed(role: str) -> Speed:
         short, long = figure(role, "run short").value, figure(role, "run long").value
         duration = runs[role][0]["duration"]
-        slope = max(0.0, (long - short) / (duration - SHORT_CLIP))
-        fixed = max(0.0, short - slope * SHORT_CLIP)
+        slope, fixed = fit((SHORT_CLIP, short), (duration, long))
         return Speed(Figure(round(slope, 5), "measured", source), Figure(round(fixed, 4), "measured", source))
 
     words, speakers = runs["single"][0]["models"]
@@ -143,6 +146,46 @@ def measure_profile(
         overhead=Figure(0.15, "estimate", "queue and status polling; 10 to 60 ms on loopback, plus the network"),
         starts={role: _phases(runs[role], source) for role in ROLES},
     )
+
+
+def fit(short: tuple[float, float], long: tuple[float, float]) -> tuple[float, float]:
+    """Return seconds of work per second of audio, and seconds per request, from two (audio, work) pairs in seconds.
+
+    Raises:
+        EngineError: no straight line with positive cost goes through them; the machine was busy, most likely.
+    """
+    (short_audio, short_work), (long_audio, long_work) = short, long
+    slope = (long_work - short_work) / (long_audio - short_audio)
+    fixed = short_work - slope * short_audio
+    # A request of no fixed cost is possible, and noise then puts it a little below nothing.
+    if slope <= 0 or fixed < -NOISE * short_work:
+        raise EngineError(
+            "bench_failed",
+            f"The times make no sense: {short_work:.2f} s of work for {short_audio:.0f} s of audio, "
+            f"{long_work:.2f} s for {long_audio:.0f} s.",
+            "Run it again while the machine is idle, with a longer recording.",
+        )
+    return slope, max(0.0, fixed)
+
+
+def long_enough(recording: Path, folder: Path) -> Path:
+    """Repeat a recording in a WAV file in ``folder`` until it is long enough to measure with."""
+    import wave
+
+    import numpy as np
+
+    from diarist.audio.decode import decode
+    from diarist.audio.source import CLI_KINDS, parse_source
+
+    samples = decode(parse_source(str(recording), CLI_KINDS)).samples
+    times = int(LEAST_SECONDS * 16000 // len(samples)) + 1
+    target = folder / "repeated.wav"
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((np.tile(samples, times).clip(-1, 1) * 32767).astype("<i2").tobytes())
+    return target
 
 
 def _phases(runs: Sequence[Mapping[str, Any]], source: str) -> dict[str, Phase]:
@@ -188,7 +231,11 @@ def _probe(role: str, engines: Engines, recording: Path) -> Mapping[str, Any]:
         raise EngineError("bench_failed", f"Measuring {role} failed: {said[0]}", "Try diarist doctor.")
     marks: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
     if "duration" in marks and marks["duration"] < LEAST_SECONDS:
-        raise InputError("too_short", f"{recording} is shorter than {LEAST_SECONDS:.0f} s.", "Name a longer recording.")
+        raise InputError(
+            "too_short",
+            f"{recording.name} is shorter than {LEAST_SECONDS / 60:.0f} minutes.",
+            "Name a longer recording, or none: then the sample call is repeated.",
+        )
     ran = sum(marks.get(mark, 0.0) for mark in ("imports", "weights", "warm-up", "run short", "run long"))
     decoded = marks.get("decoding", 0.0) * marks.get("duration", 0.0)
     # What is left is the interpreter's start and end.

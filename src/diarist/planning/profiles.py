@@ -128,13 +128,23 @@ def load_profile(name_or_file: str) -> Profile:
             )
         return packaged[name_or_file]
     try:
-        return msgspec.json.decode(Path(name_or_file).read_bytes(), type=Profile)
+        profile = msgspec.json.decode(Path(name_or_file).read_bytes(), type=Profile)
     except OSError as error:
         raise InputError("unknown_profile", f"Cannot read {name_or_file}: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
         raise InputError(
             "bad_profile", f"{name_or_file} is not a profile: {error}.", "Write one with diarist bench."
         ) from error
+    for name in ("transcription", "diarization", "both"):
+        speed: Speed = getattr(profile, name)
+        if speed.per_audio_second.value <= 0 or speed.per_request.value < 0:
+            raise InputError(
+                "bad_profile",
+                f"{name_or_file} cannot be true: {name} takes {speed.per_audio_second.value} s per second of audio "
+                f"and {speed.per_request.value} s per request.",
+                "Measure again with diarist bench and two minutes of audio or more.",
+            )
+    return profile
 
 
 def save_profile(profile: Profile, file: Path) -> None:
