@@ -144,7 +144,7 @@ def deploy(
     ] = None,
     config: ConfigOption = Path("diarist.toml"),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print every request to an empty account; needs no key, calls nobody.")
+        bool, typer.Option("--dry-run", help="Print every request to an empty account; needs no key, sends nothing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

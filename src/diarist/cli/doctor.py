@@ -37,7 +37,7 @@ def doctor(
     ] = None,
     config: Annotated[Path, typer.Option(help="Where diarist deploy keeps what it made.")] = Path("diarist.toml"),
 ) -> None:
-    """Explain what is installed, found and missing, and the command that mends it.
+    """Explain what is installed, found and missing, and the command that fixes it.
 
     Exits with 1 if something stops the main job.
     """

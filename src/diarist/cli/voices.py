@@ -155,8 +155,8 @@ def list_voices(
 
 @app.command()
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Whose voice to forget.")]) -> None:
-    """Forget a voice."""
+    """Remove a voice."""
     from diarist.speakers import default_store
 
     default_store().remove(name)
-    say(f"{name}: forgotten")
+    say(f"{name}: removed")

@@ -294,7 +294,7 @@ def assumptions(question: Question) -> Sequence[str]:
         ("Download and decoding", profile.preparation),
     ):
         lines.append(said(name, speed.per_audio_second, "s per second of audio"))
-        lines.append(said(f"{name}, besides", speed.per_request, "s per request"))
+        lines.append(said(f"{name}, also", speed.per_request, "s per request"))
     lines.append(said("Outside of workers", profile.overhead, "s per call"))
     for role, phases in profile.starts.items():
         for phase, details in phases.items():
@@ -307,7 +307,7 @@ def assumptions(question: Question) -> Sequence[str]:
         (
             f"FlashBoot restores {question.restore_share:.0%} of the starts, in {question.restore:g} s (given)."
             if question.restore_share
-            else "FlashBoot is not counted: nobody promises how often it restores a worker."
+            else "FlashBoot is not counted: there is no promise how often it restores a worker."
         ),
         "The caller's upload is not in the latency.",
     ]

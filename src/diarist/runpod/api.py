@@ -287,7 +287,7 @@ def _translated(method: str, path: str) -> Iterator[None]:
         raise EndpointError(
             "runpod_unreachable",
             f"RunPod did not answer {method} {path}: {type(error).__name__}.",
-            "Check the network, then run the same command again: it goes on where it stopped.",
+            "Check the network, then run the same command again: it continues where it stopped.",
         ) from None
     except json.JSONDecodeError:
         raise EndpointError("bad_answer", f"RunPod answered {method} {path} with something that is no JSON.") from None
@@ -312,7 +312,7 @@ def _status_error(method: str, path: str, answer: httpx.Response) -> EndpointErr
         return EndpointError(
             "rate_limited", f"RunPod limits {method} {path} ({said}).", "Wait a minute and run it again."
         )
-    hint = "Run the same command again: it goes on where it stopped." if answer.is_server_error else ""
+    hint = "Run the same command again: it continues where it stopped." if answer.is_server_error else ""
     return EndpointError("runpod_refused", f"RunPod answered {method} {path} with {status}: {said}", hint)
 
 

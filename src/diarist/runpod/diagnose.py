@@ -1,4 +1,4 @@
-"""What is wrong with a deployment, and the command that mends it.
+"""What is wrong with a deployment, and the command that fixes it.
 
 `gather` asks the platform; `diagnose` is pure: it looks at the answers only.
 
@@ -248,7 +248,7 @@ def _workers(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
         fix = (
             _deploy_command(facts.settings, tag=before)
             if before
-            else "mend the image, then diarist deploy with its tag"
+            else "fix the image, then diarist deploy with its tag"
         )
         since = f"; since the release of {release['new']}" if release else ""
         yield Finding(name, "fail", detail + since, fix)

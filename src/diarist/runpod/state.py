@@ -99,7 +99,7 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("bad_config", f"Cannot read {path}: {error}.") from error
     except TOMLKitError as error:
-        raise InputError("bad_config", f"{path} is not TOML: {error}.", "Mend that line.") from error
+        raise InputError("bad_config", f"{path} is not TOML: {error}.", "Fix that line.") from error
 
 
 def _subtable(parent: tomlkit.TOMLDocument | Table, name: str) -> Table:

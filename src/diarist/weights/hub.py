@@ -144,7 +144,7 @@ def _explain(source: HubSource, error: Exception) -> SourceFailed:
         return SourceFailed(
             f"the hub asks for consent before it hands out {source.repo}",
             code="weights_gated",
-            hint=f"Accept the terms at https://huggingface.co/{source.repo} and set HF_TOKEN to a token of yours.",
+            hint=f"Accept the terms at https://huggingface.co/{source.repo} and set HF_TOKEN to your token.",
         )
     if isinstance(error, RevisionNotFoundError):
         return SourceFailed(f"{source.repo} on the hub has no revision {source.revision}")
