@@ -89,3 +89,34 @@ class TestNobody:
         assert places().hub_cache == tmp_path / "hub"
         assert default_store().load() == ()
         assert load_prices().gpus
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("transcribe -f s", {"srt", "stm", "seglst"}),
+        ("transcribe --on runpod:s", {"runpod:single", "runpod:split"}),
+        ("transcribe --model whisper-b", {"whisper-base"}),
+        ("transcribe --language e", {"el", "en", "es", "et", "eu"}),
+        ("transcribe --diarizer emb", {"embedded"}),
+        ("convert -f ve", {"verbose_json"}),
+        ("plan --gpu al", {"all"}),
+    ],
+)
+def test_the_shell_offers_values(typed, offered):
+    words = f"diarist {typed}"
+    environment = {**os.environ, "_DIARIST_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    environment["COMP_CWORD"] = str(len(words.split()) - 1)
+    program = "import sys; from diarist.cli.app import main; sys.argv[0] = 'diarist'; main()"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == offered, done.stderr
+
+
+@pytest.mark.parametrize("architecture", ["single", "split", "orchestrator"])
+def test_what_must_be_typed_is_whole_in_eighty_columns(architecture):
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
+    command = [sys.executable, "-m", "diarist", "deploy", architecture, "--help"]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "…" not in shown
+    assert "--cached-diarization-model " in shown or architecture == "single"
+    assert "<" not in shown.replace("<bool>", "")

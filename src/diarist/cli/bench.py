@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli import complete
 from diarist.model.errors import InputError
 
 
@@ -21,10 +22,18 @@ def bench(
     profile: Annotated[
         Path | None, typer.Option("--profile", metavar="FILE", help="Write a profile for diarist plan: FILE.json.")
     ] = None,
-    model: Annotated[str, typer.Option(help="As in transcribe.")] = "auto",
-    diarizer: Annotated[str, typer.Option(help="As in transcribe.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if not given.")] = None,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", autocompletion=complete.models, help="As in transcribe.")
+    ] = "auto",
+    diarizer: Annotated[
+        str, typer.Option(metavar="MODEL", autocompletion=complete.diarizers, help="As in transcribe.")
+    ] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", autocompletion=complete.devices, help="auto, cpu or cuda.")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="CPU threads; all cores if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:

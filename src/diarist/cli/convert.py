@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli import complete
 from diarist.cli.outputs import check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.terminal import say
 from diarist.model.errors import Cancelled, DiaristError, InputError
@@ -20,7 +21,13 @@ def convert(
     ],
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", metavar="FORMAT", help="As in: diarist formats; repeat for several."),
+        typer.Option(
+            "--format",
+            "-f",
+            autocompletion=complete.formats,
+            metavar="FORMAT",
+            help="As in: diarist formats; repeat for several.",
+        ),
     ] = None,
     out: Annotated[
         str | None,

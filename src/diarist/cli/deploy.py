@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from diarist.cli.terminal import say
 from diarist.model.errors import InputError
@@ -45,16 +46,19 @@ def deploy(
     ] = None,
     tag: Annotated[
         str | None,
-        typer.Option(help="Version of the images; not latest, which is not rolled out.", rich_help_panel=WHAT),
+        typer.Option(
+            metavar="TAG", help="Version of the images; not latest, which is not rolled out.", rich_help_panel=WHAT
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What endpoint names begin with.  [default: diarist]", rich_help_panel=WHAT)
+        str | None,
+        typer.Option(metavar="NAME", help="What endpoint names begin with.  [default: diarist]", rich_help_panel=WHAT),
     ] = None,
     cached_model: Annotated[
         str | None,
         typer.Option(
             metavar="ORG/NAME[:REV]",
-            help="Model that RunPod keeps on its hosts for transcription, e.g. nvidia/parakeet-tdt-0.6b-v2.",
+            help="Model that RunPod keeps on its hosts for transcription.",
             rich_help_panel=WHAT,
         ),
     ] = None,
@@ -74,7 +78,10 @@ def deploy(
         typer.Option(metavar="ID", help="Credential for a private image registry.", rich_help_panel=WHAT),
     ] = None,
     build: Annotated[
-        bool, typer.Option(help="First build and push the images: docker, podman or buildah.", rich_help_panel=WHAT)
+        bool,
+        typer.Option(
+            "--build", help="First build and push the images: docker, podman or buildah.", rich_help_panel=WHAT
+        ),
     ] = False,
     source: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the Dockerfiles are, for --build.", rich_help_panel=WHAT)
@@ -86,7 +93,10 @@ def deploy(
     pools: Annotated[
         list[str] | None,
         typer.Option(
-            "--pool", help="GPU pool; repeat for several.  [default: AMPERE_24 ADA_24]", rich_help_panel=WHERE
+            "--pool",
+            metavar="POOL",
+            help="GPU pool; repeat for several.  [default: AMPERE_24 ADA_24]",
+            rich_help_panel=WHERE,
         ),
     ] = None,
     excluded_gpus: Annotated[
@@ -109,10 +119,12 @@ def deploy(
         typer.Option("--network-volume", metavar="ID", help="Volume to mount.", rich_help_panel=WHERE),
     ] = None,
     min_workers: Annotated[
-        int | None, typer.Option(help="Kept up, and paid, all the time.  [default: 0]", rich_help_panel=SCALING)
+        int | None,
+        typer.Option(metavar="N", help="Kept up, and paid, all the time.  [default: 0]", rich_help_panel=SCALING),
     ] = None,
     max_workers: Annotated[
-        int | None, typer.Option(help="For each GPU endpoint.  [default: 3, or 2 each]", rich_help_panel=SCALING)
+        int | None,
+        typer.Option(metavar="N", help="For each GPU endpoint.  [default: 3, or 2 each]", rich_help_panel=SCALING),
     ] = None,
     idle_timeout: Annotated[
         int | None,
@@ -128,7 +140,9 @@ def deploy(
     ] = None,
     flashboot: Annotated[
         str | None,
-        typer.Option(help="FLASHBOOT, PRIORITY_FLASHBOOT or OFF.  [default: FLASHBOOT]", rich_help_panel=SCALING),
+        typer.Option(
+            metavar="MODE", help="FLASHBOOT, PRIORITY_FLASHBOOT or OFF.  [default: FLASHBOOT]", rich_help_panel=SCALING
+        ),
     ] = None,
     hf_token_secret: Annotated[
         str | None,
@@ -186,8 +200,24 @@ def deploy(
     _deploy(settings, config, as_json, _build_commands(settings, source, build_arg or []) if build else [])
 
 
+class _Command(TyperCommand):
+    """Does not repeat the name of its environment variable at each option: that took the room of what must be typed."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        for option in self.params:
+            if isinstance(option, TyperOption):
+                option.show_envvar = False
+
+
 for _architecture, _help in HELP.items():
-    app.command(_architecture, help=_help, context_settings={"auto_envvar_prefix": "DIARIST_DEPLOY"})(deploy)
+    app.command(
+        _architecture,
+        cls=_Command,
+        help=_help,
+        epilog="Every option can be set in the environment: --image-prefix is DIARIST_DEPLOY_IMAGE_PREFIX.",
+        context_settings={"auto_envvar_prefix": "DIARIST_DEPLOY"},
+    )(deploy)
 
 
 @app.command()

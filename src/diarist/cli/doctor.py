@@ -35,7 +35,9 @@ def doctor(
             show_default="if diarist.toml names one",
         ),
     ] = None,
-    config: Annotated[Path, typer.Option(help="Where diarist deploy keeps what it made.")] = Path("diarist.toml"),
+    config: Annotated[Path, typer.Option(metavar="FILE", help="Where diarist deploy keeps what it made.")] = Path(
+        "diarist.toml"
+    ),
 ) -> None:
     """Explain what is installed, found and missing, and the command that fixes it.
 

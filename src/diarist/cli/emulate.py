@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from diarist.cli import complete
 from diarist.cli.outputs import check_jobs, plan_jobs, print_out
 from diarist.cli.progress import reporter
 from diarist.extras import install
@@ -27,13 +28,22 @@ class Architecture(StrEnum):
 
 def emulate(
     architecture: Annotated[Architecture, typer.Argument(help="Which of the three to run.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Loopback port; 0 takes a free one.")] = 0,
     file: Annotated[
         str | None, typer.Option("--transcribe", metavar="FILE", help="Send one recording through, print it, stop.")
     ] = None,
-    format_name: Annotated[str, typer.Option("--format", "-f", help="Format for --transcribe.")] = "txt",
-    workers: Annotated[int, typer.Option(min=1, max=16, help="At most this many workers per endpoint.")] = 1,
-    idle_timeout: Annotated[float, typer.Option(min=1, help="Seconds after which an idle worker stops.")] = 60.0,
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", autocompletion=complete.formats, help="Format for --transcribe."
+        ),
+    ] = "txt",
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, max=16, help="At most this many workers per endpoint.")
+    ] = 1,
+    idle_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="Seconds after which an idle worker stops.")
+    ] = 60.0,
     keep_warm: Annotated[bool, typer.Option(help="Keep one worker per endpoint running.")] = False,
     diarize: Annotated[bool, typer.Option("--diarize/--no-diarize", help="Find who spoke, for --transcribe.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,

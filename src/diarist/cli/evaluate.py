@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diarist.cli import complete
 from diarist.cli.terminal import literal, say
 from diarist.model.languages import language_code
 
@@ -26,11 +27,20 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with plots.")] = None,
     normalizer: Annotated[
-        str, typer.Option(help="'whisper' forgives case, punctuation and fillers; 'none' forgives nothing.")
+        str,
+        typer.Option(metavar="NAME", help="'whisper' forgives case, punctuation and fillers; 'none' forgives nothing."),
     ] = "whisper",
-    language: Annotated[str, typer.Option(help="Language of the text, for the normalizer.")] = "en",
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="LANGUAGE", autocompletion=complete.languages, help="Language of the text, for the normalizer."
+        ),
+    ] = "en",
     collar: Annotated[
-        float, typer.Option(min=0.0, max=5.0, help="Seconds around reference boundaries that DER passes over.")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.0, max=5.0, help="Seconds around reference boundaries that DER passes over."
+        ),
     ] = 0.0,
 ) -> None:
     """Score who said what, and when, against a reference.

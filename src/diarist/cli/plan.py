@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diarist.cli import complete
 from diarist.cli.terminal import literal, say
 from diarist.extras import install
 from diarist.model.errors import InputError
@@ -27,7 +28,9 @@ WAITS = ("p50", "p95", "p99", "cold", "start")
 
 
 def plan(
-    per_day: Annotated[float, typer.Option("--per-day", help="Requests a day.", rich_help_panel=LOAD)] = 100,
+    per_day: Annotated[
+        float, typer.Option("--per-day", metavar="NUMBER", help="Requests a day.", rich_help_panel=LOAD)
+    ] = 100,
     audio: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,7 +38,10 @@ def plan(
         ),
     ] = None,
     shape: Annotated[
-        str, typer.Option(help="Load over the day: flat, day, office, night or 24 weights.", rich_help_panel=LOAD)
+        str,
+        typer.Option(
+            metavar="SHAPE", help="Load over the day: flat, day, office, night or 24 weights.", rich_help_panel=LOAD
+        ),
     ] = "flat",
     plain: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of requests without speakers, 0 to 1.", rich_help_panel=LOAD)
@@ -49,13 +55,22 @@ def plan(
         typer.Option(metavar="SECONDS", help="Longer starts for at most 1 % of requests.", rich_help_panel=TARGETS),
     ] = None,
     client: Annotated[
-        str, typer.Option(help="python (can run diarist) or http (anything else).", rich_help_panel=TARGETS)
+        str,
+        typer.Option(
+            metavar="CLIENT", help="python (can run diarist) or http (anything else).", rich_help_panel=TARGETS
+        ),
     ] = "python",
     quota: Annotated[
         int | None, typer.Option(metavar="WORKERS", help="Workers the account may have.", rich_help_panel=TARGETS)
     ] = None,
     gpu: Annotated[
-        str, typer.Option(help="GPU that is paid for, or all to compare.", rich_help_panel=MACHINE)
+        str,
+        typer.Option(
+            metavar="GPU",
+            autocompletion=complete.gpus,
+            help="GPU that is paid for, or all to compare.",
+            rich_help_panel=MACHINE,
+        ),
     ] = "RTX 3090",
     profile: Annotated[
         str | None,
@@ -75,12 +90,16 @@ def plan(
     idle_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="As in deploy.", rich_help_panel=SETTINGS)
     ] = None,
-    min_workers: Annotated[int | None, typer.Option(help="As in deploy.", rich_help_panel=SETTINGS)] = None,
-    max_workers: Annotated[int | None, typer.Option(help="As in deploy.", rich_help_panel=SETTINGS)] = None,
+    min_workers: Annotated[
+        int | None, typer.Option(metavar="N", help="As in deploy.", rich_help_panel=SETTINGS)
+    ] = None,
+    max_workers: Annotated[
+        int | None, typer.Option(metavar="N", help="As in deploy.", rich_help_panel=SETTINGS)
+    ] = None,
     queue_delay: Annotated[
         float, typer.Option(metavar="SECONDS", help="As in deploy.", rich_help_panel=SETTINGS)
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the simulated requests.", rich_help_panel=OUTPUT)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the simulated requests.", rich_help_panel=OUTPUT)] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Closed form instead of simulation.", rich_help_panel=OUTPUT)
     ] = False,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diarist.cli import complete
 from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
 from diarist.cli.summary import Summary
@@ -50,7 +51,11 @@ def transcribe(
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", "-f", metavar="FORMAT", help="txt, json, srt, vtt, rttm …; repeat for several, or -f txt,srt."
+            "--format",
+            "-f",
+            autocompletion=complete.formats,
+            metavar="FORMAT",
+            help="txt, json, srt, vtt, rttm …; repeat for several, or -f txt,srt.",
         ),
     ] = None,
     out: Annotated[
@@ -62,17 +67,25 @@ def transcribe(
     ] = False,
     language: Annotated[
         str | None,
-        typer.Option(help="Language spoken: en, en-US, English, …; detected if not given, or with auto."),
+        typer.Option(
+            metavar="LANGUAGE",
+            autocompletion=complete.languages,
+            help="Language spoken: en, en-US, English, …; detected if not given, or with auto.",
+        ),
     ] = None,
     speakers: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_SPEAKERS, help="Exact number of speakers, if known.", rich_help_panel=SPEAKERS),
+        typer.Option(
+            metavar="N", min=1, max=MAX_SPEAKERS, help="Exact number of speakers, if known.", rich_help_panel=SPEAKERS
+        ),
     ] = None,
     min_speakers: Annotated[
-        int | None, typer.Option(min=1, max=MAX_SPEAKERS, help="At least this many.", rich_help_panel=SPEAKERS)
+        int | None,
+        typer.Option(metavar="N", min=1, max=MAX_SPEAKERS, help="At least this many.", rich_help_panel=SPEAKERS),
     ] = None,
     max_speakers: Annotated[
-        int | None, typer.Option(min=1, max=MAX_SPEAKERS, help="At most this many.", rich_help_panel=SPEAKERS)
+        int | None,
+        typer.Option(metavar="N", min=1, max=MAX_SPEAKERS, help="At most this many.", rich_help_panel=SPEAKERS),
     ] = None,
     diarize: Annotated[
         bool, typer.Option("--diarize/--no-diarize", help="Find who spoke.", rich_help_panel=SPEAKERS)
@@ -86,7 +99,7 @@ def transcribe(
         ),
     ] = Channels.MIX,
     track: Annotated[
-        int | None, typer.Option(min=1, help="Audio track to take, counted from 1.", rich_help_panel=PART)
+        int | None, typer.Option(metavar="N", min=1, help="Audio track to take, counted from 1.", rich_help_panel=PART)
     ] = None,
     start: Annotated[
         float | None,
@@ -122,11 +135,19 @@ def transcribe(
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="How much chance plays in decoding; none by default.", rich_help_panel=WORDS),
+        typer.Option(
+            metavar="NUMBER",
+            min=0,
+            max=1,
+            help="How much chance plays in decoding; none by default.",
+            rich_help_panel=WORDS,
+        ),
     ] = None,
     model: Annotated[
         str,
         typer.Option(
+            metavar="MODEL",
+            autocompletion=complete.models,
             help="Transcription model, as large-v3 or parakeet, or a folder; auto takes the best one already here.",
             rich_help_panel=ENGINES,
         ),
@@ -134,18 +155,27 @@ def transcribe(
     diarizer: Annotated[
         str,
         typer.Option(
+            metavar="MODEL",
+            autocompletion=complete.diarizers,
             help="Diarization model: community-1, 3.1, embedded, a folder, or another engine's as pyannote:MODEL; "
             "auto takes the best one already here.",
             rich_help_panel=ENGINES,
         ),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=ENGINES)] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE", autocompletion=complete.devices, help="auto, cpu or cuda.", rich_help_panel=ENGINES
+        ),
+    ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; all cores if not given.", rich_help_panel=ENGINES)
+        int | None,
+        typer.Option(metavar="N", min=1, help="CPU threads; all cores if not given.", rich_help_panel=ENGINES),
     ] = None,
     on: Annotated[
         str,
         typer.Option(
+            autocompletion=complete.places,
             metavar="PLACE",
             help="Where the engines run: local, runpod:single, runpod:split or runpod:orchestrator.",
             rich_help_panel=ENGINES,

@@ -120,6 +120,11 @@ zh zho/chi/cmn Chinese, Mandarin, 中文
 """
 
 
+def codes() -> list[str]:
+    """All codes that `language_code` gives, sorted."""
+    return sorted(set(_BY_NAME.values()))
+
+
 def language_code(text: str) -> str | None:
     """The code of the language that ``text`` names.
 

@@ -246,9 +246,7 @@ def _workers(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
         detail = f"{len(crashing)} of {len(workers)} workers crash as they start: {next(iter(crashing.values()))}"
         before = str(release["old"]).rpartition(":")[2] if release else ""
         fix = (
-            _deploy_command(facts.settings, tag=before)
-            if before
-            else "fix the image, then diarist deploy with its tag"
+            _deploy_command(facts.settings, tag=before) if before else "fix the image, then diarist deploy with its tag"
         )
         since = f"; since the release of {release['new']}" if release else ""
         yield Finding(name, "fail", detail + since, fix)
