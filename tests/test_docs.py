@@ -55,6 +55,9 @@ def test_every_command_in_the_docs_and_in_help_exists(command):
     assert not hasattr(node, "commands"), f"{rest[0]} is not a command"
     options = {name for parameter in node.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
     assert {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)} <= options
+    # What is asked for at a prompt need not be shown.
+    asked = [p.opts[0] for p in node.params if getattr(p, "prompt", None)]
+    rest += [word for name in asked if name not in rest for word in (name, "answer")]
     # Parses, and converts every value, without running it.
     context = node.make_context(node.name, list(rest))
     assert set(context.params.get("formats") or ()) <= set(FORMATS)

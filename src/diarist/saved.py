@@ -71,7 +71,7 @@ def _transcript(document: Any, name: str) -> Transcript:
     if number != version:
         if number.isdecimal() and len(number) < 6 and int(number) > int(version):
             raise InputError(
-                "later_schema", f"{name} was written by a later diarist ({schema}).", "Upgrade: pip install -U diarist"
+                "later_schema", f"{name} was written by a later diarist ({schema}).", "Update diarist, then try again."
             )
         raise InputError("no_transcript", f"{name} has a schema that diarist does not know.", _HINT, http_status=422)
     try:
