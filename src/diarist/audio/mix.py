@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LOST: Final = 0.1  # power of a sum below this share of its loudest part: the parts cancel each other
+_FEWEST: Final = 100  # samples: among fewer, unlike channels cancel each other by chance
 _TOO_MUCH: Final = 0.05  # share of the recording, weighted by loudness, that may be lost
 
 
@@ -25,7 +26,7 @@ class Balance:
         if not self._num:
             self._num = block.shape[1]
             self._lost = np.zeros(1 + 2 * self._num)
-        if block.shape[1] != self._num or not len(block):
+        if block.shape[1] != self._num or len(block) < _FEWEST:
             return
         powers = np.einsum("ij,ij->j", block, block)
         loudest = powers.max()
