@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from diarist.audio import decode as decode_module
@@ -113,7 +113,9 @@ def test_channels_and_their_mix_are_exact_at_16_khz(channels, num_samples, seed,
     for index, audio in enumerate(each):
         np.testing.assert_array_equal(audio.samples * 32768, samples[:, index])
         np.testing.assert_array_equal(audio.samples, decode(recording, channel=index).samples)
-    np.testing.assert_allclose(decode(recording).samples * 32768, samples.mean(axis=1), atol=1)
+    mean = samples.mean(axis=1)
+    assume(np.abs(mean).max() > 400)  # what happens to be quieter than -40 dBFS is made louder
+    np.testing.assert_allclose(decode(recording).samples * 32768, mean, atol=1)
 
 
 def test_values_are_16_bit(encode, tone):
