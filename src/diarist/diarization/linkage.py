@@ -133,10 +133,10 @@ def _weighted_linkage(
     np.maximum(squared, 0, out=squared)
     np.fill_diagonal(squared, np.inf)
     mass, name = weights.astype(np.float64), np.arange(count)
-    between = np.zeros((count, count), np.uint16)
-    for first, second in () if apart is None else apart:
-        between[first, second] += 1
-        between[second, first] += 1
+    between = np.zeros((count, count), np.uint32)
+    if apart is not None:
+        np.add.at(between, (apart[:, 0], apart[:, 1]), 1)
+        between += between.T.copy()
 
     def neighbours(k: int) -> NDArray[np.float32]:
         """Squared distances from cluster ``k`` to those with which it may merge."""

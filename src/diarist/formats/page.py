@@ -19,7 +19,7 @@ from diarist.formats.text import clock, conversation, printable
 from diarist.model import codec
 from diarist.model.transcript import Transcript, Word, spelled
 
-MEDIA_SUFFIXES = ("mp3", "m4a", "wav", "flac", "ogg", "opus", "webm", "mp4", "mkv", "mov")
+PLAYED_SUFFIXES = ("mp3", "m4a", "wav", "flac", "ogg", "opus", "webm", "mp4", "mkv", "mov")
 """Recordings of the transcript's name that the page looks for beside itself."""
 
 
@@ -79,7 +79,7 @@ def recording_of(page: str) -> str | None:
 
 
 def _sources(name: str, recording: str | None) -> str:
-    beside = [f"{quote(name)}.{suffix}" for suffix in MEDIA_SUFFIXES]
+    beside = [f"{quote(name)}.{suffix}" for suffix in PLAYED_SUFFIXES]
     first = [] if recording is None else [recording if recording.startswith("file:") else quote(recording)]
     return "".join(f'<source src="{_escape(place)}">' for place in dict.fromkeys(first + beside))
 
