@@ -20,7 +20,6 @@ SDP and image sequences reach out to files and hosts), and whatever a demuxer as
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,11 +34,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.audio import Audio
 from diarist.audio.lengths import declared_seconds
-from diarist.audio.level import SILENT, gain_for, gain_warning
-from diarist.audio.mix import Balance
-from diarist.audio.resample import SampleBuffer, Segment
+from diarist.audio.level import SILENT, gain_warning
+from diarist.audio.sink import Part, Sink
 from diarist.audio.source import Source, as_source
 from diarist.audio.tracks import choose_track, describe
 from diarist.model.errors import InputError
@@ -71,9 +69,6 @@ _HEAD_BYTES: Final = 4096
 
 _TIMED: Final = frozenset({"matroska", "mov", "mpegts", "flv", "asf", "ogg", "nut", "mxf"})
 """Containers that stamp their packets with true times; elsewhere FFmpeg counts or guesses them."""
-_GAP_SECONDS: Final = 0.1  # smaller jumps are jitter of coarse time stamps
-_MAX_GAP_SECONDS: Final = 3600.0  # larger ones are broken time stamps, not silence
-_BACK_SECONDS: Final = 1.0  # time stamps that fall back by more start over
 
 
 def decode(
@@ -106,7 +101,7 @@ def decode(
             damaged beyond use (``audio_damaged``), longer than ``max_seconds`` (``audio_too_long``), or has no such
             channel (``bad_channel``), track (``bad_track``) or part (``bad_part``).
     """
-    (audio,) = _decode(as_source(source), _Part(channel, track, start, stop, max_seconds), progress)
+    (audio,) = _decode(as_source(source), Part(channel, track, start, stop, max_seconds), progress)
     return audio
 
 
@@ -123,22 +118,7 @@ def decode_channels(
 
     Arguments and errors are those of `decode`; the recordings have equal length.
     """
-    return _decode(as_source(source), _Part(None, track, start, stop, max_seconds), progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What of a recording is wanted."""
-
-    channel: str | int | tuple[int, ...] | None
-    track: int | None
-    start: float
-    stop: float | None
-    max_seconds: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start < (math.inf if self.stop is None else self.stop):
-            raise InputError("bad_part", "A part starts at 0 s or later, and stops after it starts.")
+    return _decode(as_source(source), Part(None, track, start, stop, max_seconds), progress)
 
 
 @dataclass(slots=True)
@@ -153,7 +133,7 @@ class _Decoded:
     better: tuple[int, ...] | None
 
 
-def _decode(source: Source, part: _Part, progress: Progress) -> tuple[Audio, ...]:
+def _decode(source: Source, part: Part, progress: Progress) -> tuple[Audio, ...]:
     try:
         with source.open() as file:
             return _decode_file(file, source.name, part, progress)
@@ -162,10 +142,10 @@ def _decode(source: Source, part: _Part, progress: Progress) -> tuple[Audio, ...
         raise InputError("audio_unreadable", f"{source.name} cannot be read: {reason}.") from None
 
 
-def _decode_file(file: BinaryIO, name: str, part: _Part, progress: Progress) -> tuple[Audio, ...]:
+def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> tuple[Audio, ...]:
     origin = file.tell()
 
-    def again(changed: _Part) -> _Decoded:
+    def again(changed: Part) -> _Decoded:
         file.seek(origin)
         return _decode_track(file, name, changed, lambda stage, _: progress(stage, 1.0))
 
@@ -193,7 +173,7 @@ def _decode_file(file: BinaryIO, name: str, part: _Part, progress: Progress) -> 
     return tuple(Audio(samples, tuple(found.warnings)) for samples in found.channels)
 
 
-def _mend_phase(found: _Decoded, part: _Part, name: str, again: Callable[[_Part], _Decoded]) -> _Decoded:
+def _mend_phase(found: _Decoded, part: Part, name: str, again: Callable[[Part], _Decoded]) -> _Decoded:
     """Decode once more without the channel that cancels the others, where one does."""
     if found.better is None:
         return found
@@ -207,7 +187,7 @@ def _mend_phase(found: _Decoded, part: _Part, name: str, again: Callable[[_Part]
     return mended
 
 
-def _decode_track(file: BinaryIO, name: str, part: _Part, progress: Progress) -> _Decoded:
+def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress) -> _Decoded:
     origin = file.tell()
     head = _head(file, name)
     with _open(file, name, head) as container:
@@ -215,7 +195,7 @@ def _decode_track(file: BinaryIO, name: str, part: _Part, progress: Progress) ->
         stream = container.streams.audio[track - 1]
         tracks = [describe(number, each) for number, each in enumerate(container.streams.audio, 1)]
         declared = declared_seconds(container, stream, file, origin)
-        sink = _Sink(name, part, _start_time(container))
+        sink = Sink(name, part, _start_time(container))
         damage = _Damage()
         done = 0.0
         for frame in _frames(container, stream, damage):
@@ -381,17 +361,7 @@ def _refuse_silence_of_decoder(name: str, stream: AudioStream, damage: _Damage) 
     raise InputError("audio_empty", f"{name} holds 0 seconds of sound.", "Record or copy it again.", http_status=422)
 
 
-def _refuse_length(name: str, max_seconds: float) -> NoReturn:
-    limit = f"{max_seconds / 3600:g} hours" if max_seconds >= 7200 else f"{max_seconds:g} seconds"
-    raise InputError(
-        "audio_too_long",
-        f"{name} is longer than {limit}.",
-        "Cut it into parts, or take one with --start and --stop.",
-        http_status=413,
-    )
-
-
-def _warnings(name: str, sink: _Sink, damage: _Damage, declared: float | None) -> Iterator[str]:
+def _warnings(name: str, sink: Sink, damage: _Damage, declared: float | None) -> Iterator[str]:
     if damage.broken_stream or (declared is not None and declared - sink.seconds > max(0.5, 0.01 * declared)):
         says = f" of {declared:.1f} s" if declared is not None else ""
         yield f"{name} is cut short, damaged or has a wrong header: {sink.seconds:.1f} s{says} could be decoded."
@@ -401,93 +371,3 @@ def _warnings(name: str, sink: _Sink, damage: _Damage, declared: float | None) -
         yield f"{name} has holes in its sound: {sink.filled:.1f} s were filled with silence."
     if sink.not_finite:
         yield f"{name} has samples that are not numbers: {sink.not_finite} were replaced by silence."
-
-
-class _Sink:
-    """Mixes, resamples and collects frames: one growing buffer of samples per output channel."""
-
-    def __init__(self, name: str, part: _Part, clock: float | None) -> None:
-        self._name = name
-        self._part = part
-        self._first = round(part.start * SAMPLE_RATE)
-        self._last = None if part.stop is None else round(part.stop * SAMPLE_RATE)
-        self._at: list[int] = []  # samples so far, kept or not
-        self.balance = Balance()
-        self._clock = clock  # the container's time at which the next frame should start; None where it has none
-        self._buffers: list[SampleBuffer] = []
-        self._segment: Segment | None = None
-        self._float = False
-        self.seconds = 0.0
-        self.filled = 0.0
-        self.not_finite = 0
-
-    def write(self, frame: AudioFrame) -> None:
-        """Take one decoded frame."""
-        gap = self._gap(frame)
-        duration = frame.samples / frame.sample_rate
-        self.seconds += gap + duration
-        until = self.seconds if self._part.stop is None else min(self.seconds, self._part.stop)
-        if until - self._part.start > self._part.max_seconds + 1e-3:
-            _refuse_length(self._name, self._part.max_seconds)
-        if gap:
-            self._end_segment()
-        self._float = frame.format.name.startswith(("flt", "dbl"))
-        if self._segment is None or not self._segment.takes(frame):
-            self._end_segment()
-            self._segment = Segment(frame, self._part.channel, self._name, self.balance)
-            if not self._buffers:
-                self._buffers = [SampleBuffer() for _ in range(self._segment.num_outputs)]
-                self._at = [0] * len(self._buffers)
-            elif len(self._buffers) != self._segment.num_outputs:
-                raise InputError(
-                    "bad_channel",
-                    f"{self._name} changes its number of channels midway.",
-                    "Use --channels mix.",
-                )
-        if gap:
-            for index in range(len(self._buffers)):
-                if self._at[index]:  # silence before the first frame is an offset, not a hole
-                    self.filled += gap / len(self._buffers)
-                self._keep(index, np.zeros(round(gap * SAMPLE_RATE), np.float32))
-        self._collect(self._segment.push(frame))
-
-    def _gap(self, frame: AudioFrame) -> float:
-        """Seconds of silence that belong before a frame."""
-        if self._clock is None or frame.pts is None or frame.time_base is None:
-            return 0.0
-        ahead = float(frame.pts * frame.time_base) - self._clock
-        if -_BACK_SECONDS <= ahead <= _GAP_SECONDS:
-            gap, ahead = 0.0, 0.0
-        else:
-            gap = ahead if 0 < ahead <= _MAX_GAP_SECONDS else 0.0
-        self._clock += ahead + frame.samples / frame.sample_rate
-        return gap
-
-    def close(self, lossless: bool) -> tuple[list[NDArray[np.float32]], float, float]:
-        """End the last segment; give up the samples, the peak before any gain, and the gain."""
-        self._end_segment()
-        peak = max(buffer.peak for buffer in self._buffers)
-        share = sum(buffer.over for buffer in self._buffers) / max(1, sum(map(len, self._buffers)))
-        gain = gain_for(peak, share, lossless and self._float)
-        return [buffer.take(gain) for buffer in self._buffers], peak, gain
-
-    def _keep(self, index: int, values: NDArray[np.float32]) -> None:
-        """Append what lies inside the part that is wanted."""
-        at = self._at[index]
-        self._at[index] = at + len(values)
-        last = len(values) if self._last is None else max(0, self._last - at)
-        self._buffers[index].append(values[max(0, self._first - at) : last])
-
-    def _end_segment(self) -> None:
-        if self._segment is not None:
-            self._collect(self._segment.finish())
-            self._segment = None
-
-    def _collect(self, blocks: Iterator[NDArray[np.float32]]) -> None:
-        for block in blocks:
-            finite = np.abs(block) < 2.0**33  # what is larger is no sound either
-            if not finite.all():
-                self.not_finite += int(np.count_nonzero(~finite))
-                block[~finite] = 0
-            for index, column in enumerate(block.T):
-                self._keep(index, column)
