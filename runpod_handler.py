@@ -1,6 +1,6 @@
 """RunPod Serverless handler: words and speakers in one worker."""
 
-from diarist.runpod.engines import load_single
+from diarist.jobs.services import load_single
 from diarist.runpod.worker import start
 
 if __name__ == "__main__":

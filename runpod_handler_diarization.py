@@ -1,6 +1,6 @@
 """RunPod Serverless handler: who speaks when."""
 
-from diarist.runpod.engines import load_diarization
+from diarist.jobs.services import load_diarization
 from diarist.runpod.worker import start
 
 if __name__ == "__main__":

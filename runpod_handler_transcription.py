@@ -1,6 +1,6 @@
 """RunPod Serverless handler: what is said."""
 
-from diarist.runpod.engines import load_transcription
+from diarist.jobs.services import load_transcription
 from diarist.runpod.worker import start
 
 if __name__ == "__main__":

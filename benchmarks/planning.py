@@ -183,7 +183,7 @@ def calibrate(architecture: str, engines: str, seed: int) -> dict[str, Any]:
     """Profile an emulated architecture, then predict and measure three loads."""
     from diarist.audio.audio import Audio
     from diarist.audio.decode import decode
-    from diarist.audio.source import CLI_KINDS, parse_source
+    from diarist.audio.recording import CLI_KINDS, parse_source
     from diarist.weights.fetch import ensure
 
     recording = decode(parse_source(str(ensure("sample-telephone") / "sample.wav"), CLI_KINDS))

@@ -7,9 +7,9 @@ scaling, idle timeout, billing. They transcribe nothing and prove nothing about 
 import os
 import time
 
+from diarist.jobs.services import DiarizationService, SingleService, TranscriptionService
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.pipeline import LocalPipeline
-from diarist.runpod.engines import DiarizationService, SingleService, TranscriptionService
+from diarist.pipelines.local import LocalPipeline
 from diarist.runpod.worker import start
 
 SECONDS_PER_AUDIO_SECOND = {"transcription": 0.25, "diarization": 0.10}

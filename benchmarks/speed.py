@@ -18,10 +18,10 @@ STAGES = ("decoding", "transcription", "diarization", "both", "unshared")  # all
 PROBE = """
 import json, resource, sys, time
 from diarist.audio.decode import decode
-from diarist.audio.source import CLI_KINDS, parse_source
+from diarist.audio.recording import CLI_KINDS, parse_source
 from diarist.engines import load
 from diarist.diarization.pipeline import load_diarizer
-from diarist.pipeline import LocalPipeline
+from diarist.pipelines.local import LocalPipeline
 stage, path, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 began = time.perf_counter()
 pipeline = load(diarizer=None if stage in ("decoding", "transcription") else "auto", threads=threads) \

@@ -25,7 +25,7 @@ from pathlib import Path
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.transcription.parakeet import CONTEXT_SECONDS, _cut, load_parakeet
-from diarist.transcription.voice import voice_probability
+from diarist.transcription.vad import voice_probability
 from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
 from diarist.transcription.words import in_order
 from diarist.weights.fetch import ensure

@@ -29,7 +29,7 @@ from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode
 from diarist.model.timeline import Span
 from diarist.model.transcript import Word
-from diarist.transcription.voice import voice_probability, voice_regions
+from diarist.transcription.vad import voice_probability, voice_regions
 from diarist.transcription.whisper import Whisper, heard, load_whisper
 from diarist.transcription.windows import OVERLAP, join
 

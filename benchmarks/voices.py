@@ -33,7 +33,8 @@ from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.timeline import Span, union
 from diarist.model.transcript import Diarization, Turn
-from diarist.speakers import THRESHOLDS, Voice, cosine, identify, link, voice_of
+from diarist.speakers.identify import THRESHOLDS, Voice, cosine, identify, voice_of
+from diarist.speakers.shared import link
 
 RATE = 16_000
 

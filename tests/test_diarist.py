@@ -17,7 +17,7 @@ def test_importing_diarist_imports_nothing_heavy():
 
 def test_onnx_runtime_keeps_and_sends_nothing_about_its_user(tmp_path):
     env = {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    code = "import diarist.diarization.pipeline, diarist.transcription.voice, onnxruntime"
+    code = "import diarist.diarization.pipeline, diarist.transcription.vad, onnxruntime"
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     assert not [file for file in tmp_path.rglob("*") if "onnx" in str(file).lower()]
 

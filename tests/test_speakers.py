@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from diarist.attribution import attribute
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.speakers import SharedSpeakers, Voice, VoiceStore, cosine, identify, link, rename, voice_of
+from diarist.speakers.identify import Voice, cosine, identify, voice_of
+from diarist.speakers.rename import rename
+from diarist.speakers.shared import SharedSpeakers, link
+from diarist.speakers.store import VoiceStore
 
 MODEL = ModelInfo("diarization", "test", None, "none")
 

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
     from diarist.engines import load
     from diarist.formats import render
-    from diarist.pipeline import LocalPipeline, Pipeline
+    from diarist.pipelines.base import Pipeline
+    from diarist.pipelines.local import LocalPipeline
     from diarist.transcription.base import Transcriber
 
 __version__ = "0.1.0"
@@ -62,8 +63,8 @@ _LAZY = {
     "Diarizer": "diarist.diarization.base",
     "load": "diarist.engines",
     "render": "diarist.formats",
-    "LocalPipeline": "diarist.pipeline",
-    "Pipeline": "diarist.pipeline",
+    "LocalPipeline": "diarist.pipelines.local",
+    "Pipeline": "diarist.pipelines.base",
     "Transcriber": "diarist.transcription.base",
 }
 

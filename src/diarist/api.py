@@ -6,7 +6,7 @@ from os import PathLike
 from typing import BinaryIO
 
 from diarist.audio.decode import decode
-from diarist.audio.source import CLI_KINDS, as_source, parse_source
+from diarist.audio.recording import CLI_KINDS, as_source, parse_source
 from diarist.engines import load
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore

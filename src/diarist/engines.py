@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from diarist.cores import cores
+from diarist.cpu_count import cpu_count
 from diarist.diarization.base import Diarizer
 from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
-from diarist.pipeline import LocalPipeline, Naming
+from diarist.pipelines.base import Naming
+from diarist.pipelines.local import LocalPipeline
 from diarist.transcription.base import Transcriber
 from diarist.weights.catalog import find
 
@@ -163,7 +164,7 @@ def load(
     if device not in DEVICES:
         raise InputError("bad_device", f"There is no device {device!r}.", f"Choose from {', '.join(DEVICES)}.")
     model, diarizer = transcriber_name(model, language), diarizer and diarizer_name(diarizer)
-    threads = threads or cores()
+    threads = threads or cpu_count()
     for_words, for_speakers = share_threads(threads) if diarizer else (threads, 0)
     if model == "auto":
         choice = auto_transcriber(language, gpu=uses_gpu(device))

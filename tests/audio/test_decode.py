@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from diarist.audio import decode as decode_module
 from diarist.audio.decode import decode, decode_channels
-from diarist.audio.source import CLI_KINDS, Source, parse_source
+from diarist.audio.recording import CLI_KINDS, Source, parse_source
 from diarist.model.errors import Cancelled, InputError
 
 FORMATS = {  # (container, codec, rate): the most the length may differ, in seconds (padding of the last frame)

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.audio.decode import decode
-from diarist.audio.download import UrlRules, download, url_name
+from diarist.audio.download import download
 from diarist.audio.network import is_public
-from diarist.audio.source import WORKER_KINDS, parse_source
+from diarist.audio.recording import WORKER_KINDS, parse_source
+from diarist.audio.url_rules import UrlRules, url_name
 from diarist.model.errors import InputError
 
 BODY = bytes(range(256)) * 400
@@ -354,7 +355,7 @@ def test_query_strings_are_not_logged(server, rules, caplog):
 @pytest.mark.parametrize("path", ["file", "endless", "lies_long"])
 def test_the_temporary_file_is_gone_in_every_case(path, server, rules, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("diarist.audio.source.SPOOL_BYTES", 1000)
+    monkeypatch.setattr("diarist.audio.recording.SPOOL_BYTES", 1000)
     source = parse_source(url(server, path), WORKER_KINDS, rules=rules(max_bytes=1_000_000))
     with contextlib.suppress(InputError), source.open() as file:
         assert file.read() == BODY

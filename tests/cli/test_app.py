@@ -9,7 +9,7 @@ import pytest
 
 from diarist.cli import app
 from diarist.planning.prices import load_prices
-from diarist.speakers import default_store
+from diarist.speakers.store import default_store
 from diarist.weights.locate import places
 
 

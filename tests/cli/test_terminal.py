@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.cli.terminal import visible
-from diarist.speakers import Voice, VoiceStore
+from diarist.speakers.identify import Voice
+from diarist.speakers.store import VoiceStore
 
 DIARIST = (sys.executable, "-m", "diarist")
 

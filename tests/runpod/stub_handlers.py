@@ -10,11 +10,11 @@ import time
 import numpy as np
 
 from diarist.audio.audio import SAMPLE_RATE
-from diarist.audio.download import UrlRules
+from diarist.audio.url_rules import UrlRules
+from diarist.jobs.services import DiarizationService, SingleService, TranscriptionService
 from diarist.model.errors import EngineError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.pipeline import LocalPipeline
-from diarist.runpod.engines import DiarizationService, SingleService, TranscriptionService
+from diarist.pipelines.local import LocalPipeline
 
 POISON, FAILS, SLOW = 999, 998, 997  # loudness of the first second
 SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from diarist.model.errors import EndpointError, InputError
 from diarist.runpod.client import _pause, connect
-from diarist.runpod.emulator.plane import serve
+from diarist.runpod.emulator.control_plane import serve
 from diarist.runpod.limits import Limits
 
 QUICK = Limits(deadline=5.0, execution=1.0, grace=0.1, sync_wait=0.0, poll_first=0.01, poll_most=0.05)

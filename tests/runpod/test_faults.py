@@ -20,7 +20,7 @@ from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.model.options import Options
 from diarist.runpod.emulator.emulator import emulate
 from diarist.runpod.limits import Limits
-from diarist.runpod.split import Recording, SplitPipeline
+from diarist.runpod.pipelines import Recording, SplitPipeline
 
 from .conftest import processes_of, sound
 

@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from diarist.runpod.protocol import SpeakerTextJob, read_job
+from diarist.jobs.request import SpeakerTextJob, read_job
 
 HUB = Path(__file__).parents[2] / ".runpod"
 
 
 def test_the_listing_offers_settings_that_exist():
     hub = json.loads((HUB / "hub.json").read_text())
-    source = (HUB.parent / "src/diarist/runpod/engines.py").read_text()
+    source = (HUB.parent / "src/diarist/jobs/services.py").read_text()
     assert hub["type"] == "serverless"
     for setting in hub["config"]["env"]:
         assert setting["key"] in source

@@ -3,8 +3,8 @@
 import pytest
 
 from diarist.model.errors import InputError
+from diarist.runpod.pipelines import EndpointPipeline, SplitPipeline
 from diarist.runpod.settings import open_pipeline, platform_url
-from diarist.runpod.split import EndpointPipeline, SplitPipeline
 
 SPLIT = {"RUNPOD_API_KEY": "k", "DIARIZATION_ENDPOINT_ID": "d", "TRANSCRIPTION_ENDPOINT_ID": "t"}
 

@@ -13,7 +13,7 @@ from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.model.errors import Cancelled, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.transcription.hallucinations import repeats
-from diarist.transcription.voice import voice_probability, voice_regions
+from diarist.transcription.vad import voice_probability, voice_regions
 from diarist.transcription.whisper import heard, load_whisper
 from diarist.weights.fetch import ensure
 

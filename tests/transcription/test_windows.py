@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from diarist.model.errors import EngineError
 from diarist.model.timeline import Span, gaps
 from diarist.model.transcript import Word
-from diarist.transcription.voice import FRAME_SECONDS, voice_regions
+from diarist.transcription.vad import FRAME_SECONDS, voice_regions
 from diarist.transcription.windows import OVERLAP, OutOfMemory, Window, join, plan, recognise_windows
 
 

@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 from diarist.audio.audio import Audio
 from diarist.audio.lengths import declared_seconds
 from diarist.audio.level import SILENT, gain_warning
+from diarist.audio.recording import Source, as_source
 from diarist.audio.sink import Part, Sink
-from diarist.audio.source import Source, as_source
 from diarist.audio.tracks import choose_track, describe
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress, ignore
@@ -86,8 +86,8 @@ def decode(
     Memory is the samples (64 kB a second) and a small constant: the file streams through.
 
     Args:
-        source: what `diarist.audio.source` gives, a path object, bytes, or a binary file. For a string from a user,
-            see `diarist.audio.source.parse_source`.
+        source: what `diarist.audio.recording` gives, a path object, bytes, or a binary file. For a string from a user,
+            see `diarist.audio.recording.parse_source`.
         channel: ``"mix"`` for the average of all channels, or a channel's index from 0.
         track: number of the audio track, from 1; None takes the default.
         start: seconds of the recording to leave out at its start.
@@ -96,7 +96,7 @@ def decode(
         progress: called as ``progress("decode", done)`` where the length is known; may raise `Cancelled`.
 
     Raises:
-        InputError: the recording cannot be had (see `diarist.audio.source`); is empty (``audio_empty``), not audio or
+        InputError: the recording cannot be had (see `recording`); is empty (``audio_empty``), not audio or
             a playlist (``audio_not_recognised``), encrypted (``audio_encrypted``), without sound (``audio_no_sound``),
             damaged beyond use (``audio_damaged``), longer than ``max_seconds`` (``audio_too_long``), or has no such
             channel (``bad_channel``), track (``bad_track``) or part (``bad_part``).

@@ -12,11 +12,8 @@ hook were rejected: unmaintained, and no pinning.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
 from diarist.model.errors import InputError
@@ -24,45 +21,11 @@ from diarist.model.errors import InputError
 if TYPE_CHECKING:
     import httpcore
     import httpx
+from diarist.audio.url_rules import UrlRules, checked_url, host_and_file
 
 MAX_REDIRECTS: Final = 5
 _READ_TIMEOUT: Final = 30.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-
-
-def _system_resolver(host: str, port: int) -> list[str]:
-    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlRules:
-    """What a URL may reach, and how much it may cost. The defaults are for URLs from strangers.
-
-    Attributes:
-        max_bytes: the largest download.
-        max_seconds: the longest a download may take in all, redirects included (resolving a name excepted: the
-            system's resolver has its own limits).
-        allow_http: also accept plain http.
-        allow_private: also connect to private, loopback and other inner addresses. For tests only.
-        resolve: from host and port to addresses.
-        ssl_context: which certificates are trusted; None is httpx's choice (certifi, or ``SSL_CERT_FILE``).
-    """
-
-    max_bytes: int = 4 << 30
-    max_seconds: float = 900.0
-    allow_http: bool = False
-    allow_private: bool = False
-    resolve: Callable[[str, int], Iterable[str]] = _system_resolver
-    ssl_context: ssl.SSLContext | None = None
-
-
-def url_name(url: str, rules: UrlRules = UrlRules()) -> str:
-    """Short name of a URL for messages, without folders, credentials or query, e.g. ``call.mp3 on example.org``.
-
-    Raises:
-        InputError: not a URL that `download` accepts (``url_refused``).
-    """
-    return _name(_checked_url(url, rules))
 
 
 def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules()) -> None:
@@ -82,8 +45,8 @@ def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules()) -> None:
 
     from diarist.audio.network import CheckedBackend
 
-    target = _checked_url(url, rules)
-    name = _name(target)
+    target = checked_url(url, rules)
+    name = host_and_file(target)
     deadline = time.monotonic() + rules.max_seconds
     try:
         with httpcore.ConnectionPool(
@@ -93,7 +56,7 @@ def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules()) -> None:
                 location = _get(pool, target, name, file, rules, deadline)
                 if location is None:
                     return
-                target = _checked_url(location, rules, base=target)
+                target = checked_url(location, rules, base=target)
     except httpcore.TimeoutException:
         limit = f"It took more than {rules.max_seconds:.0f} s" if time.monotonic() >= deadline else "It went silent"
         raise InputError(
@@ -164,31 +127,6 @@ def _check_received(received: int, name: str, rules: UrlRules) -> None:
             "Send a compressed recording (Opus, MP3, M4A), or cut it into parts.",
             http_status=413,
         )
-
-
-def _checked_url(url: str, rules: UrlRules, base: httpx.URL | None = None) -> httpx.URL:
-    import httpx
-
-    try:
-        target = httpx.URL(url) if base is None else base.join(url)
-    except (httpx.InvalidURL, ValueError):
-        raise InputError("url_refused", "The URL is malformed.", "Write https://HOST/FILE.") from None
-    after = " redirected" if base is not None else ""
-    if target.scheme != "https" and not (rules.allow_http and target.scheme == "http"):
-        raise InputError(
-            "url_refused", f"A{after} URL starts with {target.scheme[:12]!r}.", "Only https URLs are accepted."
-        )
-    if not target.host:
-        raise InputError("url_refused", f"A{after} URL names no host.", "Write https://HOST/FILE.")
-    if target.userinfo:
-        raise InputError("url_refused", f"A{after} URL holds a user name or password.", "Use a signed URL instead.")
-    return target
-
-
-def _name(target: httpx.URL) -> str:
-    file = target.path.rstrip("/").rpartition("/")[2][-80:]
-    name = f"{file} on {target.host}" if file else target.host
-    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _ssl_context() -> ssl.SSLContext:

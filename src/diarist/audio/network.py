@@ -17,7 +17,7 @@ import httpcore
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
-    from diarist.audio.download import UrlRules
+    from diarist.audio.url_rules import UrlRules
 
 # httpcore's debug log holds response headers, and a redirect's Location may hold a signature.
 for _logger in map(logging.getLogger, ("httpcore.http11", "httpcore.connection")):

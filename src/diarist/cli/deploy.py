@@ -13,8 +13,8 @@ from diarist.cli.terminal import say
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
-    from diarist.runpod.deploy import Deployed
-    from diarist.runpod.deployment import Settings
+    from diarist.runpod.deploy.apply import Deployed
+    from diarist.runpod.deploy.plan_file import Settings
 
 HELP = {
     "single": "One endpoint that does it all: the least to run, for low volumes.",
@@ -223,8 +223,8 @@ for _architecture, _help in HELP.items():
 @app.command()
 def status(config: ConfigOption = Path("diarist.toml"), as_json: JsonOption = False) -> None:
     """Show the endpoints in diarist.toml and their workers."""
-    from diarist.runpod.api import RunpodApi, key_from_environment
-    from diarist.runpod.state import read_endpoints
+    from diarist.runpod.deploy.api import RunpodApi, key_from_environment
+    from diarist.runpod.deploy.state import read_endpoints
 
     ids = read_endpoints(config)
     if not ids:
@@ -261,9 +261,9 @@ def destroy(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the endpoints in diarist.toml, with their workers and waiting jobs."""
-    from diarist.runpod.api import RunpodApi, key_from_environment
-    from diarist.runpod.deploy import destroy as delete_all
-    from diarist.runpod.state import read_endpoints, write_endpoint
+    from diarist.runpod.deploy.api import RunpodApi, key_from_environment
+    from diarist.runpod.deploy.apply import destroy as delete_all
+    from diarist.runpod.deploy.state import read_endpoints, write_endpoint
 
     ids = read_endpoints(config)
     if not ids:
@@ -286,8 +286,8 @@ def destroy(
 def _settings(architecture: str, given: dict[str, Any], config: Path) -> Settings:
     """Put together what was given, over what the file says."""
     from diarist.planning.prices import load_prices
-    from diarist.runpod.deployment import Settings
-    from diarist.runpod.state import read_settings
+    from diarist.runpod.deploy.plan_file import Settings
+    from diarist.runpod.deploy.state import read_settings
 
     values = {**read_settings(config), **{name: value for name, value in given.items() if value not in (None, [])}}
     values["architecture"] = architecture
@@ -315,7 +315,7 @@ def _warn(settings: Settings) -> None:
 
 
 def _build_commands(settings: Settings, source: Path, build_args: list[str]) -> list[list[str]]:
-    from diarist.runpod.images import commands, find_builder
+    from diarist.runpod.deploy.images import commands, find_builder
 
     return list(commands(settings, find_builder(), source, build_args))
 
@@ -323,8 +323,8 @@ def _build_commands(settings: Settings, source: Path, build_args: list[str]) -> 
 def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path, build_args: list[str]) -> None:
     import shlex
 
-    from diarist.runpod.deploy import dry_run
-    from diarist.runpod.deployment import by_hand
+    from diarist.runpod.deploy.apply import dry_run
+    from diarist.runpod.deploy.plan_file import by_hand
 
     requests = [{"method": request.method, "path": request.path, "body": request.body} for request in dry_run(settings)]
     if as_json:
@@ -340,11 +340,11 @@ def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path,
 
 
 def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: list[list[str]]) -> None:
-    from diarist.runpod.api import RunpodApi, key_from_environment
-    from diarist.runpod.deploy import deploy
-    from diarist.runpod.deployment import by_hand
-    from diarist.runpod.images import run
-    from diarist.runpod.state import read_endpoints, write_endpoint, write_settings
+    from diarist.runpod.deploy.api import RunpodApi, key_from_environment
+    from diarist.runpod.deploy.apply import deploy
+    from diarist.runpod.deploy.images import run
+    from diarist.runpod.deploy.plan_file import by_hand
+    from diarist.runpod.deploy.state import read_endpoints, write_endpoint, write_settings
 
     key = key_from_environment()  # before a build that takes minutes
     for command in build_commands:

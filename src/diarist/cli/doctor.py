@@ -15,10 +15,10 @@ from typing import Annotated
 
 import typer
 
+from diarist.checks import Finding
 from diarist.cli.terminal import say
-from diarist.cores import cores
+from diarist.cpu_count import cpu_count
 from diarist.extras import pip
-from diarist.model.finding import Finding
 
 REQUIRED = ("av", "ctranslate2", "faster-whisper", "numpy", "onnxruntime", "scipy")
 MARKS = {"ok": ("✓", "green"), "note": ("·", "cyan"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
@@ -48,7 +48,7 @@ def doctor(
         deployment = _is_deployed(config)
     if deployment:
         from diarist.planning.prices import load_prices
-        from diarist.runpod.diagnose import diagnose_deployment
+        from diarist.runpod.deploy.diagnose import diagnose_deployment
 
         findings += diagnose_deployment(config, load_prices().pool_prices())
     if as_json:
@@ -74,7 +74,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _is_deployed(config: Path) -> bool:
-    from diarist.runpod.state import read_endpoints
+    from diarist.runpod.deploy.state import read_endpoints
 
     return config.exists() and bool(read_endpoints(config))
 
@@ -120,7 +120,7 @@ def _devices() -> Iterator[Finding]:
                 pip("install", "nvidia-cublas-cu12"),
             )
     else:
-        yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {cores()} threads")
+        yield Finding("device", "ok", f"no NVIDIA GPU; auto uses the CPU with {cpu_count()} threads")
 
 
 def _models() -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def emulate(
             _until_stopped(_how_to_use(architecture.value, emulator.environ))
             return
         from diarist.audio.decode import decode
-        from diarist.audio.source import CLI_KINDS, parse_source
+        from diarist.audio.recording import CLI_KINDS, parse_source
         from diarist.runpod.settings import open_pipeline
 
         with report.file(Path(file).name, diarize=diarize):

@@ -57,7 +57,7 @@ def check_readable(source: str) -> None:
         InputError: the file is not there or may not be read, the URL is of a kind that is refused, or standard input is
             a terminal.
     """
-    from diarist.audio.source import CLI_KINDS, parse_source
+    from diarist.audio.recording import CLI_KINDS, parse_source
 
     opened = parse_source(source, CLI_KINDS)
     if "://" in source or (source == "-" and sys.stdin is not None and not sys.stdin.isatty()):

@@ -293,7 +293,7 @@ def _draw(answer: Plan, file: Path) -> None:
 
 def _refresh() -> None:
     from diarist.planning.prices import from_catalog, save_prices
-    from diarist.runpod.api import RunpodApi, key_from_environment
+    from diarist.runpod.deploy.api import RunpodApi, key_from_environment
 
     with RunpodApi(key_from_environment()) as api:
         table = from_catalog(api.gpus(), api.cpus(), "cpu3c")

@@ -15,7 +15,7 @@ from diarist.formats import render
 from diarist.model.errors import InputError
 from diarist.samples import labels
 from diarist.saved import read_transcript, rewrite_beside
-from diarist.speakers import rename as renamed
+from diarist.speakers.rename import rename as renamed
 
 _ALIKE = 0.6  # as difflib.get_close_matches, which of equally alike ones gives the last
 

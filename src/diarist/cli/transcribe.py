@@ -24,7 +24,7 @@ from diarist.model.options import MAX_SPEAKERS, Options
 
 if TYPE_CHECKING:
     from diarist.model.transcript import Transcript
-    from diarist.pipeline import Naming, Pipeline
+    from diarist.pipelines.base import Naming, Pipeline
 
 SPEAKERS = "Speakers"
 WORDS = "Words"
@@ -287,7 +287,9 @@ def _local(
 
 
 def _naming(named: bool, shared: bool) -> Naming | None:
-    from diarist.speakers import SharedSpeakers, default_store, identify
+    from diarist.speakers.identify import identify
+    from diarist.speakers.shared import SharedSpeakers
+    from diarist.speakers.store import default_store
 
     voices = default_store().load() if named else ()
     if named and not voices:
@@ -362,18 +364,18 @@ def _transcribe(
 ) -> Transcript:
     """Transcribe a recording, or a part of it; times are those of the part."""
     from diarist.audio.decode import decode, decode_channels
-    from diarist.audio.source import CLI_KINDS, parse_source
+    from diarist.audio.recording import CLI_KINDS, parse_source
 
     source = parse_source(job.source, CLI_KINDS)
     if channels is Channels.SEPARATE:
-        from diarist.channels import transcribe_channels
+        from diarist.pipelines.channels import transcribe_channels
 
         return transcribe_channels(
             decode_channels(source, progress=report.progress, **part), pipeline, options, report.progress
         )
     by_reference = getattr(pipeline, "transcribe_recording", None)
     if by_reference is not None and "://" in job.source and not any(part.values()):
-        from diarist.runpod.split import Recording
+        from diarist.runpod.pipelines import Recording
 
         # Endpoints fetch a URL themselves: it need not come here and be sent on.
         referred: Transcript = by_reference(Recording.reference(job.source), options, report.progress)

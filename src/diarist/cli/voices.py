@@ -13,7 +13,7 @@ from diarist.cli.terminal import say
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
-    from diarist.speakers import Voice
+    from diarist.speakers.identify import Voice
 
 app = typer.Typer(
     help="Known voices: add them from clips, list them, remove them. They stay on this machine.", no_args_is_help=True
@@ -59,7 +59,7 @@ def add(
     """
     from diarist.engines import auto_diarizer
     from diarist.model.errors import InputError
-    from diarist.speakers import default_store
+    from diarist.speakers.store import default_store
 
     name, consent = " ".join(name.split()), consent.strip()
     if not name or not consent:
@@ -116,7 +116,7 @@ def _voice(audio: Audio, diarizer: str, name: str, consent: str, speaker: str | 
     from diarist.diarization.pipeline import load_diarizer
     from diarist.model.errors import InputError
     from diarist.model.options import Options
-    from diarist.speakers import voice_of
+    from diarist.speakers.identify import voice_of
 
     found = load_diarizer(diarizer).diarize(audio, Options())
     try:
@@ -136,7 +136,7 @@ def list_voices(
     as_json: Annotated[bool, typer.Option("--json", help="Print voices as JSON, without their embeddings.")] = False,
 ) -> None:
     """List the voices known on this machine."""
-    from diarist.speakers import default_store
+    from diarist.speakers.store import default_store
 
     store = default_store()
     voices = store.load()
@@ -156,7 +156,7 @@ def list_voices(
 @app.command()
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Whose voice to forget.")]) -> None:
     """Remove a voice."""
-    from diarist.speakers import default_store
+    from diarist.speakers.store import default_store
 
     default_store().remove(name)
     say(f"{name}: removed")

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from diarist.cores import cores
+from diarist.cpu_count import cpu_count
 from diarist.diarization import graphs
 from diarist.diarization.clustering import Agglomerative, Clustering
 from diarist.diarization.embedding import EmbeddingModel
@@ -109,7 +109,7 @@ def load_diarizer(
         embedding,
         clustering,
         exact=mode == "exact",
-        threads=threads or cores(),
+        threads=threads or cpu_count(),
         step=step,
         unclustered_after=unclustered_after,
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from diarist import __version__
-from diarist.cores import cores
+from diarist.cpu_count import cpu_count
 from diarist.model.errors import EngineError, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.planning.prices import short_gpu_name
@@ -43,7 +43,7 @@ clock = time.perf_counter
 marks = {}
 began = clock()
 if role == "orchestrator":
-    import diarist.pipeline, httpx
+    import diarist.pipelines.local, httpx
 else:
     import numpy
     from diarist.audio.audio import Audio
@@ -67,7 +67,7 @@ if role != "orchestrator":
     marks["warm-up"] = clock() - began
     if path:
         from diarist.audio.decode import decode
-        from diarist.audio.source import CLI_KINDS, parse_source
+        from diarist.audio.recording import CLI_KINDS, parse_source
         began = clock()
         audio = decode(parse_source(path, CLI_KINDS))
         if audio.duration < 2 * float(seconds):
@@ -175,7 +175,7 @@ def long_enough(recording: Path, folder: Path) -> Path:
     import numpy as np
 
     from diarist.audio.decode import decode
-    from diarist.audio.source import CLI_KINDS, parse_source
+    from diarist.audio.recording import CLI_KINDS, parse_source
 
     samples = decode(parse_source(str(recording), CLI_KINDS)).samples
     times = int(LEAST_SECONDS * 16000 // len(samples)) + 1
@@ -255,4 +255,4 @@ def _hardware(device: str) -> str:
     if info.exists():
         lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = lines[0].partition(":")[2].strip() if lines else cpu
-    return f"CPU {cpu}, {cores()} cores"
+    return f"CPU {cpu}, {cpu_count()} cores"

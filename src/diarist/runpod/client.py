@@ -30,8 +30,8 @@ import anyio
 import httpx
 import tenacity
 
+from diarist.jobs.wire_errors import read_error
 from diarist.model.errors import EndpointError
-from diarist.runpod.failures import read_error
 from diarist.runpod.limits import Limits
 
 API: Final = "https://api.runpod.ai/v2"

@@ -10,14 +10,15 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
+from diarist.jobs.request import AudioJob, SpeakerTextJob, read_job
+from diarist.jobs.response import Output, transcript_output
+from diarist.jobs.single_flight import SingleFlight
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
-from diarist.runpod.cache import MAX_AGE, MAX_BYTES, ResultCache, SingleFlight, cache_key
 from diarist.runpod.limits import SYNC_WAIT, Limits
-from diarist.runpod.protocol import AudioJob, SpeakerTextJob, read_job
-from diarist.runpod.results import Output, transcript_output
+from diarist.runpod.pipelines import Recording, SplitPipeline
 from diarist.runpod.settings import platform_url
-from diarist.runpod.split import Recording, SplitPipeline
 
 CONCURRENCY: Final = 16
 """Jobs at a time: they wait on the network, so many fit into one small worker."""

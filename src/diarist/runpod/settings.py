@@ -14,8 +14,8 @@ from diarist.runpod.client import API
 from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
-    from diarist.runpod.deployment import Role
-    from diarist.runpod.split import EndpointPipeline, SplitPipeline
+    from diarist.runpod.deploy.plan_file import Role
+    from diarist.runpod.pipelines import EndpointPipeline, SplitPipeline
 
 _NEEDS: Final[Mapping[str, Mapping[Role, str]]] = {  # place: role and its environment variable
     "runpod:single": {"single": "RUNPOD_ENDPOINT_ID"},
@@ -44,8 +44,8 @@ def open_pipeline(
     Raises:
         InputError: no such place, a setting is missing or wrong.
     """
-    from diarist.runpod.split import EndpointPipeline, SplitPipeline
-    from diarist.runpod.state import read_endpoints
+    from diarist.runpod.deploy.state import read_endpoints
+    from diarist.runpod.pipelines import EndpointPipeline, SplitPipeline
     from diarist.runpod.store import AudioStore
 
     if place not in _NEEDS:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.cores import cores
+from diarist.cpu_count import cpu_count
 from diarist.extras import install
 from diarist.model.errors import DiaristError, InputError, WeightsError
 from diarist.model.options import Options
@@ -28,9 +28,9 @@ from diarist.transcription.checkpoints import checkpoint_file
 from diarist.transcription.features import HOP, batch, num_frames
 from diarist.transcription.hotwords import Biases
 from diarist.transcription.languages import drifts, language_of
-from diarist.transcription.resident import Resident
+from diarist.transcription.reloadable import Resident
+from diarist.transcription.vad import voice_probability
 from diarist.transcription.vocabulary import Vocabulary
-from diarist.transcription.voice import voice_probability
 from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
 from diarist.transcription.words import in_order
 
@@ -226,7 +226,7 @@ def load_parakeet(
     """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
-    threads = threads or cores()
+    threads = threads or cpu_count()
     path = Path(name).expanduser()
     revision = None
     if not path.exists():

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.cores import cores
+from diarist.cpu_count import cpu_count
 from diarist.extras import pip
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
@@ -31,8 +31,8 @@ from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.hallucinations import is_phantom, repeats
-from diarist.transcription.resident import Resident
-from diarist.transcription.voice import FRAME_SECONDS, voice_probability, voice_regions
+from diarist.transcription.reloadable import Resident
+from diarist.transcription.vad import FRAME_SECONDS, voice_probability, voice_regions
 from diarist.transcription.windows import Window, plan, recognise_windows
 from diarist.transcription.words import in_order, whole_words
 
@@ -92,7 +92,7 @@ def load_whisper(
         folder = ensure(name, progress=progress)
         located = locate(name)
         info = ModelInfo("transcription", name, located.revision if located else None, _engine())
-    return Whisper(Resident(lambda: _open(folder, device, threads or cores()), idle_seconds), info)
+    return Whisper(Resident(lambda: _open(folder, device, threads or cpu_count()), idle_seconds), info)
 
 
 class Whisper:

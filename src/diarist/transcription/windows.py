@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from diarist.model.errors import EngineError
 from diarist.model.timeline import Span, gaps
 from diarist.model.transcript import Word
-from diarist.transcription.voice import FRAME_SECONDS, voice_regions
+from diarist.transcription.vad import FRAME_SECONDS, voice_regions
 
 MAX_SECONDS: Final = 30.0
 """Whisper sees 30 s; Parakeet's attention costs more, in time and memory, beyond it."""

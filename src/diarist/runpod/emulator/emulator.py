@@ -22,9 +22,9 @@ from anyio.from_thread import start_blocking_portal
 
 import diarist
 from diarist.model.errors import InputError, WeightsError
-from diarist.runpod.emulator.fleet import EndpointSpec, Fleet, WorkerProcess
+from diarist.runpod.emulator.control_plane import Plane, serve
 from diarist.runpod.emulator.jobs import Jobs
-from diarist.runpod.emulator.plane import Plane, serve
+from diarist.runpod.emulator.worker_pool import EndpointSpec, Fleet, WorkerProcess
 
 Architecture = Literal["single", "split", "orchestrator"]
 HANDLERS: Final = {

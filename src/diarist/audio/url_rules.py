@@ -1,0 +1,74 @@
+"""Which URLs a recording may be fetched from, and at what cost."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from diarist.model.errors import InputError
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def _system_resolver(host: str, port: int) -> list[str]:
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlRules:
+    """What a URL may reach, and how much it may cost. The defaults are for URLs from strangers.
+
+    Attributes:
+        max_bytes: the largest download.
+        max_seconds: the longest a download may take in all, redirects included (resolving a name excepted: the
+            system's resolver has its own limits).
+        allow_http: also accept plain http.
+        allow_private: also connect to private, loopback and other inner addresses. For tests only.
+        resolve: from host and port to addresses.
+        ssl_context: which certificates are trusted; None is httpx's choice (certifi, or ``SSL_CERT_FILE``).
+    """
+
+    max_bytes: int = 4 << 30
+    max_seconds: float = 900.0
+    allow_http: bool = False
+    allow_private: bool = False
+    resolve: Callable[[str, int], Iterable[str]] = _system_resolver
+    ssl_context: ssl.SSLContext | None = None
+
+
+def url_name(url: str, rules: UrlRules = UrlRules()) -> str:
+    """Short name of a URL for messages, without folders, credentials or query, e.g. ``call.mp3 on example.org``.
+
+    Raises:
+        InputError: not a URL that `download` accepts (``url_refused``).
+    """
+    return host_and_file(checked_url(url, rules))
+
+
+def checked_url(url: str, rules: UrlRules, base: httpx.URL | None = None) -> httpx.URL:
+    import httpx
+
+    try:
+        target = httpx.URL(url) if base is None else base.join(url)
+    except (httpx.InvalidURL, ValueError):
+        raise InputError("url_refused", "The URL is malformed.", "Write https://HOST/FILE.") from None
+    after = " redirected" if base is not None else ""
+    if target.scheme != "https" and not (rules.allow_http and target.scheme == "http"):
+        raise InputError(
+            "url_refused", f"A{after} URL starts with {target.scheme[:12]!r}.", "Only https URLs are accepted."
+        )
+    if not target.host:
+        raise InputError("url_refused", f"A{after} URL names no host.", "Write https://HOST/FILE.")
+    if target.userinfo:
+        raise InputError("url_refused", f"A{after} URL holds a user name or password.", "Use a signed URL instead.")
+    return target
+
+
+def host_and_file(target: httpx.URL) -> str:
+    file = target.path.rstrip("/").rpartition("/")[2][-80:]
+    name = f"{file} on {target.host}" if file else target.host
+    return "".join(char if char.isprintable() else "?" for char in name)

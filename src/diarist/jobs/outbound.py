@@ -1,0 +1,54 @@
+"""Put a large result where the caller said, under the same rules as downloads: see `diarist.audio.download`."""
+
+from __future__ import annotations
+
+import time
+
+from diarist.audio.url_rules import UrlRules, url_name
+from diarist.jobs.wire_errors import FieldError
+from diarist.model.errors import InputError
+
+
+def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: str = "application/json") -> None:
+    """Upload ``body`` to a presigned URL with PUT.
+
+    Args:
+        url: https; redirects are not followed, for a signature is valid for one address only.
+        body: what to upload.
+        rules: what the URL may reach.
+        content_type: what the body is.
+
+    Raises:
+        FieldError: the URL is refused, cannot be reached, or does not take the upload. No message holds the query.
+    """
+    import httpcore
+    import httpx
+
+    from diarist.audio.network import CheckedBackend
+
+    try:
+        name = url_name(url, rules)
+        target = httpx.URL(url)
+        deadline = time.monotonic() + rules.max_seconds
+        context = rules.ssl_context or httpx.create_ssl_context()
+        with httpcore.ConnectionPool(ssl_context=context, network_backend=CheckedBackend(rules, deadline)) as pool:
+            response = pool.request(
+                "PUT",
+                httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),
+                headers={"Host": target.netloc, "Content-Type": content_type, "Content-Length": str(len(body))},
+                content=body,
+                extensions={"timeout": {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 10.0}},
+            )
+    except InputError as error:
+        raise FieldError(error.code, error.message, error.hint, field="result_put_url") from None
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
+        raise FieldError(
+            "upload_failed", "The result could not be uploaded: no connection.", field="result_put_url"
+        ) from None
+    if not 200 <= response.status < 300:
+        raise FieldError(
+            "upload_failed",
+            f"The result could not be uploaded: {name} answers {response.status}.",
+            "Is the URL signed for PUT, and still valid?",
+            field="result_put_url",
+        )

@@ -1,0 +1,270 @@
+"""What a job may say, and what comes back: the wire between clients and workers.
+
+Jobs are checked by msgspec, which is already in the core: a struct per endpoint refuses unknown fields and wrong types
+and names the field. pydantic was rejected (0.1 s of import at every cold start), jsonschema too (its errors name no
+field in words, and the schema would stand apart from the types).
+
+Besides the public formats there is ``response_format: "diarist"``: the exact noun (`Transcription`, `Diarization` or
+`Transcript`) as `diarist.model.codec` writes it. Our own clients ask for it, so that every architecture gives the same
+transcript.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from diarist.jobs.wire_errors import FieldError
+from diarist.model.errors import InputError
+from diarist.model.options import Options
+from diarist.model.transcript import Diarization, ModelInfo, Turn
+
+TextFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "diarist"]
+MAX_GIVEN_TURNS: Final = 100_000
+_SPEAKER_FIELDS: Final = ("num_speakers", "min_speakers", "max_speakers")
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Refuses what it does not know."""
+
+
+class AudioJob(_Strict, frozen=True):
+    """What every job has.
+
+    Attributes:
+        audio: https URL, data URL, base64, or ``volume:PATH`` below the endpoint's network volume.
+        audio_format: what base64 holds, e.g. ``"mp3"``. Accepted for old clients; the content itself decides.
+        result_put_url: presigned https PUT URL that takes a result too large to return.
+        request_id: the caller's own name for the work. A worker that already has work of this name joins it.
+    """
+
+    audio: str
+    audio_format: str | None = None
+    result_put_url: str | None = None
+    request_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _check(bool(self.audio.strip()), "audio", "is empty")
+        _check(
+            self.audio_format is None or bool(re.fullmatch(r"\w[\w.+-]{0,15}(/\w[\w.+-]{0,30})?", self.audio_format)),
+            "audio_format",
+            "must be a short name such as 'mp3' or 'audio/mpeg'",
+        )
+        _check(
+            self.request_id is None or bool(re.fullmatch(r"[\w.:-]{1,128}", self.request_id, re.ASCII)),
+            "request_id",
+            "must be up to 128 letters, digits, '.', ':', '_' or '-'",
+        )
+
+
+class DiarizationJob(AudioJob, frozen=True):
+    """A job for the diarization endpoint."""
+
+    diarize: bool = True
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    response_format: Literal["json", "diarist"] = "json"
+
+    def __post_init__(self) -> None:
+        AudioJob.__post_init__(self)
+        _check(self.diarize, "diarize", "must be true: this endpoint only diarizes")
+
+    def options(self) -> Options:
+        """Return what is asked, as engines take it."""
+        return Options(num_speakers=self.num_speakers, min_speakers=self.min_speakers, max_speakers=self.max_speakers)
+
+
+class TextJob(AudioJob, frozen=True):
+    """What jobs that return text share.
+
+    Attributes:
+        language: ISO 639 code of the speech; detected if not given.
+        response_format: an OpenAI format, or ``"diarist"`` for everything.
+        timestamps: with ``json``, also return ``segments``.
+        word_timestamps: with ``json``, ``verbose_json`` and ``diarized_json``, also return ``words``.
+        temperature: how much chance plays in decoding, where the engine has it; it refuses what it has not.
+        hotwords: words and phrases that are likely to be said, where the engine has them.
+        task: ``"translate"`` writes English, where the engine can.
+        include_diarization_in_text: put ``SPEAKER_00:`` into the text; by default where speakers are known.
+    """
+
+    language: str | None = None
+    response_format: TextFormat = "json"
+    timestamps: bool = False
+    word_timestamps: bool = False
+    temperature: float | None = None
+    hotwords: tuple[str, ...] = ()
+    task: Literal["transcribe", "translate"] = "transcribe"
+    include_diarization_in_text: bool | None = None
+
+    def _asked(self) -> dict[str, Any]:
+        return {
+            "language": self.language,
+            "temperature": self.temperature,
+            "hotwords": self.hotwords,
+            "task": self.task,
+        }
+
+
+class GivenTurn(_Strict, frozen=True):
+    """One turn that the caller already knows, in seconds."""
+
+    start: float
+    end: float
+    speaker: str
+
+
+class TranscriptionJob(TextJob, frozen=True):
+    """A job for the transcription endpoint.
+
+    Attributes:
+        diarize: true only together with ``diarization_segments``.
+        diarization_segments: turns found elsewhere; the worker gives each word its speaker.
+    """
+
+    diarize: bool | None = None
+    diarization_segments: tuple[GivenTurn, ...] | None = None
+
+    def __post_init__(self) -> None:
+        TextJob.__post_init__(self)
+        _check(
+            not self.diarize or self.diarization_segments is not None,
+            "diarize",
+            "needs diarization_segments here: this endpoint finds words only",
+        )
+        _check(
+            self.diarize is not False or self.diarization_segments is None,
+            "diarization_segments",
+            "contradicts diarize=false",
+        )
+        turns = self.diarization_segments or ()
+        _check(len(turns) <= MAX_GIVEN_TURNS, "diarization_segments", f"holds more than {MAX_GIVEN_TURNS} turns")
+
+    def options(self) -> Options:
+        """Return what is asked, as engines take it."""
+        return Options(**self._asked(), diarize=False)
+
+    def diarization(self, duration: float) -> Diarization | None:
+        """Return the caller's turns as a diarization of a recording of ``duration`` seconds."""
+        if self.diarization_segments is None:
+            return None
+        try:
+            given = (Turn(turn.start, turn.end, turn.speaker) for turn in self.diarization_segments)
+            turns = tuple(sorted(given, key=lambda turn: turn.start))
+        except ValueError as error:
+            raise FieldError(
+                "bad_field", f"diarization_segments is wrong: {error}.", field="diarization_segments"
+            ) from error
+        return Diarization(
+            turns=turns,
+            exclusive=_exclusive(turns),
+            duration=duration,
+            model=ModelInfo("diarization", "given", None, "caller"),
+        )
+
+
+class SpeakerTextJob(TextJob, frozen=True):
+    """A job for the single or the orchestrator endpoint.
+
+    Attributes:
+        diarize: whether to find speakers.
+        on_diarization_failure: ``"warn"`` returns words without speakers and a warning, ``"fail"`` an error.
+    """
+
+    diarize: bool = True
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    on_diarization_failure: Literal["warn", "fail"] = "warn"
+
+    def options(self) -> Options:
+        """Return what is asked, as engines take it."""
+        return Options(
+            **self._asked(),
+            diarize=self.diarize,
+            num_speakers=self.num_speakers,
+            min_speakers=self.min_speakers,
+            max_speakers=self.max_speakers,
+            on_diarization_failure=self.on_diarization_failure,
+        )
+
+
+J = TypeVar("J", DiarizationJob, TranscriptionJob, SpeakerTextJob)
+
+
+def read_job(kind: type[J], value: object) -> J:
+    """Check a job's input.
+
+    Args:
+        kind: what this endpoint takes.
+        value: the job's ``input`` as parsed JSON.
+
+    Raises:
+        FieldError: a field is missing, unknown, of the wrong type, or contradicts another.
+    """
+    fields = [field.name for field in msgspec.structs.fields(kind)]
+    try:
+        job = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _field_error(str(error), fields) from None
+    try:
+        job.options()
+    except InputError as error:
+        about = error.code.removeprefix("bad_")
+        named = next((name for name in _SPEAKER_FIELDS if name in error.message), "num_speakers")
+        named = about if about in fields else named
+        raise FieldError(error.code, error.message, error.hint or _hint(named), field=named) from None
+    return job
+
+
+_HINTS: Final = {
+    "audio": "Send an https URL, a data URL, base64, or volume:PATH on the endpoint's network volume.",
+    "response_format": "Use json, text, srt, vtt, verbose_json or diarized_json; to diarize only, json.",
+    "num_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
+    "min_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
+    "max_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
+    "diarization_segments": 'Send [{"start": 0.0, "end": 1.5, "speaker": "A"}, …], as that endpoint returns.',
+    "language": "Try 'en', 'de' or 'fr'.",
+}
+
+
+def _hint(field: str) -> str:
+    return _HINTS.get(field, "See docs/QUICK_START_RUNPOD.md for all fields.")
+
+
+def _field_error(said: str, fields: list[str]) -> FieldError:
+    """Turn msgspec's words into ours: which field, what is wrong, what to do."""
+    if missing := re.search(r"missing required field `(\w+)`", said):
+        name = missing[1]
+        inside = re.search(r"at `\$\.(\w+)", said)
+        field = inside[1] if inside else name
+        return FieldError("missing_field", f"The job has no {name!r}.", _hint(field), field=field)
+    if unknown := re.search(r"unknown field `(.+?)`", said):
+        name = unknown[1][:80]
+        close = difflib.get_close_matches(name, fields, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(sorted(fields))}."
+        return FieldError("unknown_field", f"There is no field {name!r}.", hint, field=name)
+    at = re.search(r" - at `\$\.?(\w*)", said)
+    field = (at[1] if at else "") or max((name for name in fields if said.startswith(name)), key=len, default="input")
+    what = re.sub(r" - at `.*", "", said).replace("`", "'")
+    return FieldError("bad_field", f"{field!r} is wrong: {what}.", _hint(field), field=field)
+
+
+def _check(fine: bool, field: str, problem: str) -> None:
+    if not fine:
+        raise ValueError(f"{field} {problem}")  # msgspec turns it into a ValidationError
+
+
+def _exclusive(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Cut turns so that none overlaps: who began first keeps the floor until done."""
+    free: list[Turn] = []
+    floor = 0.0
+    for turn in turns:
+        if turn.end > floor:
+            free.append(Turn(max(turn.start, floor), turn.end, turn.speaker))
+            floor = turn.end
+    return tuple(free)

@@ -1,0 +1,1 @@
+"""Putting endpoints on RunPod, and keeping them right."""

@@ -1,0 +1,118 @@
+"""What ``diarist deploy`` remembers, in ``diarist.toml``: settings and endpoint ids under ``[runpod]``, no secret.
+
+tomlkit writes, because it keeps the comments and the order of a file that people edit; rejected: tomli-w, which drops
+them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Table
+
+from diarist.files import write_whole
+from diarist.model.errors import InputError
+from diarist.runpod.deploy.plan_file import Role, Settings
+
+DEFAULT_FILE = Path("diarist.toml")
+_FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read the settings of the last deployment, as keyword arguments of `Settings`; empty if there was none.
+
+    Raises:
+        InputError: the file is no TOML, or holds a setting that does not exist.
+    """
+    table = _runpod(path)
+    settings = {name: value for name, value in table.items() if name != "endpoints"}
+    for name, value in settings.items():
+        if name not in _FIELDS:
+            raise InputError("bad_config", f"There is no setting {name!r} for [runpod] in {path}.", "Remove that line.")
+        if isinstance(value, list):
+            settings[name] = tuple(value)
+    return settings
+
+
+def read_endpoints(path: Path) -> dict[Role, str]:
+    """Read the endpoint ids by role.
+
+    Raises:
+        InputError: the file is no TOML, or an entry is not an id of a known role.
+    """
+    endpoints = _runpod(path).get("endpoints", {})
+    for role, endpoint_id in endpoints.items():
+        if role not in get_args(Role) or not isinstance(endpoint_id, str):
+            raise InputError(
+                "bad_config", f"[runpod.endpoints] in {path} has a bad entry {role!r}.", "Remove that line."
+            )
+    known: dict[Role, str] = {role: endpoints[role] for role in get_args(Role) if role in endpoints}
+    return known
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Remember the settings that differ from the defaults, leaving the rest of the file as it is."""
+    document = _document(path)
+    table = _subtable(document, "runpod")
+    for name, field in _FIELDS.items():
+        value = getattr(settings, name)
+        value = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        default = list(default) if isinstance(default, tuple) else default
+        if value is None or value == default:
+            # A default that was written by hand stays as it was written.
+            if name in table and table[name] != value:
+                del table[name]
+        elif name not in table or table[name] != value:
+            table[name] = value
+    _write(path, document)
+
+
+def write_endpoint(path: Path, role: Role, endpoint_id: str | None) -> None:
+    """Remember the id of an endpoint, or forget it."""
+    document = _document(path)
+    endpoints = _subtable(_subtable(document, "runpod"), "endpoints")
+    if endpoint_id is None:
+        endpoints.pop(role, None)
+    elif endpoints.get(role) != endpoint_id:
+        endpoints[role] = endpoint_id
+    _write(path, document)
+
+
+def _runpod(path: Path) -> dict[str, Any]:
+    table = _document(path).unwrap().get("runpod", {})
+    if not isinstance(table, dict):
+        raise InputError("bad_config", f"runpod in {path} is not a table.", "Write [runpod].")
+    return table
+
+
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("bad_config", f"Cannot read {path}: {error}.") from error
+    except TOMLKitError as error:
+        raise InputError("bad_config", f"{path} is not TOML: {error}.", "Fix that line.") from error
+
+
+def _subtable(parent: tomlkit.TOMLDocument | Table, name: str) -> Table:
+    if name not in parent:
+        parent[name] = tomlkit.table()
+    table = parent[name]
+    if not isinstance(table, Table):
+        raise InputError("bad_config", f"{name} is not a table.", f"Write [{name}].")
+    return table
+
+
+def _write(path: Path, document: tomlkit.TOMLDocument) -> None:
+    """Write whole or not at all, and not at all where nothing changed."""
+    text = tomlkit.dumps(document)
+    if not (path.is_file() and path.read_text(encoding="utf-8") == text):
+        write_whole(path, text.encode(), hint="Choose another --config.")

@@ -1,0 +1,239 @@
+"""What a worker does with a job, whatever the engines: cancel, join, refuse to lose results, keep secrets."""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+
+import pytest
+
+from diarist.jobs import runner as worker_module
+from diarist.jobs.request import SpeakerTextJob, read_job
+from diarist.jobs.runner import Worker
+from diarist.model.errors import Cancelled, EngineError, InputError
+
+INPUT = {"audio": "https://example.org/call.mp3?X-Signature=secret"}
+
+
+class Service:
+    """Does what the test says."""
+
+    slots = 1
+    concurrency = 4
+
+    def __init__(self, work, prepare=lambda job: None):
+        self.work_as = work
+        self.prepare_as = prepare
+
+    def read(self, value):
+        return read_job(SpeakerTextJob, value)
+
+    def prepare(self, job):
+        return self.prepare_as(job)
+
+    def work(self, job, prepared, report):
+        return self.work_as(job, prepared, report)
+
+
+def handle(service, *jobs, **options):
+    """Handle jobs at the same time; returns what the SDK would get."""
+
+    async def run():
+        worker = Worker(service, **options)
+        return await asyncio.gather(*(worker.handle(job) for job in jobs))
+
+    return asyncio.run(run())
+
+
+def error_of(answer):
+    return json.loads(answer["error"])
+
+
+def test_an_output_comes_back_as_it_is():
+    (answer,) = handle(Service(lambda *_: {"text": "Grüße"}), {"id": "1", "input": INPUT})
+    assert answer == {"text": "Grüße"}
+
+
+def test_errors_are_one_json_string_because_the_platform_loses_objects():
+    def work(*_):
+        raise InputError("bad_language", "No.", "Try en.")
+
+    (answer,) = handle(Service(work), {"id": "1", "input": INPUT})
+    assert list(answer) == ["error"]
+    assert error_of(answer) == {"code": "bad_language", "message": "No.", "hint": "Try en.", "status": 400}
+
+
+def test_an_accident_tells_neither_its_message_nor_a_path(caplog):
+    def work(*_):
+        raise RuntimeError(f"cannot read {INPUT['audio']}")
+
+    with caplog.at_level(logging.DEBUG, "diarist.worker"):
+        (answer,) = handle(Service(work), {"id": "job-7", "input": INPUT})
+    assert error_of(answer)["code"] == "internal"
+    assert "job-7" in error_of(answer)["hint"]
+    assert "secret" not in caplog.text + json.dumps(answer)
+    assert "work:" in caplog.text  # where it happened
+
+
+@pytest.mark.parametrize("output", [{"p": float("nan")}, {"p": float("inf")}, {"p": b"bytes"}, {"p": {1, 2}}])
+def test_what_is_not_json_becomes_an_error_for_the_sdk_would_lose_it(output):
+    (answer,) = handle(Service(lambda *_: output), {"id": "1", "input": INPUT})
+    assert error_of(answer)["code"] == "bad_result"
+
+
+def test_a_result_over_the_limit_says_what_to_do():
+    (answer,) = handle(Service(lambda *_: "x" * 2000), {"id": "1", "input": INPUT}, max_result_bytes=1000)
+    assert error_of(answer)["code"] == "result_too_large"
+    assert "result_put_url" in error_of(answer)["hint"]
+
+
+def test_a_result_over_the_limit_is_uploaded_where_the_caller_said():
+    uploaded = []
+    job = {"id": "1", "input": INPUT | {"result_put_url": "https://bucket.example.org/r?sig=1"}}
+    (answer,) = handle(
+        Service(lambda *_: "x" * 2000), job, max_result_bytes=1000, upload=lambda *call: uploaded.append(call)
+    )
+    assert answer == {"result_uploaded": True, "bytes": 2002}
+    assert uploaded == [("https://bucket.example.org/r?sig=1", b'"' + b"x" * 2000 + b'"')]
+
+
+def test_memory_that_ran_out_asks_for_a_new_worker():
+    def work(*_):
+        raise EngineError("model_failed", "CUDA out of memory.")
+
+    (answer,) = handle(Service(work), {"id": "1", "input": INPUT})
+    assert answer["refresh_worker"] is True
+
+
+def test_one_computes_while_the_next_prepare():
+    computing, most, prepared_while_computing = [], [], []
+
+    def prepare(job):
+        time.sleep(0.03)
+        prepared_while_computing.append(bool(computing))
+
+    def work(*_):
+        computing.append(1)
+        most.append(len(computing))
+        time.sleep(0.1)
+        computing.pop()
+        return "done"
+
+    jobs = [{"id": str(number), "input": INPUT} for number in range(6)]
+    assert handle(Service(work, prepare), *jobs) == ["done"] * 6
+    assert max(most) == 1
+    assert any(prepared_while_computing)
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        [{"id": "same", "input": INPUT}] * 2,
+        [{"id": n, "input": INPUT | {"request_id": "mine"}} for n in "ab"],
+    ],
+)
+def test_the_same_job_delivered_twice_is_done_once(jobs):
+    count = []
+
+    def work(*_):
+        count.append(1)
+        time.sleep(0.05)
+        return {"text": "once"}
+
+    assert handle(Service(work), *jobs) == [{"text": "once"}] * 2
+    assert len(count) == 1
+
+
+def test_a_request_id_used_for_another_recording_is_not_answered_with_the_first():
+    jobs = [{"id": n, "input": {"audio": f"https://example.org/{n}", "request_id": "mine"}} for n in "ab"]
+    assert handle(Service(lambda job, *_: job.audio[-1]), *jobs) == ["a", "b"]
+
+
+def test_a_failed_job_may_be_tried_again():
+    tries = []
+
+    def work(*_):
+        tries.append(1)
+        if len(tries) == 1:
+            raise EngineError("model_failed", "Once.")
+        return "better"
+
+    async def run():
+        worker = Worker(Service(work))
+        return [await worker.handle({"id": "1", "input": INPUT}) for _ in range(2)]
+
+    first, second = asyncio.run(run())
+    assert error_of(first)["code"] == "model_failed"
+    assert second == "better"
+
+
+def test_cancelling_stops_the_engine_and_frees_the_slot():
+    stopped = threading.Event()
+
+    def work(job, prepared, report):
+        if job.audio.endswith("next"):
+            return "next"
+        try:
+            while True:
+                report("transcription", 0.5)
+                time.sleep(0.01)
+        except Cancelled:
+            stopped.set()
+            raise
+
+    async def run():
+        worker = Worker(Service(work))
+        task = asyncio.create_task(worker.handle({"id": "1", "input": INPUT}))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await asyncio.wait_for(worker.handle({"id": "2", "input": {"audio": "https://example.org/next"}}), 5)
+
+    assert asyncio.run(run()) == "next"
+    assert stopped.is_set()
+
+
+def test_who_joined_a_job_that_is_cancelled_does_it_alone():
+    def work(job, prepared, report):
+        for _ in range(20):
+            report("transcription", 0.5)
+            time.sleep(0.01)
+        return "whole"
+
+    async def run():
+        worker = Worker(Service(work))
+        first, second = (
+            asyncio.create_task(worker.handle({"id": n, "input": INPUT | {"request_id": "mine"}})) for n in "ab"
+        )
+        await asyncio.sleep(0.05)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return await asyncio.wait_for(second, 5)
+
+    assert asyncio.run(run()) == "whole"
+
+
+def test_progress_never_arrives_after_the_result(monkeypatch):
+    monkeypatch.setattr(worker_module, "PROGRESS_SECONDS", 0.01)
+    events = []
+
+    async def send(job, output):
+        await asyncio.sleep(0.05)  # a slow network
+        events.append(output["progress"])
+
+    def work(job, prepared, report):
+        for step in range(20):
+            report("transcription", step / 20)
+            time.sleep(0.005)
+        return "result"
+
+    async def run():
+        events.append(await Worker(Service(work), send_progress=send).handle({"id": "1", "input": INPUT}))
+        await asyncio.sleep(0.2)
+
+    asyncio.run(run())
+    assert len(events) >= 2
+    assert events[-1] == "result"

@@ -1,0 +1,189 @@
+"""One party per channel: each is heard alone, and nobody twice."""
+
+import numpy as np
+import pytest
+
+from diarist.attribution import attribute
+from diarist.audio.audio import Audio
+from diarist.model.errors import InputError
+from diarist.model.options import Options
+from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.pipelines.channels import join, transcribe_channels
+from diarist.speakers.rename import rename
+
+WORDS = ModelInfo("transcription", "test", None, "none")
+SPEAKERS = ModelInfo("diarization", "test", None, "none")
+
+
+def channel(words, turns=None):
+    turns = turns if turns is not None else tuple(Turn(w.start, w.end, "x") for w in words)
+    return attribute(
+        Transcription(words=tuple(words), language="en", duration=10, model=WORDS, timings={"decode": 1.0}),
+        Diarization(turns=turns, exclusive=turns, duration=10, model=SPEAKERS),
+    )
+
+
+def levels(*table):
+    """Loudness per channel, the same at all times."""
+    return lambda number, span: table[number]
+
+
+def told(transcript):
+    return [(word.speaker, word.text) for word in transcript.words]
+
+
+def test_two_parties_are_two_speakers_in_order_of_time():
+    joined = join(
+        [channel([Word(0, 1, "Hello?"), Word(4, 5, "Fine.")]), channel([Word(2, 3, "Hi,"), Word(4.5, 5, "good.")])],
+        levels(-20, -20),
+    )
+    assert told(joined) == [
+        ("SPEAKER_00", "Hello?"),
+        ("SPEAKER_01", "Hi,"),
+        ("SPEAKER_00", "Fine."),
+        ("SPEAKER_01", "good."),
+    ]
+    assert [word.overlap for word in joined.words] == [False, False, True, True]
+    assert joined.models == (WORDS, SPEAKERS)
+    assert joined.timings == {"transcription.decode": 2.0}
+
+
+def test_people_who_talk_at_once_keep_their_sentences_whole():
+    one, two = channel([Word(0, 1, "I"), Word(1, 2, "see.")]), channel([Word(0.5, 1.5, "Oh"), Word(1.5, 2.5, "no.")])
+    assert [segment.text for segment in join([one, two], levels(-20, -20)).segments] == ["I see.", "Oh no."]
+
+
+def test_what_a_channel_hears_of_the_other_party_is_left_out_with_its_turns():
+    loud = channel([Word(0, 1, "Hello"), Word(1, 2, "there")])
+    bleed = channel([Word(0.1, 1, "Yellow"), Word(1, 2, "there")])
+    joined = join([loud, bleed], levels(-20, -40))
+    assert told(joined) == [("SPEAKER_00", "Hello"), ("SPEAKER_00", "there")]
+    assert joined.speakers == ("SPEAKER_00",)
+    assert {turn.speaker for turn in joined.turns} == {"SPEAKER_00"}
+
+
+def test_an_echo_of_the_same_word_needs_less_difference_than_other_words():
+    joined = join(
+        [channel([Word(0, 1, "Hello,"), Word(2, 3, "you")]), channel([Word(0.3, 1.3, "hello"), Word(2, 3, "yes")])],
+        levels(-20, -25),
+    )
+    assert [word.text for word in joined.words] == ["Hello,", "you", "yes"]
+
+
+def test_a_quiet_party_who_talks_alone_stays():
+    joined = join([channel([Word(0, 1, "Hello")]), channel([Word(2, 3, "whisper")])], levels(-20, -50))
+    assert [word.text for word in joined.words] == ["Hello", "whisper"]
+
+
+def test_a_channel_with_two_people_has_two_speakers():
+    room = channel([Word(0, 1, "One."), Word(1, 2, "Two.")], (Turn(0, 1, "x"), Turn(1, 2, "y")))
+    joined = join([room, channel([Word(3, 4, "Three.")])], levels(-20, -20))
+    assert [speaker for speaker, _ in told(joined)] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
+
+
+def test_known_names_stay_and_are_one_person_in_all_channels():
+    one = rename(channel([Word(0, 1, "One.")]), {"SPEAKER_00": "Ada"})
+    two = rename(
+        channel([Word(2, 3, "Two."), Word(4, 5, "Three.")], (Turn(2, 3, "x"), Turn(4, 5, "y"))), {"SPEAKER_00": "Ada"}
+    )
+    joined = join([one, two], levels(-20, -20))
+    assert told(joined) == [("Ada", "One."), ("Ada", "Two."), ("SPEAKER_00", "Three.")]
+    assert joined.speakers == ("Ada", "SPEAKER_00")
+
+
+def test_words_without_a_speaker_get_their_channels():
+    silent = attribute(Transcription(words=(Word(0, 1, "a"),), language=None, duration=1, model=WORDS))
+    joined = join([silent, channel([Word(2, 3, "b")])], levels(-20, -20))
+    assert told(joined) == [("SPEAKER_00", "a"), ("SPEAKER_01", "b")]
+
+
+class Script:
+    """A pipeline that says what is written for each recording, known by its loudness."""
+
+    def __init__(self, **lines):
+        self.lines = lines
+        self.asked = []
+
+    def transcribe(self, audio, options=Options(), progress=None):
+        self.asked.append(options)
+        progress("transcription", 1.0)
+        return channel(self.lines["loud" if np.abs(audio.samples).max() > 0.4 else "quiet"])
+
+
+def noise(seconds, loudness, seed):
+    samples = np.random.default_rng(seed).uniform(-loudness, loudness, seconds * 16_000)
+    return Audio(samples.astype(np.float32))
+
+
+def test_each_channel_is_transcribed_and_bleed_known_by_its_loudness():
+    script = Script(loud=[Word(0, 1, "Hello")], quiet=[Word(0.2, 1, "Yellow"), Word(3, 4, "Bye")])
+    seen = []
+    joined = transcribe_channels(
+        [noise(2, 0.5, 1), noise(5, 0.02, 2)], script, Options(num_speakers=2), lambda stage, done: seen.append(done)
+    )
+    assert [word.text for word in joined.words] == ["Hello", "Bye"]
+    assert [options.num_speakers for options in script.asked] == [1, 1]
+    assert seen == [0.5, 1.0]
+
+
+def test_more_speakers_than_channels_bound_each_channel():
+    script = Script(loud=[], quiet=[])
+    transcribe_channels([noise(1, 0.5, 1), noise(1, 0.02, 2)], script, Options(num_speakers=4), lambda *_: None)
+    assert [(o.num_speakers, o.max_speakers) for o in script.asked] == [(None, 3), (None, 3)]
+
+
+def test_two_copies_of_one_sound_are_transcribed_once_with_a_warning():
+    script = Script(loud=[Word(0, 1, "Hello")])
+    same = noise(1, 0.5, 1)
+    joined = transcribe_channels([same, same], script, Options(), lambda *_: None)
+    assert [word.text for word in joined.words] == ["Hello"]
+    assert "same sound" in joined.warnings[-1]
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(("level", "delay"), [(0.8, 160), (-1.0, 0), (0.5, 1000)])
+def test_one_sound_at_another_level_or_a_little_later_is_transcribed_once(level, delay):
+    script = Script(loud=[Word(0, 1, "Hello")])
+    one = noise(5, 0.5, 1)
+    later = Audio(np.roll(one.samples, delay) * np.float32(level))
+    joined = transcribe_channels([one, later], script, Options(), lambda *_: None)
+    assert [word.text for word in joined.words] == ["Hello"]
+    assert "same sound" in joined.warnings[-1]
+
+
+def test_parties_who_hear_each_other_are_still_two():
+    script = Script(loud=[Word(0, 1, "Hello")])
+    one = np.repeat([1, 0, 1, 0], 32_000) * noise(8, 0.5, 1).samples
+    two = np.repeat([0, 1, 0, 1], 32_000) * noise(8, 0.5, 2).samples
+    calls = [Audio((a + 0.1 * b).astype(np.float32)) for a, b in ((one, two), (two, one))]
+    transcribe_channels(calls, script, Options(), lambda *_: None)
+    assert len(script.asked) == 2
+
+
+def test_no_channels_and_too_many_are_refused():
+    with pytest.raises(InputError, match="0 channels"):
+        transcribe_channels([], Script())
+    with pytest.raises(InputError, match="Use --channels mix"):
+        transcribe_channels([noise(1, 0.1, 1)] * 9, Script())
+
+
+def test_what_the_words_are_written_in_is_kept():
+    def party(*words, language):
+        made = Transcription(
+            words=words,
+            language=language,
+            duration=9,
+            model=WORDS,
+            spoken_language="ja",
+            task="translate",
+            temperature=0.2,
+        )
+        return attribute(made)
+
+    first = party(language=None)
+    second = party(
+        Word(0, 1, "And", spaced=True), Word(1, 2, "so", spaced=True), Word(2, 3, "on", spaced=False), language="en"
+    )
+    joined = join([first, second], levels(-20, -20))
+    assert joined.text == "And soon"
+    assert (joined.language, joined.spoken_language, joined.task, joined.temperature) == ("en", "ja", "translate", 0.2)
