@@ -183,10 +183,9 @@ def calibrate(architecture: str, engines: str, seed: int) -> dict[str, Any]:
     """Profile an emulated architecture, then predict and measure three loads."""
     from diarist.audio.audio import Audio
     from diarist.audio.decode import decode
-    from diarist.audio.recording import CLI_KINDS, parse_source
     from diarist.weights.fetch import ensure
 
-    recording = decode(parse_source(str(ensure("sample-telephone") / "sample.wav"), CLI_KINDS))
+    recording = decode(ensure("sample-telephone") / "sample.wav")
     speech = recording.samples[int(SPEECH_BEGINS * 16_000) :]
     clips = {seconds: Audio(speech[: int(seconds * 16_000)]) for seconds in CLIP_SECONDS}
     opened = partial(open_emulator, architecture, engines)

@@ -18,7 +18,6 @@ STAGES = ("decoding", "transcription", "diarization", "both", "unshared")  # all
 PROBE = """
 import json, resource, sys, time
 from diarist.audio.decode import decode
-from diarist.audio.recording import CLI_KINDS, parse_source
 from diarist.engines import load
 from diarist.diarization.pipeline import load_diarizer
 from diarist.pipelines.local import LocalPipeline
@@ -33,10 +32,10 @@ ready = time.perf_counter() - began
 def usage():
     own = resource.getrusage(resource.RUSAGE_SELF)
     return own.ru_utime + own.ru_stime
-audio = decode(parse_source(path, CLI_KINDS)) if stage != "decoding" else None
+audio = decode(path) if stage != "decoding" else None
 cpu, wall = usage(), time.perf_counter()
 if stage == "decoding":
-    audio = decode(parse_source(path, CLI_KINDS))
+    audio = decode(path)
 elif stage == "transcription":
     pipeline.transcriber.transcribe(audio)
 elif stage == "diarization":

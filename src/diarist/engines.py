@@ -15,7 +15,6 @@ from diarist.cpu_count import cpu_count
 from diarist.diarization.base import Diarizer
 from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
-from diarist.pipelines.base import Naming
 from diarist.pipelines.local import LocalPipeline
 from diarist.transcription.base import Transcriber
 from diarist.weights.catalog import find
@@ -141,7 +140,6 @@ def load(
     threads: int | None = None,
     progress: Progress = ignore,
     note: Callable[[str], None] = lambda _: None,
-    naming: Naming | None = None,
 ) -> LocalPipeline:
     """Load both engines, at the same time, fetching small weights that are missing.
 
@@ -154,7 +152,6 @@ def load(
         threads: CPU threads for both engines together, all cores if not given; with one, they run in turn.
         progress: told about downloads.
         note: told, in one line, what ``auto`` took and how to get better.
-        naming: gives known speakers their names; see `diarist.speakers.identify`.
 
     Raises:
         InputError: no such model or device.
@@ -185,7 +182,7 @@ def load(
         words = pool.submit(_load_transcriber, model, device, for_words, report)
         speakers = pool.submit(_load_diarizer, diarizer, device, for_speakers, report) if diarizer else None
         try:
-            return LocalPipeline(words.result(), speakers.result() if speakers else None, naming, together=threads != 1)
+            return LocalPipeline(words.result(), speakers.result() if speakers else None, together=threads != 1)
         except BaseException:
             stop.set()
             raise

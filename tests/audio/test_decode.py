@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from diarist.audio import decode as decode_module
 from diarist.audio.decode import decode, decode_channels
-from diarist.audio.recording import CLI_KINDS, Source, parse_source
+from diarist.audio.recording import CLI_KINDS, Recording, parse_recording
 from diarist.model.errors import Cancelled, InputError
 
 FORMATS = {  # (container, codec, rate): the most the length may differ, in seconds (padding of the last frame)
@@ -220,7 +220,7 @@ def test_path_file_and_bytes_give_the_same(tmp_path, wav, tone):
     path = tmp_path / "a.wav"
     path.write_bytes(data)
     expected = decode(data).samples
-    for source in (path, io.BytesIO(data), parse_source(str(path), CLI_KINDS)):
+    for source in (path, io.BytesIO(data), parse_recording(str(path), CLI_KINDS)):
         np.testing.assert_array_equal(decode(source).samples, expected)
     shifted = io.BytesIO(b"a preamble already read" + data)
     shifted.seek(23)
@@ -513,13 +513,13 @@ def test_a_file_that_fails_midway_is_one_clear_line(wav):
 def test_sources_are_closed_when_decoding_fails():
     closed = []
 
-    class Recording(io.BytesIO):
+    class File(io.BytesIO):
         def __exit__(self, *args):
             closed.append(True)
             return super().__exit__(*args)
 
     with pytest.raises(InputError):
-        decode(Source("x", lambda: Recording(b"not audio")))
+        decode(Recording("x", lambda _: File(b"not audio")))
     assert closed == [True]
 
 

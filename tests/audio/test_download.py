@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from diarist.audio.decode import decode
 from diarist.audio.download import download
 from diarist.audio.network import is_public
-from diarist.audio.recording import WORKER_KINDS, parse_source
+from diarist.audio.recording import WORKER_KINDS, parse_recording
 from diarist.audio.url_rules import UrlRules, url_name
 from diarist.model.errors import InputError
 
@@ -190,7 +190,7 @@ class TestWhatWorks:
 
     def test_from_url_to_samples(self, server, rules, wav, tone):
         server.recording = wav(tone(0.5))
-        source = parse_source(url(server, "call.wav?X-Amz-Signature=secret"), WORKER_KINDS, rules=rules())
+        source = parse_recording(url(server, "call.wav?X-Amz-Signature=secret"), WORKER_KINDS, rules=rules())
         assert source.name == "call.wav on files.example"
         assert decode(source).duration == 0.5
 
@@ -356,7 +356,7 @@ def test_query_strings_are_not_logged(server, rules, caplog):
 def test_the_temporary_file_is_gone_in_every_case(path, server, rules, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("diarist.audio.recording.SPOOL_BYTES", 1000)
-    source = parse_source(url(server, path), WORKER_KINDS, rules=rules(max_bytes=1_000_000))
+    source = parse_recording(url(server, path), WORKER_KINDS, rules=rules(max_bytes=1_000_000))
     with contextlib.suppress(InputError), source.open() as file:
         assert file.read() == BODY
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.audio import recording as source_module
-from diarist.audio.recording import CLI_KINDS, WORKER_KINDS, Kind, as_source, parse_source
+from diarist.audio.recording import CLI_KINDS, WORKER_KINDS, Kind, as_recording, parse_recording
 from diarist.audio.url_rules import UrlRules
 from diarist.model.errors import InputError
 
@@ -27,7 +27,7 @@ def read(source):
 
 def refusal(text, allowed, **options):
     with pytest.raises(InputError) as caught:
-        read(parse_source(text, allowed, **options))
+        read(parse_recording(text, allowed, **options))
     assert "\n" not in str(caught.value)
     return caught.value.code, str(caught.value)
 
@@ -35,7 +35,7 @@ def refusal(text, allowed, **options):
 class TestKinds:
     def test_a_person_may_name_a_path(self, tmp_path):
         (tmp_path / "a b.wav").write_bytes(b"sound")
-        source = parse_source(str(tmp_path / "a b.wav"), CLI_KINDS)
+        source = parse_recording(str(tmp_path / "a b.wav"), CLI_KINDS)
         assert source.name == "a b.wav"
         assert read(source) == b"sound"
 
@@ -43,10 +43,10 @@ class TestKinds:
         path = tmp_path / "c2VjcmV0"  # also valid base64
         path.write_bytes(b"the worker's own file")
         monkeypatch.chdir(tmp_path)
-        assert read(parse_source("c2VjcmV0", WORKER_KINDS)) == b"secret"
+        assert read(parse_recording("c2VjcmV0", WORKER_KINDS)) == b"secret"
         for text in (str(path), "./c2VjcmV0", "../etc/passwd", "/etc/passwd!", "~/x.wav", "-"):
             with contextlib.suppress(InputError):  # some paths are base64 of something
-                assert read(parse_source(text, WORKER_KINDS)) != b"the worker's own file"
+                assert read(parse_recording(text, WORKER_KINDS)) != b"the worker's own file"
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "s3://bucket/a.wav", "ftp://h/a", "http://h/a.wav"])
     def test_only_https(self, url):
@@ -64,30 +64,30 @@ class TestKinds:
 
     def test_paths_and_base64_cannot_both_be_accepted(self):
         with pytest.raises(ValueError, match="cannot both"):
-            parse_source("x", frozenset(Kind))
+            parse_recording("x", frozenset(Kind))
 
     def test_strings_need_rules(self):
         with pytest.raises(TypeError):
-            as_source("meeting.wav")
+            as_recording(12)
 
     @given(st.text(max_size=80))
     def test_any_text_is_a_source_or_refused(self, text):
         for allowed in (CLI_KINDS, WORKER_KINDS):
             with contextlib.suppress(InputError):
-                parse_source(text, allowed, volume=Path("/nonexistent-volume"))
+                parse_recording(text, allowed, volume=Path("/nonexistent-volume"))
 
 
 class TestHeldByTheCaller:
     def test_bytes(self):
-        assert read(as_source(bytearray(b"sound"))) == b"sound"
+        assert read(as_recording(bytearray(b"sound"))) == b"sound"
 
     def test_a_source_is_one_already(self):
-        source = as_source(b"x")
-        assert as_source(source) is source
+        source = as_recording(b"x")
+        assert as_recording(source) is source
 
     def test_a_file_stays_open(self):
         file = io.BytesIO(b"sound")
-        assert read(as_source(file)) == b"sound"
+        assert read(as_recording(file)) == b"sound"
         assert not file.closed
 
     def test_a_stream_that_cannot_seek(self):
@@ -95,14 +95,14 @@ class TestHeldByTheCaller:
         with os.fdopen(reader, "rb", buffering=0) as stream:
             with os.fdopen(writer, "wb") as file:
                 file.write(b"sound")
-            assert read(as_source(stream)) == b"sound"
+            assert read(as_recording(stream)) == b"sound"
 
     def test_a_named_pipe(self, tmp_path):
         path = tmp_path / "pipe"
         os.mkfifo(path)
         writer = threading.Thread(target=path.write_bytes, args=(b"sound",))
         writer.start()
-        assert read(as_source(path)) == b"sound"
+        assert read(as_recording(path)) == b"sound"
         writer.join()
 
     def test_a_stream_without_end(self, monkeypatch):
@@ -116,14 +116,14 @@ class TestHeldByTheCaller:
                 return bytes(size)
 
         with pytest.raises(InputError) as caught:
-            read(as_source(Endless()))
+            read(as_recording(Endless()))
         assert caught.value.http_status == 413
 
 
 def test_standard_input():
     code = (
         "from diarist.audio.recording import *\n"
-        "with parse_source('-', CLI_KINDS).open() as file: print(file.seekable(), file.read())"
+        "with parse_recording('-', CLI_KINDS).open() as file: print(file.seekable(), file.read())"
     )
     result = subprocess.run([sys.executable, "-c", code], input=b"sound", capture_output=True, check=True)
     assert result.stdout.decode().strip() == "True b'sound'"
@@ -134,13 +134,13 @@ class TestEncoded:
     def test_base64_of_every_make(self, data, encoder):
         text = encoder(data).decode()
         for each in (text, text.rstrip("=\n")):
-            assert read(parse_source(each, WORKER_KINDS)) == data
-            assert read(parse_source(f"data:audio/wav;base64,{each}", WORKER_KINDS)) == data
+            assert read(parse_recording(each, WORKER_KINDS)) == data
+            assert read(parse_recording(f"data:audio/wav;base64,{each}", WORKER_KINDS)) == data
 
     def test_data_urls(self):
-        assert read(parse_source("data:,a%20b", WORKER_KINDS)) == b"a b"
-        assert read(parse_source("data:audio/ogg;codecs=opus;base64,YQ%3D%3D", WORKER_KINDS)) == b"a"
-        assert read(parse_source("DATA:audio/wav;BASE64,YQ==", WORKER_KINDS)) == b"a"
+        assert read(parse_recording("data:,a%20b", WORKER_KINDS)) == b"a b"
+        assert read(parse_recording("data:audio/ogg;codecs=opus;base64,YQ%3D%3D", WORKER_KINDS)) == b"a"
+        assert read(parse_recording("DATA:audio/wav;BASE64,YQ==", WORKER_KINDS)) == b"a"
         assert refusal("data:audio/wav", WORKER_KINDS)[0] == "bad_data_url"
         assert refusal("data:audio/wav;base64,??", WORKER_KINDS)[0] == "bad_base64"
 
@@ -154,12 +154,12 @@ class TestEncoded:
         assert refusal(text, WORKER_KINDS, max_bytes=9_000)[0] == "audio_too_large"
         assert refusal(f"data:;base64,{text}", WORKER_KINDS, max_bytes=9_000)[0] == "audio_too_large"
         assert refusal("data:," + "a" * 10_000, WORKER_KINDS, max_bytes=9_000)[0] == "audio_too_large"
-        assert len(read(parse_source(text, WORKER_KINDS, max_bytes=10_000))) == 10_000
+        assert len(read(parse_recording(text, WORKER_KINDS, max_bytes=10_000))) == 10_000
 
     @given(st.text(max_size=60))
     def test_data_urls_never_raise_anything_else(self, text):
         with contextlib.suppress(InputError):
-            parse_source("data:" + text, WORKER_KINDS)
+            parse_recording("data:" + text, WORKER_KINDS)
 
 
 class TestVolume:
@@ -179,7 +179,7 @@ class TestVolume:
 
     @pytest.mark.parametrize("path", ["calls/a.wav", "inner.wav", "calls/../inner.wav", "./calls//a.wav"])
     def test_files_inside(self, path, volume):
-        assert read(parse_source(f"volume:{path}", WORKER_KINDS, volume=volume)) == b"sound"
+        assert read(parse_recording(f"volume:{path}", WORKER_KINDS, volume=volume)) == b"sound"
 
     @pytest.mark.parametrize(
         "path",
@@ -203,7 +203,7 @@ class TestVolume:
 
     def test_the_root_may_be_a_link(self, volume, tmp_path):
         (tmp_path / "mount").symlink_to(volume)
-        assert read(parse_source("volume:calls/a.wav", WORKER_KINDS, volume=tmp_path / "mount")) == b"sound"
+        assert read(parse_recording("volume:calls/a.wav", WORKER_KINDS, volume=tmp_path / "mount")) == b"sound"
 
     def test_missing_file_and_missing_volume(self, volume):
         assert refusal("volume:gone.wav", WORKER_KINDS, volume=volume)[0] == "audio_not_found"
@@ -221,5 +221,5 @@ def test_naming_a_url_resolves_nothing():
     def resolve(host, port):
         raise AssertionError("resolved before it was opened")
 
-    source = parse_source("https://example.org/call.mp3?sig=secret", CLI_KINDS, rules=UrlRules(resolve=resolve))
+    source = parse_recording("https://example.org/call.mp3?sig=secret", CLI_KINDS, rules=UrlRules(resolve=resolve))
     assert source.name == "call.mp3 on example.org"

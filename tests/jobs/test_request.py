@@ -1,5 +1,6 @@
 """What a job may say: everything else is refused, and the refusal names the field and says what to do."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -128,7 +129,7 @@ def test_a_wrong_recording_is_refused_before_any_engine(value, code):
     service = SingleService(NoEngine(), env={"DIARIST_MAX_SECONDS": "8"})
     job = service.read(value)
     with pytest.raises(FieldError) as caught:
-        service.prepare(job)
+        asyncio.run(service.prepare(job, lambda *_: None))
     assert caught.value.code == code
     assert caught.value.field == "audio"
     assert caught.value.hint

@@ -12,6 +12,7 @@ from diarist.jobs import runner as worker_module
 from diarist.jobs.request import SpeakerTextJob, read_job
 from diarist.jobs.runner import Worker
 from diarist.model.errors import Cancelled, EngineError, InputError
+from diarist.pipelines.bridge import in_thread
 
 INPUT = {"audio": "https://example.org/call.mp3?X-Signature=secret"}
 
@@ -29,11 +30,11 @@ class Service:
     def read(self, value):
         return read_job(SpeakerTextJob, value)
 
-    def prepare(self, job):
-        return self.prepare_as(job)
+    async def prepare(self, job, report):
+        return await in_thread(lambda _: self.prepare_as(job), report)
 
-    def work(self, job, prepared, report):
-        return self.work_as(job, prepared, report)
+    async def work(self, job, prepared, report):
+        return await in_thread(lambda inner: self.work_as(job, prepared, inner), report)
 
 
 def handle(service, *jobs, **options):

@@ -104,7 +104,7 @@ class Script:
         self.lines = lines
         self.asked = []
 
-    def transcribe(self, audio, options=Options(), progress=None):
+    def transcribe(self, audio, options=Options(), progress=None, *, naming=None):
         self.asked.append(options)
         progress("transcription", 1.0)
         return channel(self.lines["loud" if np.abs(audio.samples).max() > 0.4 else "quiet"])

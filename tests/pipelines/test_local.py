@@ -1,130 +1,97 @@
-"""Both legs run at once; a failed diarization is told, not fatal; a stop reaches both legs."""
+"""Both engines in this process: what they are given, and what the transcript says of the recording."""
 
-import threading
-import time
+import asyncio
 
+import numpy as np
 import pytest
 
-from diarist.model.errors import Cancelled, EngineError, InputError
+from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.recording import Recording
+from diarist.audio.transport import encode_flac
+from diarist.model.errors import Cancelled, InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
-from diarist.pipelines.local import LocalPipeline, run_legs
+from diarist.pipelines.local import LocalPipeline
 
-WORDS = Transcription(
-    words=(Word(0, 1, "hi"),), language="en", duration=2.0, model=ModelInfo("transcription", "w", None, "t")
-)
-TURNS = Diarization(
-    turns=(Turn(0, 2, "A"),), exclusive=(Turn(0, 2, "A"),), duration=2.0, model=ModelInfo("diarization", "d", None, "t")
-)
+TONE = Audio((np.sin(np.arange(SAMPLE_RATE * 2) / 10) * 8192).round().astype(np.float32) / 32768, ("It hums.",))
 
 
-def test_the_legs_run_at_the_same_time():
-    meeting = threading.Barrier(2, timeout=5)  # breaks unless both legs are inside at once
+class Words:
+    """Finds one word."""
 
-    def leg(result):
-        def run(_report):
-            meeting.wait()
-            return result
+    model = ModelInfo("transcription", "w", None, "t")
 
-        return run
-
-    transcript = run_legs(leg(WORDS), leg(TURNS))
-    assert transcript.words[0].speaker == "SPEAKER_00"
-    assert {"transcription", "diarization", "total"} <= transcript.timings.keys()
+    def transcribe(self, audio, options=None, progress=None):
+        self.heard = audio
+        return Transcription(words=(Word(0, 1, "hum"),), language="en", duration=audio.duration, model=self.model)
 
 
-def test_or_one_after_the_other_where_one_cpu_is_all_there_is():
-    order = []
+class Turns:
+    """Finds one turn."""
 
-    def leg(name, result):
-        def run(_report):
-            order.append(f"{name} begins")
-            time.sleep(0.05)
-            order.append(f"{name} ends")
-            return result
+    model = ModelInfo("diarization", "d", None, "t")
 
-        return run
-
-    transcript = run_legs(leg("words", WORDS), leg("turns", TURNS), together=False)
-    assert order == ["words begins", "words ends", "turns begins", "turns ends"]
-    assert transcript.words[0].speaker == "SPEAKER_00"
-
-
-def broken(error):
-    def leg(_report):
-        raise error
-
-    return leg
-
-
-def test_without_diarization_the_words_have_no_speaker():
-    transcript = run_legs(lambda _: WORDS, None)
-    assert transcript.words[0].speaker is None
-    assert transcript.warnings == ()
-
-
-def test_a_failed_diarization_leaves_the_words_and_a_warning():
-    transcript = run_legs(lambda _: WORDS, broken(EngineError("oom", "Out of memory.")))
-    assert transcript.text == "hi"
-    assert transcript.speakers == ()
-    assert transcript.warnings == ("Diarization failed, so words carry no speaker: Out of memory.",)
-
-
-@pytest.mark.parametrize(
-    ("error", "options"),
-    [
-        (EngineError("oom", "Out of memory."), Options(on_diarization_failure="fail")),
-        (InputError("bad", "Bad input."), Options()),
-        (RuntimeError("a bug"), Options()),
-    ],
-)
-def test_a_diarization_failure_is_raised_when_asked_or_when_it_is_not_the_models(error, options):
-    with pytest.raises(type(error)):
-        run_legs(lambda _: WORDS, broken(error), options)
-
-
-def test_a_failed_transcription_stops_the_diarization():
-    stopped = threading.Event()
-
-    def endless(report):
-        try:
-            while True:
-                report("diarization", 0.5)
-        except Cancelled:
-            stopped.set()
-            raise
-
-    with pytest.raises(EngineError):
-        run_legs(broken(EngineError("oom", "Out of memory.")), endless)
-    assert stopped.is_set()
-
-
-def test_raising_from_progress_cancels_both_legs():
-    def endless(report):
-        while True:
-            report("working", 0.5)
-
-    def stop(_stage, _done):
-        raise Cancelled
-
-    with pytest.raises(Cancelled):
-        run_legs(endless, endless, Options(), stop)
+    def diarize(self, audio, options=None, progress=None):
+        self.heard = audio
+        turns = (Turn(0, 2, "A"),)
+        return Diarization(turns=turns, exclusive=turns, duration=audio.duration, model=self.model)
 
 
 def test_a_pipeline_without_a_diarizer_says_so():
     with pytest.raises(InputError, match="no diarizer"):
-        LocalPipeline(transcriber=None, diarizer=None).transcribe(audio=None)
+        LocalPipeline(transcriber=Words(), diarizer=None).transcribe(TONE)
 
 
-def test_known_speakers_are_named():
-    transcript = run_legs(lambda _: WORDS, lambda _: TURNS, naming=lambda diarization: {"A": "Ada"})
-    assert transcript.speakers == ("Ada",)
+def test_a_recording_is_taken_in_every_shape(tmp_path):
+    file = tmp_path / "hum.flac"
+    file.write_bytes(encode_flac(TONE))
+    pipeline = LocalPipeline(Words(), Turns())
+    with file.open("rb") as opened:
+        shapes = [TONE, Recording.of(TONE), str(file), file, file.read_bytes(), opened]
+        transcripts = [pipeline.transcribe(shape) for shape in shapes]
+    assert {(t.text, t.speakers, t.duration) for t in transcripts} == {("hum", ("SPEAKER_00",), 2.0)}
 
 
-def test_speakers_that_cannot_be_named_keep_their_numbers_and_a_warning():
-    def naming(diarization):
-        raise InputError("other_model", "No known voice was made with the model 'd'.")
+def test_a_recording_is_decoded_once_for_both_engines(tmp_path):
+    file = tmp_path / "hum.flac"
+    file.write_bytes(encode_flac(TONE))
+    words, turns, recording = Words(), Turns(), Recording.of(TONE)
+    LocalPipeline(words, turns).transcribe(recording)
+    assert words.heard is turns.heard
 
-    transcript = run_legs(lambda _: WORDS, lambda _: TURNS, naming=naming)
-    assert transcript.speakers == ("SPEAKER_00",)
-    assert transcript.warnings == ("Speakers were not named: No known voice was made with the model 'd'.",)
+
+def test_what_was_wrong_with_the_recording_leads_the_warnings_once():
+    assert LocalPipeline(Words(), Turns()).transcribe(TONE).warnings == ("It hums.",)
+
+
+def test_names_are_given_per_call():
+    pipeline = LocalPipeline(Words(), Turns())
+    assert pipeline.transcribe(TONE, naming=lambda _: {"A": "Ada"}).speakers == ("Ada",)
+    assert pipeline.transcribe(TONE).speakers == ("SPEAKER_00",)
+
+
+def test_it_runs_from_asynchronous_code_and_where_a_loop_runs_already():
+    pipeline = LocalPipeline(Words(), Turns())
+
+    async def notebook():
+        return pipeline.transcribe(TONE), await pipeline.atranscribe(TONE)
+
+    blocking, awaited = asyncio.run(notebook())
+    assert blocking.text == awaited.text == "hum"
+
+
+def test_without_diarization_no_diarizer_is_needed():
+    assert LocalPipeline(Words(), None).transcribe(TONE, Options(diarize=False)).speakers == ()
+
+
+def test_progress_that_raises_stops_it_while_it_reads(tmp_path):
+    file = tmp_path / "long.flac"
+    file.write_bytes(encode_flac(Audio(np.zeros(SAMPLE_RATE * 60, np.float32))))
+    words = Words()
+
+    def stop(stage, done):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        LocalPipeline(words, None).transcribe(file, Options(diarize=False), stop)
+    assert not hasattr(words, "heard")

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from diarist.audio.recording import Recording
 from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.model.options import Options
 from diarist.runpod.emulator.emulator import emulate
 from diarist.runpod.limits import Limits
-from diarist.runpod.pipelines import Recording, SplitPipeline
+from diarist.runpod.pipelines import SplitPipeline
 
 from .conftest import processes_of, sound
 
@@ -117,7 +118,7 @@ def job(number):
     """A job and what must come of it."""
     peaks = (100 + number, 300, 500)
     if number % 40 == 7:  # text instead of sound
-        return Recording("aGVsbG8sIHdvcmxkISE=", 1.0, "flac"), "audio_not_recognised"
+        return Recording("text", None, wire="aGVsbG8sIHdvcmxkISE="), "audio_not_recognised"
     if number % 100 == 13:  # kills every worker that touches it
         return Recording.of(sound(999, *peaks)), "dies"
     if number % 25 == 3:  # one leg down
@@ -147,7 +148,7 @@ def test_every_job_ends_right_or_with_a_clear_error_and_nothing_is_left(handlers
         def run(number):
             recording, expected = job(number)
             try:
-                return pipeline.transcribe_recording(recording, Options()), expected
+                return pipeline.transcribe(recording, Options()), expected
             except DiaristError as error:
                 return error, expected
 

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from diarist.audio.audio import Audio
 from diarist.audio.lengths import declared_seconds
 from diarist.audio.level import SILENT, gain_warning
-from diarist.audio.recording import Source, as_source
+from diarist.audio.recording import Recording, as_recording
 from diarist.audio.sink import Part, Sink
 from diarist.audio.tracks import choose_track, describe
 from diarist.model.errors import InputError
@@ -72,7 +72,7 @@ _TIMED: Final = frozenset({"matroska", "mov", "mpegts", "flv", "asf", "ogg", "nu
 
 
 def decode(
-    source: Source | os.PathLike[str] | bytes | BinaryIO,
+    source: Recording | Audio | str | os.PathLike[str] | bytes | BinaryIO,
     *,
     channel: Literal["mix"] | int = "mix",
     track: int | None = None,
@@ -86,14 +86,14 @@ def decode(
     Memory is the samples (64 kB a second) and a small constant: the file streams through.
 
     Args:
-        source: what `diarist.audio.recording` gives, a path object, bytes, or a binary file. For a string from a user,
-            see `diarist.audio.recording.parse_source`.
+        source: a path, URL, bytes or binary file, or a `Recording` of them, which keeps the samples. For a string from
+            a stranger, see `diarist.audio.recording.parse_recording`.
         channel: ``"mix"`` for the average of all channels, or a channel's index from 0.
         track: number of the audio track, from 1; None takes the default.
         start: seconds of the recording to leave out at its start.
         stop: the second of the recording to stop at; None for its end.
         max_seconds: a longer recording, or part of one, is refused.
-        progress: called as ``progress("decode", done)`` where the length is known; may raise `Cancelled`.
+        progress: called as ``progress("decode", done)``, 0 where the length is not known; may raise `Cancelled`.
 
     Raises:
         InputError: the recording cannot be had (see `recording`); is empty (``audio_empty``), not audio or
@@ -101,12 +101,18 @@ def decode(
             damaged beyond use (``audio_damaged``), longer than ``max_seconds`` (``audio_too_long``), or has no such
             channel (``bad_channel``), track (``bad_track``) or part (``bad_part``).
     """
-    (audio,) = _decode(as_source(source), Part(channel, track, start, stop, max_seconds), progress)
-    return audio
+    recording = _part_of(source, start, stop, track)
+    cut = recording.cut
+    part = Part(channel, cut.track, cut.start, cut.stop, max_seconds)
+    return (
+        recording.audio(lambda: _decode(recording, part, progress)[0])
+        if channel == "mix"
+        else (_decode(recording, part, progress)[0])
+    )
 
 
 def decode_channels(
-    source: Source | os.PathLike[str] | bytes | BinaryIO,
+    source: Recording | Audio | str | os.PathLike[str] | bytes | BinaryIO,
     *,
     track: int | None = None,
     start: float = 0.0,
@@ -118,7 +124,39 @@ def decode_channels(
 
     Arguments and errors are those of `decode`; the recordings have equal length.
     """
-    return _decode(as_source(source), Part(None, track, start, stop, max_seconds), progress)
+    recording = _part_of(source, start, stop, track)
+    if not recording.has_bytes:
+        return (decode(recording),)
+    cut = recording.cut
+    return _decode(recording, Part(None, cut.track, cut.start, cut.stop, max_seconds), progress)
+
+
+def probe(recording: Recording) -> float | None:
+    """Look at a recording's head: whether it holds sound that can be decoded, and how long it claims to be.
+
+    Returns:
+        The length by its header or by FFmpeg's guess, in seconds; None where neither knows.
+
+    Raises:
+        InputError: it cannot be had, or is no recording with sound.
+    """
+    with recording.open() as file, _open(file, recording.name, _head(file, recording.name)) as container:
+        stream = container.streams.audio[choose_track(container, recording.name, None) - 1]
+        if stream.codec_context is None:
+            _refuse_silence_of_decoder(recording.name, stream, _Damage())
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        return None if container.duration is None else container.duration / av.time_base
+
+
+def _part_of(
+    source: Recording | Audio | str | os.PathLike[str] | bytes | BinaryIO,
+    start: float,
+    stop: float | None,
+    track: int | None,
+) -> Recording:
+    recording = as_recording(source)
+    return recording if (start, stop, track) == (0.0, None, None) else recording.part(start, stop, track)
 
 
 @dataclass(slots=True)
@@ -133,13 +171,13 @@ class _Decoded:
     better: tuple[int, ...] | None
 
 
-def _decode(source: Source, part: Part, progress: Progress) -> tuple[Audio, ...]:
+def _decode(recording: Recording, part: Part, progress: Progress) -> tuple[Audio, ...]:
     try:
-        with source.open() as file:
-            return _decode_file(file, source.name, part, progress)
+        with recording.open(progress) as file:
+            return _decode_file(file, recording.name, part, progress)
     except OSError as error:  # a disk that fails or is full; FFmpeg's own errors do not get here
         reason = error.strerror or type(error).__name__
-        raise InputError("audio_unreadable", f"{source.name} cannot be read: {reason}.") from None
+        raise InputError("audio_unreadable", f"{recording.name} cannot be read: {reason}.") from None
 
 
 def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> tuple[Audio, ...]:
@@ -200,9 +238,9 @@ def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress) -> 
         done = 0.0
         for frame in _frames(container, stream, damage):
             sink.write(frame)
-            if declared and sink.seconds - done >= 10:
+            if sink.seconds - done >= 10:
                 done = sink.seconds
-                progress("decode", min(done / min(declared, part.stop or declared), 1.0))
+                progress("decode", min(done / min(declared, part.stop or declared), 1.0) if declared else 0.0)
             if part.stop is not None and sink.seconds > part.stop + 0.1:
                 declared = None  # the rest was not looked at
                 break

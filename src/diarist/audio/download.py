@@ -17,6 +17,7 @@ import time
 from typing import IO, TYPE_CHECKING, Final
 
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress, ignore
 
 if TYPE_CHECKING:
     import httpcore
@@ -28,13 +29,14 @@ _READ_TIMEOUT: Final = 30.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules()) -> None:
+def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules(), progress: Progress = ignore) -> None:
     """Write what a URL holds to a file.
 
     Args:
         url: https, or http where the rules allow it.
         file: open for writing in binary.
         rules: what may be reached, and limits.
+        progress: called as ``progress("download", done)``, 0 where the length is not known; may raise `Cancelled`.
 
     Raises:
         InputError: the URL or an address is refused (``url_refused``), does not answer as it should
@@ -53,7 +55,7 @@ def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules()) -> None:
             ssl_context=rules.ssl_context or _ssl_context(), network_backend=CheckedBackend(rules, deadline)
         ) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                location = _get(pool, target, name, file, rules, deadline)
+                location = _get(pool, target, name, file, rules, deadline, progress)
                 if location is None:
                     return
                 target = checked_url(location, rules, base=target)
@@ -77,7 +79,13 @@ def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules()) -> None:
 
 
 def _get(
-    pool: httpcore.ConnectionPool, target: httpx.URL, name: str, file: IO[bytes], rules: UrlRules, deadline: float
+    pool: httpcore.ConnectionPool,
+    target: httpx.URL,
+    name: str,
+    file: IO[bytes],
+    rules: UrlRules,
+    deadline: float,
+    progress: Progress,
 ) -> str | None:
     """Follow one hop: write the body and return None, or return where it redirects to."""
     import httpcore
@@ -107,13 +115,14 @@ def _get(
                 http_status=415,
             )
         declared = fields.get(b"content-length", "")
-        received = int(declared) if declared.isdigit() else 0
-        _check_received(received, name, rules)
+        length = int(declared) if declared.isdigit() else 0
+        _check_received(length, name, rules)
         received = 0
         for chunk in response.iter_stream():
             received += len(chunk)
             _check_received(received, name, rules)
             file.write(chunk)
+            progress("download", min(received / length, 1.0) if length else 0.0)
             if time.monotonic() >= deadline:
                 raise httpcore.ReadTimeout
     return None

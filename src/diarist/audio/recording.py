@@ -1,36 +1,45 @@
-"""What a caller may hand in, opened as a seekable stream of bytes for `diarist.audio.decode`.
+"""`Recording`: what a caller has, before anything is read of it.
 
-Two doors. A caller who knows what it holds calls `as_source`. A string that came from a user goes through
-`parse_source` together with the kinds that this face accepts, so that a worker can never be talked into reading a
-local file. Nothing here imports numpy, PyAV or an HTTP client before it is needed.
+Two doors. Our own callers and users of the library call `as_recording` with what they hold. A string that came from a
+stranger goes through `parse_recording` together with the kinds that this face accepts, so that a worker can never be
+talked into reading a local file. Nothing here imports numpy, PyAV or an HTTP client before it is needed; samples are
+had by `diarist.audio.decode.decode`, and kept by the recording.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import os
 import re
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Final
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from diarist.audio.download import download
 from diarist.audio.url_rules import UrlRules, url_name
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress, ignore
+
+if TYPE_CHECKING:
+    from diarist.audio.audio import Audio
 
 MAX_STREAM_BYTES: Final = 4 << 30
 """A stream without an end (standard input, a named pipe) is refused beyond this many bytes."""
 SPOOL_BYTES: Final = 8 << 20
 """What is not seekable is kept in memory up to here, in a temporary file beyond."""
+_NAME_CHARACTERS: Final = 255
+SAMPLE_RATE: Final = 16_000
 
 
 class Kind(StrEnum):
@@ -48,59 +57,181 @@ CLI_KINDS: Final = frozenset({Kind.PATH, Kind.STDIN, Kind.URL})
 """What a person at a terminal may name."""
 WORKER_KINDS: Final = frozenset({Kind.URL, Kind.DATA_URL, Kind.BASE64, Kind.VOLUME})
 """What a job from elsewhere may name: never a path on the worker."""
+LIBRARY_KINDS: Final = CLI_KINDS | {Kind.DATA_URL, Kind.VOLUME}
+"""What a program that calls diarist may name. Only workers can read a ``volume:`` path."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A recording that is not open yet.
+class Cut:
+    """Which part of a recording is meant.
+
+    Attributes:
+        start: seconds to leave out at its start.
+        stop: the second to stop at; None for its end.
+        track: number of the audio track, from 1; None takes the default.
+    """
+
+    start: float = 0.0
+    stop: float | None = None
+    track: int | None = None
+
+
+WHOLE: Final = Cut()
+
+
+class Recording:
+    """What a caller has: a path, bytes, a binary file, a URL, a data URL, a volume path, or samples.
+
+    Made by `as_recording`, `parse_recording` and `Recording.of`. It is read when somebody needs it, and its samples are
+    kept once somebody did (`diarist.audio.decode.decode`).
 
     Attributes:
         name: short name for messages: a file name without folders, a host and file name without the query.
-        open: gives the recording's bytes as a seekable stream at its start, and cleans up afterwards. Entering raises
-            `InputError` when the recording cannot be had.
+        wire: what a job's ``audio`` field may say instead of the bytes: the URL, data URL, base64 or volume path that
+            this was made of; None where it was made of anything else.
+        cut: the part that is meant.
     """
 
-    name: str
-    open: Callable[[], AbstractContextManager[BinaryIO]]
+    __slots__ = ("_audio", "_digest", "_lock", "_opened", "cut", "name", "wire")
+
+    def __init__(
+        self,
+        name: str,
+        opened: Callable[[Progress], AbstractContextManager[BinaryIO]] | None,
+        *,
+        wire: str | None = None,
+        cut: Cut = WHOLE,
+        audio: Audio | None = None,
+    ) -> None:
+        self.name = name
+        self.wire = wire
+        self.cut = cut
+        self._opened = opened
+        self._audio = audio
+        self._digest: str | None = None
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def of(audio: Audio, name: str = "recording") -> Recording:
+        """A recording of samples that the caller has decoded or made."""
+        return Recording(name, None, audio=audio)
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.name!r}>"
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether `wire` names a place that a worker fetches it from, rather than holding it."""
+        return self.wire is not None and re.match(r"volume:|https?://", self.wire, re.IGNORECASE) is not None
+
+    @property
+    def decoded(self) -> bool:
+        """Whether its samples are at hand."""
+        return self._audio is not None
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether it has bytes to open; samples alone have none."""
+        return self._opened is not None
+
+    def part(self, start: float = 0.0, stop: float | None = None, track: int | None = None) -> Recording:
+        """Return the part of it from ``start`` to ``stop`` seconds, of one audio track; itself where that is all."""
+        cut = Cut(start, stop, track)
+        if cut == self.cut:
+            return self
+        if self._audio is not None and self._opened is None:
+            last = None if stop is None else round(stop * SAMPLE_RATE)
+            samples = self._audio.samples[round(start * SAMPLE_RATE) : last]
+            return Recording.of(replace(self._audio, samples=samples), self.name)
+        return Recording(self.name, self._opened, wire=self.wire, cut=cut)
+
+    def open(self, progress: Progress = ignore) -> AbstractContextManager[BinaryIO]:
+        """Give its bytes as a seekable stream at its start, and clean up afterwards. All of it, whatever the part is.
+
+        Args:
+            progress: called while a URL is fetched, as ``progress("download", done)``; may raise `Cancelled`.
+
+        Raises:
+            InputError: when entered, where the recording cannot be had.
+        """
+        if self._opened is None:
+            raise TypeError("a recording made of samples has no bytes")
+        return self._opened(progress)
+
+    def digest(self) -> str:
+        """SHA-256 of its bytes, in hexadecimal; read once.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        if self._digest is None:
+            with self.open() as file:
+                self._digest = digest_of(file)
+        return self._digest
+
+    def audio(self, decoder: Callable[[], Audio]) -> Audio:
+        """Return its samples, by ``decoder`` the first time; who asks meanwhile waits for that."""
+        with self._lock:
+            if self._audio is None:
+                self._audio = decoder()
+            return self._audio
 
 
-def as_source(value: Source | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO) -> Source:
-    """Make a source of something the caller already holds.
+def digest_of(file: BinaryIO) -> str:
+    """SHA-256 of a stream from where it stands, in hexadecimal; it comes back there."""
+    start = file.tell()
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    file.seek(start)
+    return digest.hexdigest()
 
-    Strings are not accepted: whether one is a path, a URL or base64 is for `parse_source` to decide under rules.
+
+def as_recording(
+    value: Recording | Audio | str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO,
+) -> Recording:
+    """Make a recording of something the caller holds.
 
     Args:
-        value: a path, the bytes of a recording, or a binary file. A file stays open and is read from where it stands.
+        value: a path, the bytes of a recording, a binary file, samples; or a string with a path, an https URL, a data
+            URL, ``-`` for standard input, or ``volume:PATH``. A file stays open and is read from where it stands.
+
+    Raises:
+        InputError: a string that is malformed.
     """
-    if isinstance(value, Source):
+    if isinstance(value, Recording):
         return value
+    if isinstance(value, str):
+        return parse_recording(value, LIBRARY_KINDS)
     if isinstance(value, os.PathLike):
-        return _path_source(Path(value))
+        return _of_path(Path(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
         data = bytes(value)
-        return Source("recording", lambda: nullcontext(io.BytesIO(data)))
-    if isinstance(value, str) or not hasattr(value, "read"):
-        raise TypeError(f"as_source takes a path object, bytes or a binary file, not {type(value).__name__}")
+        return Recording("recording", lambda _: nullcontext(io.BytesIO(data)))
+    if hasattr(value, "samples"):  # Audio, which is not imported here, for it needs numpy
+        return Recording.of(cast("Audio", value))
+    if not hasattr(value, "read"):
+        raise TypeError(f"a recording is a path, a URL, bytes, a binary file or Audio, not {type(value).__name__}")
     name = getattr(value, "name", None)
-    file: BinaryIO = value
-    return Source(Path(name).name if isinstance(name, str) else "recording", lambda: _seekable(file))
+    file = value
+    return Recording(Path(name).name if isinstance(name, str) else "recording", lambda _: _seekable(file))
 
 
-def parse_source(
+def parse_recording(
     text: str,
     allowed: frozenset[Kind],
     *,
     volume: Path | None = None,
     rules: UrlRules = UrlRules(),
     max_bytes: int = MAX_STREAM_BYTES,
-) -> Source:
-    """Make a source of a string that a user wrote. Nothing is read, resolved or fetched before the source is opened.
+) -> Recording:
+    """Make a recording of a string that a user wrote. Nothing is read, resolved or fetched before it is opened.
 
     Args:
         text: a path, ``-``, an https URL, a data URL, base64 or ``volume:FOLDER/FILE``.
         allowed: the kinds this caller accepts, e.g. `CLI_KINDS` or `WORKER_KINDS`. Paths and base64 cannot be told
             apart, so at most one of them.
-        volume: the folder that ``volume:`` paths start from; None refuses them.
+        volume: the folder that ``volume:`` paths start from; None refuses to open them.
         rules: what URLs may reach, and their limits.
         max_bytes: the most that base64 or a data URL may decode to.
 
@@ -120,19 +251,24 @@ def parse_source(
         )
     match kind:
         case Kind.STDIN:
-            return Source("standard input", _standard_input)
+            return Recording("standard input", lambda _: _standard_input())
         case Kind.URL:
-            return Source(url_name(text, rules), lambda: _downloaded(text, rules))
+            return Recording(url_name(text, rules), lambda progress: _downloaded(text, rules, progress), wire=text)
         case Kind.DATA_URL:
             data = _decode_data_url(text, max_bytes)
-            return Source("data URL", lambda: nullcontext(io.BytesIO(data)))
+            return Recording(_name_in_data_url(text), lambda _: nullcontext(io.BytesIO(data)), wire=text)
         case Kind.BASE64:
             data = _decode_base64(text, max_bytes)
-            return Source("base64 audio", lambda: nullcontext(io.BytesIO(data)))
+            return Recording("base64 audio", lambda _: nullcontext(io.BytesIO(data)), wire=text)
         case Kind.VOLUME:
-            return _volume_source(text.removeprefix("volume:"), volume)
+            return _of_volume(text, volume)
         case Kind.PATH:
-            return _path_source(Path(text))
+            return _of_path(Path(text))
+
+
+def data_url(data: bytes, name: str) -> str:
+    """Write a file and its name as a data URL, as `parse_recording` reads it."""
+    return f"data:;name={quote(name, safe='')};base64,{base64.b64encode(data).decode()}"
 
 
 def _kind(text: str, allowed: frozenset[Kind]) -> Kind:
@@ -147,8 +283,8 @@ def _kind(text: str, allowed: frozenset[Kind]) -> Kind:
     return Kind.BASE64 if Kind.BASE64 in allowed else Kind.PATH
 
 
-def _path_source(path: Path) -> Source:
-    return Source(path.name or str(path), lambda: _opened_path(path, path.name or str(path)))
+def _of_path(path: Path) -> Recording:
+    return Recording(path.name or str(path), lambda _: _opened_path(path, path.name or str(path)))
 
 
 @contextmanager
@@ -172,10 +308,11 @@ def _opened_path(path: Path, name: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _volume_source(relative: str, volume: Path | None) -> Source:
+def _of_volume(text: str, volume: Path | None) -> Recording:
+    relative = text.removeprefix("volume:")
     name = relative.rpartition("/")[2] or "volume: path"
     if volume is None:
-        raise InputError("volume_refused", "volume: paths need a network volume, and none is attached here.")
+        return Recording(name, lambda _: _no_volume(), wire=text)
     try:
         root = volume.resolve()
         path = (root / relative).resolve()
@@ -184,7 +321,13 @@ def _volume_source(relative: str, volume: Path | None) -> Source:
         inside = False
     if not inside:
         raise InputError("volume_refused", f"{name!r} is not inside the volume.", "Name a file below its root.")
-    return Source(name, lambda: _opened_path(path, name))
+    return Recording(name, lambda _: _opened_path(path, name), wire=text)
+
+
+@contextmanager
+def _no_volume() -> Iterator[BinaryIO]:
+    raise InputError("volume_refused", "volume: paths need a network volume, and none is attached here.")
+    yield
 
 
 @contextmanager
@@ -196,9 +339,9 @@ def _standard_input() -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _downloaded(url: str, rules: UrlRules) -> Iterator[BinaryIO]:
+def _downloaded(url: str, rules: UrlRules, progress: Progress) -> Iterator[BinaryIO]:
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-        download(url, spool, rules)
+        download(url, spool, rules, progress)
         spool.seek(0)
         yield spool  # type: ignore[misc]  # typeshed: SpooledTemporaryFile is not a BinaryIO, though it acts as one
 
@@ -223,6 +366,13 @@ def _seekable(file: BinaryIO) -> Iterator[BinaryIO]:
             spool.write(block)
         spool.seek(0)
         yield spool  # type: ignore[misc]
+
+
+def _name_in_data_url(text: str) -> str:
+    """The file name that a data URL carries, for messages; without folders and what a terminal would obey."""
+    given = re.search(r";name=([^;,]*)", text[: text.find(",")], re.IGNORECASE)
+    name = unquote(given[1], errors="replace").replace("\\", "/").rpartition("/")[2] if given else ""
+    return "".join(letter for letter in name if letter.isprintable()).strip()[:_NAME_CHARACTERS] or "data URL"
 
 
 def _decode_data_url(text: str, max_bytes: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Audio for the wire: lossless FLAC while it fits, then Opus.
+"""A recording for the wire: its own bytes while they fit, then lossless FLAC, then Opus.
 
 An hour of speech is 230 MB of samples, about 58 MB of FLAC, and 6.5 MB of Opus when packed for a request of 10 MB of
 base64 (``benchmarks/audio.py``).
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.recording import WHOLE, Recording, as_recording
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress, ignore
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
@@ -34,11 +36,45 @@ class Packed(NamedTuple):
 
     Attributes:
         data: a whole file.
-        codec: ``"flac"`` (bit-exact) or ``"opus"`` (Ogg/Opus).
+        codec: ``"original"`` (the caller's own bytes), ``"flac"`` (bit-exact) or ``"opus"`` (Ogg/Opus).
+        seconds: its length; for the caller's own bytes what their header says, None where it says nothing.
+        warnings: what was wrong with the recording, as far as it was decoded here.
     """
 
     data: bytes
-    codec: Literal["flac", "opus"]
+    codec: Literal["original", "flac", "opus"]
+    seconds: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def pack_recording(recording: Recording, max_bytes: int | None, progress: Progress = ignore) -> Packed:
+    """Make a recording ready to be sent: as it is if that fits, else as `pack` does.
+
+    Its own bytes are sent where they are at hand and all of it is meant; then nothing is decoded here, and whoever
+    receives it decodes as this machine would. They are looked at, so that what is no recording is not sent at all.
+
+    Args:
+        recording: what to send.
+        max_bytes: room for the file; None where there is no limit.
+        progress: told of reading it; may raise `Cancelled`.
+
+    Raises:
+        InputError: it cannot be had, is no recording, or does not fit (``audio_too_large``).
+    """
+    from diarist.audio.decode import decode, probe
+
+    if recording.has_bytes and recording.cut == WHOLE and not recording.decoded:
+        with recording.open(progress) as file:
+            data = file.read() if max_bytes is None else file.read(max_bytes + 1)
+        if data and (max_bytes is None or len(data) <= max_bytes):
+            own = as_recording(data)
+            own.name = recording.name
+            return Packed(data, "original", probe(own))
+    audio = decode(recording, progress=progress)
+    if max_bytes is None:
+        return Packed(encode_flac(audio), "flac", audio.duration, audio.warnings)
+    packed = pack(audio, max_bytes)
+    return packed._replace(seconds=audio.duration, warnings=audio.warnings)
 
 
 def encode_flac(audio: Audio) -> bytes:

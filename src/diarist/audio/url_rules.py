@@ -50,6 +50,11 @@ def url_name(url: str, rules: UrlRules = UrlRules()) -> str:
 
 
 def checked_url(url: str, rules: UrlRules, base: httpx.URL | None = None) -> httpx.URL:
+    """Read a URL, from a page at ``base`` if given.
+
+    Raises:
+        InputError: it is none, or none that `rules` accept (``url_refused``).
+    """
     import httpx
 
     try:
@@ -69,6 +74,7 @@ def checked_url(url: str, rules: UrlRules, base: httpx.URL | None = None) -> htt
 
 
 def host_and_file(target: httpx.URL) -> str:
+    """Name a URL for messages; see `url_name`."""
     file = target.path.rstrip("/").rpartition("/")[2][-80:]
     name = f"{file} on {target.host}" if file else target.host
     return "".join(char if char.isprintable() else "?" for char in name)

@@ -78,14 +78,13 @@ def emulate(
         if file is None:
             _until_stopped(_how_to_use(architecture.value, emulator.environ))
             return
-        from diarist.audio.decode import decode
-        from diarist.audio.recording import CLI_KINDS, parse_source
+        from diarist.audio.recording import CLI_KINDS, parse_recording
         from diarist.runpod.settings import open_pipeline
 
         with report.file(Path(file).name, diarize=diarize):
-            audio = decode(parse_source(file, CLI_KINDS))
+            recording = parse_recording(file, CLI_KINDS)
             pipeline = open_pipeline(f"runpod:{architecture.value}", emulator.environ)
-            transcript = pipeline.transcribe(audio, Options(diarize=diarize), report.progress)
+            transcript = pipeline.transcribe(recording, Options(diarize=diarize), report.progress)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
         print_out(transcript, format_name, Path(file).stem)

@@ -16,7 +16,7 @@ from diarist.files import absolute, is_folder, why
 from diarist.model.errors import InputError
 
 
-class Recording(NamedTuple):
+class Named(NamedTuple):
     """A recording that someone named.
 
     Attributes:
@@ -28,7 +28,7 @@ class Recording(NamedTuple):
     name: PurePath
 
 
-def find_recordings(paths: Sequence[str], say: Callable[[str], None] = lambda _: None) -> list[Recording]:
+def find_recordings(paths: Sequence[str], say: Callable[[str], None] = lambda _: None) -> list[Named]:
     """Find what the arguments mean: files, URLs and ``-`` as they are, and what lies in folders, each only once.
 
     Args:
@@ -38,7 +38,7 @@ def find_recordings(paths: Sequence[str], say: Callable[[str], None] = lambda _:
     Raises:
         InputError: a folder may not be read, or holds no recordings.
     """
-    found: dict[str, Recording] = {}
+    found: dict[str, Named] = {}
     for path in paths:
         for recording in _expand(path, say):
             found.setdefault(identity(recording.source), recording)
@@ -57,9 +57,9 @@ def check_readable(source: str) -> None:
         InputError: the file is not there or may not be read, the URL is of a kind that is refused, or standard input is
             a terminal.
     """
-    from diarist.audio.recording import CLI_KINDS, parse_source
+    from diarist.audio.recording import CLI_KINDS, parse_recording
 
-    opened = parse_source(source, CLI_KINDS)
+    recording = parse_recording(source, CLI_KINDS)
     if "://" in source or (source == "-" and sys.stdin is not None and not sys.stdin.isatty()):
         return
     try:
@@ -67,19 +67,19 @@ def check_readable(source: str) -> None:
     except (OSError, ValueError):
         is_stream = False
     if not is_stream:
-        with opened.open():
+        with recording.open():
             pass
 
 
-def _expand(path: str, say: Callable[[str], None]) -> Iterator[Recording]:
+def _expand(path: str, say: Callable[[str], None]) -> Iterator[Named]:
     if path == "-":
-        yield Recording(path, PurePath("stdin"))
+        yield Named(path, PurePath("stdin"))
     elif "://" in path:
-        yield Recording(path, PurePath(_url_name(path)))
+        yield Named(path, PurePath(_url_name(path)))
     elif is_folder(path):
         yield from _inside(path, say)
     else:
-        yield Recording(path, PurePath(PurePath(path).name or path))
+        yield Named(path, PurePath(PurePath(path).name or path))
 
 
 def _url_name(url: str) -> str:
@@ -91,7 +91,7 @@ def _url_name(url: str) -> str:
     return name if name.strip(". ") else "download"
 
 
-def _inside(folder: str, say: Callable[[str], None]) -> Iterator[Recording]:
+def _inside(folder: str, say: Callable[[str], None]) -> Iterator[Named]:
     closed: list[OSError] = []
     others: Counter[str] = Counter()
     found = []
@@ -122,7 +122,7 @@ def _inside(folder: str, say: Callable[[str], None]) -> Iterator[Recording]:
         files = _counted(others.total(), "file")
         say(f"{folder}: passed over {files} not named like recordings: {kinds}{more}. Name a file itself to try it.")
     for file in sorted(found):
-        yield Recording(str(file), file.relative_to(folder))
+        yield Named(str(file), file.relative_to(folder))
 
 
 def _counted(count: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Final
 
-from diarist.cli.inputs import Recording
+from diarist.cli.inputs import Named
 from diarist.files import absolute
 from diarist.formats import FORMATS
 
@@ -18,7 +18,7 @@ MAX_NAME_BYTES: Final = 255
 """The longest name of a file that common file systems take."""
 
 
-def name_files(recordings: Sequence[Recording], out: Path, formats: Sequence[str]) -> list[dict[str, Path]]:
+def name_files(recordings: Sequence[Named], out: Path, formats: Sequence[str]) -> list[dict[str, Path]]:
     """Give every recording files of its own below ``out``.
 
     They are called after the recording; where two would have the same, also on a file system that knows no case, both
@@ -51,7 +51,7 @@ def name_files(recordings: Sequence[Recording], out: Path, formats: Sequence[str
     return found
 
 
-def _candidates(recording: Recording) -> tuple[PurePath, PurePath, PurePath]:
+def _candidates(recording: Named) -> tuple[PurePath, PurePath, PurePath]:
     name = recording.name
     stem = name.with_suffix("") if name.suffix else name
     folder = ""

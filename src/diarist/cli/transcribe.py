@@ -9,10 +9,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diarist.audio.recording import CLI_KINDS, Cut, parse_recording
 from diarist.cli import complete
 from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
@@ -21,6 +22,7 @@ from diarist.cli.times import parse_time
 from diarist.files import is_file, why
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
+from diarist.places import Wanted, open_place
 
 if TYPE_CHECKING:
     from diarist.model.transcript import Transcript
@@ -220,35 +222,37 @@ def transcribe(
         temperature=temperature,
     )
     on = on.lower()
-    part = {"track": track, "start": start or 0.0, "stop": stop}
+    part = Cut(start or 0.0, stop, track)
     passed_over: list[str] = []
     jobs = plan_jobs(paths, formats, out, passed_over.append)
     check_jobs(jobs, overwrite=overwrite)
     with reporter(quiet=quiet, as_json=json_progress) as report:
         for line in passed_over:
             report.note(line)
-        if on == "local":
-            if audio_store:
-                raise InputError("not_here", "--audio-store is for --on runpod:….", "Leave it out.")
-            naming = _naming(speakers_named, same_speakers)
-            with report.task("loading models"):
-                pipeline = _local(model, diarizer, options, device, threads, report, naming)
-        elif (model, diarizer, device, threads) != ("auto", "auto", "auto", None) or speakers_named or same_speakers:
+        if threads is not None:  # numpy, which reads this when it is first imported, would use all cores
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
+        wanted = Wanted(
+            model=model,
+            diarizer=diarizer if diarize else None,
+            language=options.language,
+            device=device,
+            threads=threads,
+            audio_store=audio_store,
+        )
+        naming = _naming(speakers_named, same_speakers)
+        with report.task("loading models" if on == "local" else "connecting"):
+            pipeline = open_place(on, wanted, progress=report.progress, note=report.note)
+        if naming is not None and not pipeline.knows_voices:
             raise InputError(
                 "not_there",
-                "--model, --diarizer, --device, --threads, --speakers-named and --same-speakers are for engines here, "
-                f"not on {on}.",
-                "Leave them out: the endpoint has its own.",
+                f"--speakers-named and --same-speakers need voices, which {on} does not return.",
+                "Leave them out, or use --on runpod:split.",
             )
-        else:
-            from diarist.runpod.settings import open_pipeline
-
-            pipeline = open_pipeline(on, audio_store=audio_store)
         summary = Summary()
         deliver = partial(_deliver, overwrite=overwrite)
-        listen = partial(_transcribe, pipeline=pipeline, options=options, channels=channels, report=report, part=part)
+        hear = partial(_hear, pipeline=pipeline, options=options, channels=channels, report=report, naming=naming)
         work = partial(
-            _run, listen=listen, start=start or 0.0, diarize=diarize, report=report, deliver=deliver, summary=summary
+            _run, hear=partial(hear, part=part), diarize=diarize, report=report, deliver=deliver, summary=summary
         )
         batch = len(jobs) > 1
         places = [f"{number} of {len(jobs)}" if batch else "" for number in range(1, len(jobs) + 1)]
@@ -259,31 +263,6 @@ def transcribe(
             done = len(jobs) - len(failed)
             report.problem(f"{done} of {len(jobs)} recordings transcribed; failed: {', '.join(failed)}.")
             raise typer.Exit(1)
-
-
-def _local(
-    model: str,
-    diarizer: str,
-    options: Options,
-    device: str,
-    threads: int | None,
-    report: Reporter,
-    naming: Naming | None,
-) -> Pipeline:
-    if threads is not None:  # numpy, which reads this when it is first imported, would use all cores
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
-    from diarist.engines import load
-
-    return load(
-        model,
-        diarizer if options.diarize else None,
-        language=options.language,
-        device=device,
-        threads=threads,
-        progress=report.progress,
-        note=report.note,
-        naming=naming,
-    )
 
 
 def _naming(named: bool, shared: bool) -> Naming | None:
@@ -324,8 +303,7 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
 def _run(
     job: Job,
     *,
-    listen: Callable[[Job], Transcript],
-    start: float,
+    hear: Callable[[Job], Transcript],
     diarize: bool,
     report: Reporter,
     batch: bool,
@@ -337,8 +315,7 @@ def _run(
     began = time.monotonic()
     try:
         with report.file(job.name, place, diarize=diarize):
-            heard = listen(job)
-        transcript = heard.shifted(start)
+            transcript = hear(job)
         seconds = time.monotonic() - began
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
@@ -355,32 +332,28 @@ def _run(
             raise
         report.problem(f"{job.name}: {type(error).__name__}, a fault of diarist. Alone, this file shows where.")
         return False
-    summary.add(heard.duration, seconds, job.targets.values())
+    summary.add(transcript.duration, seconds, job.targets.values())
     return True
 
 
-def _transcribe(
-    job: Job, *, pipeline: Pipeline, options: Options, channels: Channels, report: Reporter, part: dict[str, Any]
+def _hear(
+    job: Job,
+    *,
+    part: Cut,
+    pipeline: Pipeline,
+    options: Options,
+    channels: Channels,
+    naming: Naming | None,
+    report: Reporter,
 ) -> Transcript:
-    """Transcribe a recording, or a part of it; times are those of the part."""
-    from diarist.audio.decode import decode, decode_channels
-    from diarist.audio.recording import CLI_KINDS, parse_source
-
-    source = parse_source(job.source, CLI_KINDS)
-    if channels is Channels.SEPARATE:
+    recording = parse_recording(job.source, CLI_KINDS).part(part.start, part.stop, part.track)
+    if channels is Channels.MIX:
+        transcript = pipeline.transcribe(recording, options, report.progress, naming=naming)
+    else:
         from diarist.pipelines.channels import transcribe_channels
 
-        return transcribe_channels(
-            decode_channels(source, progress=report.progress, **part), pipeline, options, report.progress
-        )
-    by_reference = getattr(pipeline, "transcribe_recording", None)
-    if by_reference is not None and "://" in job.source and not any(part.values()):
-        from diarist.runpod.pipelines import Recording
-
-        # Endpoints fetch a URL themselves: it need not come here and be sent on.
-        referred: Transcript = by_reference(Recording.reference(job.source), options, report.progress)
-        return referred
-    return pipeline.transcribe(decode(source, progress=report.progress, **part), options, report.progress)
+        transcript = transcribe_channels(recording, pipeline, options, report.progress, naming=naming)
+    return transcript.shifted(part.start)
 
 
 def _deliver(transcript: Transcript, job: Job, *, overwrite: bool) -> None:

@@ -11,9 +11,10 @@ transcript.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 
@@ -46,6 +47,17 @@ class AudioJob(_Strict, frozen=True):
     result_put_url: str | None = None
     request_id: str | None = None
 
+    own: ClassVar[frozenset[str]] = frozenset()
+    """Fields that mean something else here than the option of that name."""
+
+    def options(self) -> Options:
+        """Return what is asked, as engines take it.
+
+        Raises:
+            InputError: a value is out of range, or contradicts another.
+        """
+        return Options(**{name: getattr(self, name) for name in _shared(type(self))})
+
     def __post_init__(self) -> None:
         _check(bool(self.audio.strip()), "audio", "is empty")
         _check(
@@ -73,10 +85,6 @@ class DiarizationJob(AudioJob, frozen=True):
         AudioJob.__post_init__(self)
         _check(self.diarize, "diarize", "must be true: this endpoint only diarizes")
 
-    def options(self) -> Options:
-        """Return what is asked, as engines take it."""
-        return Options(num_speakers=self.num_speakers, min_speakers=self.min_speakers, max_speakers=self.max_speakers)
-
 
 class TextJob(AudioJob, frozen=True):
     """What jobs that return text share.
@@ -101,14 +109,6 @@ class TextJob(AudioJob, frozen=True):
     task: Literal["transcribe", "translate"] = "transcribe"
     include_diarization_in_text: bool | None = None
 
-    def _asked(self) -> dict[str, Any]:
-        return {
-            "language": self.language,
-            "temperature": self.temperature,
-            "hotwords": self.hotwords,
-            "task": self.task,
-        }
-
 
 class GivenTurn(_Strict, frozen=True):
     """One turn that the caller already knows, in seconds."""
@@ -125,6 +125,8 @@ class TranscriptionJob(TextJob, frozen=True):
         diarize: true only together with ``diarization_segments``.
         diarization_segments: turns found elsewhere; the worker gives each word its speaker.
     """
+
+    own: ClassVar[frozenset[str]] = frozenset({"diarize"})
 
     diarize: bool | None = None
     diarization_segments: tuple[GivenTurn, ...] | None = None
@@ -145,8 +147,8 @@ class TranscriptionJob(TextJob, frozen=True):
         _check(len(turns) <= MAX_GIVEN_TURNS, "diarization_segments", f"holds more than {MAX_GIVEN_TURNS} turns")
 
     def options(self) -> Options:
-        """Return what is asked, as engines take it."""
-        return Options(**self._asked(), diarize=False)
+        """See `AudioJob.options`."""
+        return dataclasses.replace(TextJob.options(self), diarize=False)
 
     def diarization(self, duration: float) -> Diarization | None:
         """Return the caller's turns as a diarization of a recording of ``duration`` seconds."""
@@ -181,16 +183,21 @@ class SpeakerTextJob(TextJob, frozen=True):
     max_speakers: int | None = None
     on_diarization_failure: Literal["warn", "fail"] = "warn"
 
-    def options(self) -> Options:
-        """Return what is asked, as engines take it."""
-        return Options(
-            **self._asked(),
-            diarize=self.diarize,
-            num_speakers=self.num_speakers,
-            min_speakers=self.min_speakers,
-            max_speakers=self.max_speakers,
-            on_diarization_failure=self.on_diarization_failure,
-        )
+
+def _shared(kind: type[AudioJob]) -> list[str]:
+    """The fields of a job that are options of the same name and meaning."""
+    known = {field.name for field in dataclasses.fields(Options)} - kind.own
+    return [name for name in kind.__struct_fields__ if name in known]
+
+
+def job_fields(kind: type[AudioJob], options: Options) -> dict[str, Any]:
+    """Write options as the fields of a job, for a client: those that the endpoint takes and that are not its defaults.
+
+    What the endpoint has no field for is another endpoint's to do.
+    """
+    usual = Options()
+    asked = {name: getattr(options, name) for name in _shared(kind)}
+    return {name: value for name, value in asked.items() if value != getattr(usual, name)}
 
 
 J = TypeVar("J", DiarizationJob, TranscriptionJob, SpeakerTextJob)

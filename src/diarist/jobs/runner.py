@@ -1,8 +1,14 @@
-"""Running jobs on whoever's platform."""
+"""Running jobs, on whoever's platform: what all workers share.
+
+`Worker` turns a job into an output or an error string: it checks the job, lets several jobs prepare (download, decode)
+while one computes, honours cancellation, joins duplicates, and never returns what the platform would lose: results are
+serialised and measured here, and progress is awaited before the result. What is done is a `Service`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import threading
@@ -10,7 +16,6 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -19,6 +24,7 @@ from diarist.jobs.response import Output
 from diarist.jobs.wire_errors import write_error
 from diarist.model.errors import Cancelled, DiaristError, EngineError
 from diarist.model.progress import Progress
+from diarist.pipelines.bridge import in_thread
 
 log = logging.getLogger("diarist.worker")
 
@@ -54,20 +60,21 @@ class Service(Protocol):
     def read(self, value: object) -> AudioJob:
         """Check a job's input; raises `FieldError`."""
 
-    def prepare(self, job: AudioJob) -> object:
-        """Download and decode. May run while other jobs work."""
+    async def prepare(self, job: AudioJob, report: Progress) -> object:
+        """Get what the work needs: download and decode. May run while other jobs work."""
 
-    def work(self, job: AudioJob, prepared: object, report: Progress) -> Output:
-        """Compute. ``report`` raises `Cancelled` once the job is cancelled."""
+    async def work(self, job: AudioJob, prepared: object, report: Progress) -> Output:
+        """Compute. Where it does so in a thread, ``report`` raises `Cancelled` once the job is cancelled."""
 
 
 class Worker:
-    """Handles jobs for one service.
+    """Handles jobs for one service, on one event loop. A job that only waits holds no thread.
 
     Args:
         service: what the endpoint does.
         send_progress: how progress reaches the platform; None sends none.
         max_result_bytes: larger results go to the job's ``result_put_url``.
+        upload: puts a result there.
     """
 
     def __init__(
@@ -82,8 +89,7 @@ class Worker:
         self._send_progress = send_progress
         self._max_result_bytes = max_result_bytes
         self._upload = upload
-        self._io = ThreadPoolExecutor(service.concurrency, "diarist-io")
-        self._slots = ThreadPoolExecutor(service.slots, "diarist-slot")
+        self._slots = asyncio.Semaphore(service.slots)
         self._done: OrderedDict[str, asyncio.Future[str]] = OrderedDict()
 
     async def handle(self, job: dict[str, Any]) -> Any:
@@ -151,11 +157,12 @@ class Worker:
             loop.call_soon_threadsafe(progress.update, stage, done)
 
         try:
-            prepared = await loop.run_in_executor(self._io, self.service.prepare, request)
-            output = await loop.run_in_executor(self._slots, self.service.work, request, prepared, report)
+            prepared = await self.service.prepare(request, report)
+            async with self._slots:
+                output = await self.service.work(request, prepared, report)
             body = _serialise(output)
             if len(body.encode()) > self._max_result_bytes:
-                return await loop.run_in_executor(self._io, self._put, body.encode(), request)
+                return await in_thread(lambda _: self._put(body.encode(), request), report)
             return body
         finally:
             cancelled.set()  # a thread that still runs stops at its next report
@@ -179,9 +186,10 @@ class Worker:
 
 
 def _same_work(job_id: str, value: object) -> str:
-    """What two deliveries of the same work have in common."""
-    if isinstance(value, dict) and isinstance(value.get("request_id"), str) and isinstance(value.get("audio"), str):
-        return f"request {value['request_id']} for {hash(value['audio'])}"
+    """What two deliveries of the same work have in common: the platform's id, or the caller's and all that it asks."""
+    if isinstance(value, dict) and isinstance(value.get("request_id"), str):
+        whole = json.dumps(value, sort_keys=True, default=repr)
+        return f"request {hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()}"
     return f"job {job_id}"
 
 
@@ -217,6 +225,7 @@ def _serialise(output: Output) -> str:
 
 
 def failure(error: DiaristError, *, refresh: bool = False) -> str:
+    """Write a failed job's answer, as JSON. ``refresh`` asks the platform for a new worker."""
     refresh = refresh or _out_of_memory(error)
     return json.dumps({"error": write_error(error), **({"refresh_worker": True} if refresh else {})})
 

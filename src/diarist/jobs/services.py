@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode
-from diarist.audio.recording import WORKER_KINDS, parse_source
+from diarist.audio.recording import WORKER_KINDS, Recording, parse_recording
 from diarist.audio.url_rules import UrlRules
 from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.jobs.response import Output, diarization_output, transcript_output, transcription_output
@@ -20,7 +19,8 @@ from diarist.jobs.runner import CONCURRENCY, phase
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
-from diarist.model.transcript import Diarization, Transcription
+from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.local import hear, tell_apart
 
 if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
@@ -36,8 +36,6 @@ MAX_SECONDS: Final = 4 * 3600.0
 MIN_SECONDS: Final = 0.1
 """Shorter than any word."""
 
-L = TypeVar("L", Transcription, Diarization)
-
 
 class _EngineService:
     """What services with engines share: jobs in, decoded audio out, one computation at a time."""
@@ -49,15 +47,18 @@ class _EngineService:
         self._rules = rules
         self._max_seconds = _number(env, "DIARIST_MAX_SECONDS", MAX_SECONDS)
 
-    def prepare(self, job: AudioJob) -> Audio:
+    async def prepare(self, job: AudioJob, report: Progress) -> Recording:
         """Download and decode a job's recording.
 
         Raises:
             FieldError: it cannot be had, is not audio, too short or too long.
         """
+        return await in_thread(lambda inner: self._decoded(job, inner), report)
+
+    def _decoded(self, job: AudioJob, report: Progress) -> Recording:
         try:
-            source = parse_source(job.audio, WORKER_KINDS, volume=VOLUME, rules=self._rules)
-            audio = decode(source, max_seconds=self._max_seconds)
+            recording = parse_recording(job.audio, WORKER_KINDS, volume=VOLUME, rules=self._rules)
+            audio = decode(recording, max_seconds=self._max_seconds, progress=report)
         except InputError as error:
             raise FieldError(
                 error.code, error.message, error.hint, field="audio", http_status=error.http_status
@@ -69,7 +70,7 @@ class _EngineService:
                 f"Send at least {MIN_SECONDS} s.",
                 field="audio",
             )
-        return audio
+        return recording
 
 
 class SingleService(_EngineService):
@@ -83,9 +84,9 @@ class SingleService(_EngineService):
         """See `Service`."""
         return read_job(SpeakerTextJob, value)
 
-    def work(self, job: SpeakerTextJob, prepared: Audio, report: Progress) -> Output:
+    async def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
         """See `Service`."""
-        return transcript_output(self._pipeline.transcribe(prepared, job.options(), report), job)
+        return transcript_output(await self._pipeline.atranscribe(prepared, job.options(), report), job)
 
 
 class TranscriptionService(_EngineService):
@@ -99,10 +100,11 @@ class TranscriptionService(_EngineService):
         """See `Service`."""
         return read_job(TranscriptionJob, value)
 
-    def work(self, job: TranscriptionJob, prepared: Audio, report: Progress) -> Output:
+    async def work(self, job: TranscriptionJob, prepared: Recording, report: Progress) -> Output:
         """See `Service`."""
-        given = job.diarization(prepared.duration)
-        words = _warned(self._transcriber.transcribe(prepared, job.options(), report), prepared)
+        audio = decode(prepared)
+        given = job.diarization(audio.duration)
+        words = await in_thread(lambda inner: hear(self._transcriber, audio, job.options(), inner), report)
         if job.response_format == "diarist" and given is None:
             return transcription_output(words)
         return transcript_output(attribute(words, given), job)
@@ -119,9 +121,10 @@ class DiarizationService(_EngineService):
         """See `Service`."""
         return read_job(DiarizationJob, value)
 
-    def work(self, job: DiarizationJob, prepared: Audio, report: Progress) -> Output:
+    async def work(self, job: DiarizationJob, prepared: Recording, report: Progress) -> Output:
         """See `Service`."""
-        turns = _warned(self._diarizer.diarize(prepared, job.options(), report), prepared)
+        audio = decode(prepared)
+        turns = await in_thread(lambda inner: tell_apart(self._diarizer, audio, job.options(), inner), report)
         return diarization_output(turns, job)
 
 
@@ -188,7 +191,3 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
         return float(text) if text else default
     except ValueError:
         raise InputError("bad_setting", f"{name} must be a number, not {text!r}.") from None
-
-
-def _warned(noun: L, audio: Audio) -> L:
-    return dataclasses.replace(noun, warnings=(*audio.warnings, *noun.warnings)) if audio.warnings else noun

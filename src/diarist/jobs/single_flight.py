@@ -2,64 +2,56 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
-from diarist.model.errors import Cancelled
-from diarist.model.transcript import Transcript
+import anyio
 
-_LOOK_SECONDS: Final = 0.1
+T = TypeVar("T")
 
 
-class SingleFlight:
-    """Runs identical work once at a time; who comes later waits for the result of who came first."""
+class SingleFlight(Generic[T]):
+    """Runs identical work once at a time; who comes later waits for the result of who came first.
+
+    For one event loop. aiocache and asyncstdlib's caches were looked at: they keep results, and do not wait for work.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._flights: dict[str, Future[Transcript]] = {}
+        self._flights: dict[str, _Flight[T]] = {}
 
-    def run(self, key: str, work: Callable[[], Transcript], report: Callable[[], None]) -> Transcript:
-        """Return ``work()``, or what the same work that is under way returns.
+    async def run(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what ``work`` returns, or what the same work that is under way returns.
 
         Args:
             key: what makes two pieces of work the same.
             work: does it.
-            report: called while waiting for somebody else; may raise `Cancelled`.
 
         Raises:
-            Exception: whatever ``work`` raised, here or there; a cancellation there is not one here.
+            Exception: whatever ``work`` raised, here or there. A cancellation there is not one here: then this caller
+                does the work.
         """
-        while True:
-            with self._lock:
-                flight = self._flights.get(key)
-                if flight is None:
-                    own = self._flights[key] = Future()
-                    break
-            try:
-                return _joined(flight, report)
-            except CancelledError:
-                continue  # the first one gave up, so somebody else must do it
+        while (flight := self._flights.get(key)) is not None:
+            await flight.landed.wait()
+            if flight.error is not None:
+                raise flight.error
+            if flight.result:
+                return flight.result[0]
+        flight = self._flights[key] = _Flight()
         try:
-            result = work()
-        except BaseException as error:
-            with self._lock:
-                del self._flights[key]
-            if isinstance(error, Cancelled) or not isinstance(error, Exception):
-                own.cancel()
-            else:
-                own.set_exception(error)
+            flight.result.append(await work())
+        except Exception as error:
+            flight.error = error
             raise
-        with self._lock:
+        finally:
             del self._flights[key]
-        own.set_result(result)
-        return result
+            flight.landed.set()
+        return flight.result[0]
 
 
-def _joined(flight: Future[Transcript], report: Callable[[], None]) -> Transcript:
-    while True:
-        try:
-            return flight.result(timeout=_LOOK_SECONDS)
-        except TimeoutError:
-            report()
+class _Flight(Generic[T]):
+    """Work under way. Landed with neither result nor error, it was given up."""
+
+    def __init__(self) -> None:
+        self.landed = anyio.Event()
+        self.result: list[T] = []
+        self.error: Exception | None = None

@@ -108,6 +108,7 @@ class Transcription:
         spoken_language: that of the speech, which a translation does not share; None where the engine knows none.
         task: ``"transcribe"`` or ``"translate"``; None where it is not known.
         temperature: how much chance played in decoding, 0 to 1; None where it is not known.
+        peak: largest magnitude of the recording's samples, 1 is full scale; None where nobody looked.
     """
 
     words: tuple[Word, ...]
@@ -119,6 +120,7 @@ class Transcription:
     spoken_language: str | None = None
     task: Literal["transcribe", "translate"] | None = None
     temperature: float | None = None
+    peak: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

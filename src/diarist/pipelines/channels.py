@@ -11,10 +11,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from diarist.attribution import segment
 from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.decode import decode_channels
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from diarist.pipelines.base import Pipeline
+    from diarist.pipelines.base import Naming, Pipeline, Source
 
 BLEED_DB: Final = 12.0
 """Decibels below the loudest channel at which speech is bleed, where that channel has speech too. Headset and telephone
@@ -48,26 +49,36 @@ Level = Callable[[int, Span], float]
 
 
 def transcribe_channels(
-    channels: Sequence[Audio], pipeline: Pipeline, options: Options = Options(), progress: Progress = ignore
+    recording: Source | Sequence[Audio],
+    pipeline: Pipeline,
+    options: Options = Options(),
+    progress: Progress = ignore,
+    *,
+    naming: Naming | None = None,
 ) -> Transcript:
     """Transcribe a recording whose channels are separate parties.
 
     Args:
-        channels: each mono, 16 kHz, of the same recording; see `diarist.audio.decode.decode_channels`.
+        recording: what there is; or its channels, each mono, 16 kHz (`diarist.audio.decode.decode_channels`).
         pipeline: transcribes one channel.
         options: what was asked. A number of speakers is that of the whole recording.
         progress: called with the mean over channels; may raise `Cancelled`.
+        naming: gives known speakers their names.
 
     Raises:
         InputError: there are no channels, or more than `MAX_CHANNELS`.
         DiaristError: what the pipeline raised.
     """
+    if isinstance(recording, (list, tuple)):
+        channels: Sequence[Audio] = recording
+    else:
+        channels = decode_channels(cast("Source", recording), progress=progress)
     if not 1 <= len(channels) <= MAX_CHANNELS:
         raise InputError("bad_channels", f"{len(channels)} channels cannot be separate parties.", "Use --channels mix.")
     level, same = _levels(channels)
     same = same and len(channels) > 1
     if len(channels) == 1 or same:
-        single = pipeline.transcribe(max(channels, key=lambda audio: audio.peak), options, progress)
+        single = pipeline.transcribe(max(channels, key=lambda audio: audio.peak), options, progress, naming=naming)
         note = "All channels hold the same sound, so they were not taken for separate parties."
         return replace(single, warnings=(*single.warnings, note)) if same else single
     each = _options_of_one(options, len(channels))
@@ -77,7 +88,7 @@ def transcribe_channels(
         def report(stage: str, done: float, number: int = number) -> None:
             progress(stage, (number + done) / len(channels))
 
-        found.append(pipeline.transcribe(audio, each, report))
+        found.append(pipeline.transcribe(audio, each, report, naming=naming))
     return join(found, level)
 
 

@@ -1,160 +1,73 @@
-"""The whole job, wherever it runs: a recording in, a transcript out."""
+"""Both engines in this process."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import threading
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from diarist.attribution import attribute
-from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.audio.recording import as_recording
+from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
+from diarist.pipelines.base import Naming, Pipeline, Source
+from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.legs import run_legs
 
-if TYPE_CHECKING:  # a process whose engines are elsewhere runs this without numpy
+if TYPE_CHECKING:
     from diarist.audio.audio import Audio
     from diarist.diarization.base import Diarizer
     from diarist.transcription.base import Transcriber
-from diarist.pipelines.base import Naming
-
-N = TypeVar("N", Transcription, Diarization)
 
 
-class LocalPipeline:
+class LocalPipeline(Pipeline):
     """Runs both engines in this process.
 
     Args:
         transcriber: finds the words.
         diarizer: finds the speakers; None where no recording will be diarized.
-        naming: gives known speakers their names; None numbers all of them.
         together: run both at the same time; else one after the other, for who allows one CPU only.
     """
 
-    def __init__(
-        self,
-        transcriber: Transcriber,
-        diarizer: Diarizer | None,
-        naming: Naming | None = None,
-        *,
-        together: bool = True,
-    ) -> None:
+    def __init__(self, transcriber: Transcriber, diarizer: Diarizer | None, *, together: bool = True) -> None:
         self.transcriber = transcriber
         self.diarizer = diarizer
-        self.naming = naming
         self.together = together
 
-    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
+    async def atranscribe(
+        self,
+        recording: Source | Audio,
+        options: Options = Options(),
+        progress: Progress = ignore,
+        *,
+        naming: Naming | None = None,
+    ) -> Transcript:
         """See `Pipeline.transcribe`."""
         diarizer = self.diarizer
         if options.diarize and diarizer is None:
             raise InputError("no_diarizer", "This pipeline has no diarizer.", "Ask for diarize=False, or load one.")
-        return run_legs(
-            lambda report: self.transcriber.transcribe(audio, options, report),
-            (lambda report: diarizer.diarize(audio, options, report)) if diarizer and options.diarize else None,
+        given = as_recording(recording)
+        from diarist.audio.decode import decode
+
+        audio = await in_thread(lambda report: decode(given, progress=report), progress)
+        return await run_legs(
+            lambda: in_thread(lambda report: hear(self.transcriber, audio, options, report), progress),
+            (lambda: in_thread(lambda report: tell_apart(diarizer, audio, options, report), progress))
+            if diarizer and options.diarize
+            else None,
             options,
-            progress,
-            audio.warnings,
-            self.naming,
+            naming=naming,
             together=self.together,
-            peak=lambda: audio.peak,
         )
 
 
-def run_legs(
-    transcribe: Callable[[Progress], Transcription],
-    diarize: Callable[[Progress], Diarization] | None,
-    options: Options = Options(),
-    progress: Progress = ignore,
-    warnings: tuple[str, ...] = (),
-    naming: Naming | None = None,
-    *,
-    together: bool = True,
-    peak: Callable[[], float] | None = None,
-) -> Transcript:
-    """Run transcription and diarization, wherever they are, and attribute words to speakers.
-
-    A failed leg stops the other at its next progress report. A failed diarization is not a failed transcript: the words
-    come back without speakers and with a warning, unless ``options.on_diarization_failure`` is ``"fail"`` or the input
-    was at fault.
-
-    Args:
-        transcribe: finds the words.
-        diarize: finds the speakers; None where they are not wanted.
-        options: what was asked.
-        progress: told what the legs report; may raise `Cancelled`.
-        warnings: what is known to be wrong with the recording, e.g. `Audio.warnings`; they lead the transcript's.
-        naming: gives known speakers their names; None numbers all of them.
-        together: at the same time; else transcription first.
-        peak: gives the largest magnitude of the recording's samples, where they are here; told where no word is found.
-
-    Raises:
-        DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
-    """
-    began = time.perf_counter()
-    stop = threading.Event()
-
-    def report(stage: str, done: float) -> None:
-        if stop.is_set():
-            raise Cancelled
-        progress(stage, done)
-
-    def degradable(error: BaseException | None) -> bool:
-        return (
-            isinstance(error, DiaristError)
-            and not isinstance(error, (Cancelled, InputError))
-            and options.on_diarization_failure == "warn"
-        )
-
-    seconds: dict[str, float] = {}
-
-    def leg(stage: str, work: Callable[[Progress], N]) -> N:
-        result = work(report)
-        seconds[stage] = round(time.perf_counter() - began, 3)
-        return result
-
-    with ThreadPoolExecutor(2 if together else 1, "diarist-leg") as pool:
-        words = pool.submit(leg, "transcription", transcribe)
-        turns = pool.submit(leg, "diarization", diarize) if diarize else None
-        pending: set[Future[Any]] = {words} if turns is None else {words, turns}
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for finished in done:
-                    error = finished.exception()
-                    if error is not None and not (finished is turns and degradable(error)):
-                        raise error
-        except BaseException:
-            stop.set()
-            raise
-
-    failure = turns.exception() if turns else None
-    diarization = turns.result() if turns and failure is None else None
-    names: Mapping[str, str] = {}
-    try:
-        names = naming(diarization) if naming and diarization else {}
-    except InputError as error:
-        # The words are worth more than the names.
-        warnings = (*warnings, f"Speakers were not named: {error}")
-    transcript = attribute(words.result(), diarization, names=names)
-    warnings = (*warnings, *transcript.warnings)
-    if isinstance(failure, DiaristError):
-        warnings = (*warnings, f"Diarization failed, so words carry no speaker: {failure}")
-    if not transcript.segments:
-        warnings = (*warnings, _why_empty(peak() if peak else None, bool(transcript.turns)))
-    seconds["total"] = round(time.perf_counter() - began, 3)
-    return dataclasses.replace(transcript, warnings=warnings, timings={**transcript.timings, **seconds})
+def hear(transcriber: Transcriber, audio: Audio, options: Options, progress: Progress) -> Transcription:
+    """Find the words, and say with them what is known of the recording: what was wrong with it, and how loud it is."""
+    words = transcriber.transcribe(audio, options, progress)
+    return replace(words, warnings=(*audio.warnings, *words.warnings), peak=audio.peak)
 
 
-def _why_empty(peak: float | None, voices: bool) -> str:
-    """Say in one line why a transcript has no words. ``peak`` is a magnitude, 1 is full scale."""
-    if peak == 0:
-        return "There are no words: the recording is silent."
-    level = "" if peak is None else f" (peak level {20 * math.log10(peak):.0f} dBFS)"
-    if voices:
-        return f"There are no words: voices were heard, but no words were made out{level}."
-    return f"There are no words: no speech was found{level}."
+def tell_apart(diarizer: Diarizer, audio: Audio, options: Options, progress: Progress) -> Diarization:
+    """Find the turns, and say with them what was wrong with the recording."""
+    turns = diarizer.diarize(audio, options, progress)
+    return replace(turns, warnings=(*audio.warnings, *turns.warnings))

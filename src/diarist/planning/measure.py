@@ -67,9 +67,8 @@ if role != "orchestrator":
     marks["warm-up"] = clock() - began
     if path:
         from diarist.audio.decode import decode
-        from diarist.audio.recording import CLI_KINDS, parse_source
         began = clock()
-        audio = decode(parse_source(path, CLI_KINDS))
+        audio = decode(path)
         if audio.duration < 2 * float(seconds):
             print(json.dumps({"duration": audio.duration}))
             sys.exit()
@@ -175,9 +174,8 @@ def long_enough(recording: Path, folder: Path) -> Path:
     import numpy as np
 
     from diarist.audio.decode import decode
-    from diarist.audio.recording import CLI_KINDS, parse_source
 
-    samples = decode(parse_source(str(recording), CLI_KINDS)).samples
+    samples = decode(recording).samples
     times = int(LEAST_SECONDS * 16000 // len(samples)) + 1
     target = folder / "repeated.wav"
     with wave.open(str(target), "wb") as file:

@@ -82,7 +82,7 @@ class Endpoint:
         Args:
             job_input: what the worker gets; a ``request_id`` is added if it has none.
             limits: how long to wait.
-            on_progress: told the worker's progress per stage, 0 to 1.
+            on_progress: told, at each look, the worker's progress per stage, 0 to 1; empty before it has said any.
             retry_failed: also submit once more after a failure that is not the caller's fault.
 
         Raises:
@@ -202,6 +202,7 @@ class Endpoint:
         """Look until the job has ended."""
         began = time.monotonic()
         running_since: float | None = None
+        newest: dict[str, float] = {}
         while answer.get("status") not in _TERMINAL:
             now = time.monotonic()
             if answer.get("status") == "IN_PROGRESS":
@@ -210,9 +211,10 @@ class Endpoint:
                     raise _LostError(f"no result after {now - running_since:.0f} s in a worker")
                 output = answer.get("output")
                 if isinstance(output, Mapping) and isinstance(output.get("progress"), Mapping):
-                    on_progress(output["progress"])
+                    newest.update(output["progress"])
             else:
                 running_since = None  # its worker was lost and the platform queued it again
+            on_progress(newest)
             await anyio.sleep(_pause(now - began, limits))
             answer = await self._request("GET", f"status/{job_id}", lost_on_404=True)
         if answer["status"] == "COMPLETED" and answer.get("output") is None and not answer.get("error"):

@@ -10,14 +10,17 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
 from diarist.jobs.request import AudioJob, SpeakerTextJob, read_job
 from diarist.jobs.response import Output, transcript_output
 from diarist.jobs.single_flight import SingleFlight
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
+from diarist.model.transcript import Transcript
+from diarist.pipelines.bridge import in_thread
 from diarist.runpod.limits import SYNC_WAIT, Limits
-from diarist.runpod.pipelines import Recording, SplitPipeline
+from diarist.runpod.pipelines import SplitPipeline
 from diarist.runpod.settings import platform_url
 
 CONCURRENCY: Final = 16
@@ -43,35 +46,31 @@ class OrchestratorService:
         self._pipeline = pipeline
         self._cache = cache
         self._revision = revision
-        self._flights = SingleFlight()
+        self._flights: SingleFlight[Transcript] = SingleFlight()
 
     def read(self, value: object) -> SpeakerTextJob:
         """See `Service`."""
         return read_job(SpeakerTextJob, value)
 
-    def prepare(self, job: AudioJob) -> Recording:
-        """See `Service`."""
-        reference = job.audio.startswith(("https://", "volume:"))
-        return Recording(job.audio, None, "reference" if reference else "inline")
+    async def prepare(self, job: AudioJob, _: Progress) -> Recording:
+        """See `Service`. Nothing is read: the endpoints do that, and the platform bounds what came along."""
+        return Recording("the recording", None, wire=job.audio)
 
-    def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
+    async def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
         """See `Service`."""
         options = job.options()
-        key = cache_key(prepared.audio, options, self._revision)
+        key = cache_key(job.audio, options, self._revision)
         # What a URL names may change, so only recordings that came along are kept.
-        cache = self._cache if prepared.sent_as == "inline" else None
-        transcript = cache.get(key) if cache else None
+        cache = None if prepared.by_reference else self._cache
+        transcript = await in_thread(lambda _: cache.get(key), report) if cache else None
         if transcript is not None:
             transcript = dataclasses.replace(transcript, place={**transcript.place, "cache": "hit"})
         else:
-            transcript = self._flights.run(
-                key,
-                lambda: self._pipeline.transcribe_recording(prepared, options, report),
-                lambda: report("waiting", 0.0),
-            )
+            transcript = await self._flights.run(key, lambda: self._pipeline.atranscribe(prepared, options, report))
+            made = transcript
             # A transcript that lacks its speakers today may have them tomorrow.
-            if cache and not (options.diarize and len(transcript.models) < 2):
-                cache.put(key, transcript)
+            if cache and not (options.diarize and len(made.models) < 2):
+                await in_thread(lambda _: cache.put(key, made), report)
         return transcript_output(transcript, job)
 
 

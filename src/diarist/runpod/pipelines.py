@@ -1,26 +1,29 @@
 """Pipelines whose engines are on RunPod: `SplitPipeline` (two endpoints) and `EndpointPipeline` (one).
 
-Both are thin. `Recording` is a recording as it crosses the wire; the split pipeline runs its two legs with
-`diarist.pipelines.local.run_legs`, as local engines do, so words meet speakers by the same code everywhere.
+Both are thin. A recording that endpoints can fetch themselves, or that came encoded already, is passed through;
+anything else is sent by `diarist.audio.transport`. The split pipeline runs its two legs with
+`diarist.pipelines.legs.run_legs`, as local engines do, so words meet speakers by the same code everywhere.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import anyio
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
+from diarist.audio.recording import WHOLE, Recording, as_recording, data_url
+from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, job_fields
 from diarist.model.codec import load
-from diarist.model.errors import Cancelled, EndpointError, InputError
+from diarist.model.errors import EndpointError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
-from diarist.pipelines.local import run_legs
+from diarist.pipelines.base import Naming, Pipeline, Source
+from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.legs import run_legs
 from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect
 from diarist.runpod.limits import Limits
 
@@ -29,52 +32,31 @@ if TYPE_CHECKING:
     from diarist.runpod.store import AudioStore
 
 MAX_SENT_BYTES: Final = (MAX_RUNSYNC_BYTES - 100_000) * 3 // 4
-"""The most that encoded audio may take, in bytes before base64, with room for the rest of the request."""
-_LOOK_SECONDS: Final = 0.1
+"""The most that a recording may take, in bytes before base64, with room for the rest of the request."""
 
 N = TypeVar("N", Transcription, Diarization, Transcript)
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """A recording on its way to an endpoint.
+class _Sent:
+    """A recording as a job names it.
 
     Attributes:
-        audio: what the job's ``audio`` field says: base64, a URL or a volume path.
-        seconds: its length; None where nobody here has decoded it.
-        sent_as: ``"flac"`` (no loss), ``"opus"``, ``"flac by reference"`` (from an audio store), ``"reference"`` (the
-            caller's own URL), or ``"inline"`` (as the caller encoded it).
+        audio: what the job's ``audio`` field says.
+        seconds: its length; None where nobody here knows it.
+        how: ``"reference"`` (a URL or volume path that endpoints fetch), ``"inline"`` (as the caller encoded it),
+            ``"original"`` (the caller's own bytes), ``"flac"`` (no loss) or ``"opus"``; ``" by reference"`` follows
+            where an audio store held it.
         warnings: what was wrong with it, or lost on the way.
     """
 
     audio: str
     seconds: float | None
-    sent_as: str
+    how: str
     warnings: tuple[str, ...] = ()
 
-    @staticmethod
-    def reference(audio: str) -> Recording:
-        """A recording that endpoints fetch themselves: an https URL or ``volume:PATH``."""
-        return Recording(audio, None, "reference")
 
-    @staticmethod
-    def of(audio: Audio) -> Recording:
-        """Pack decoded audio: without loss while it fits one request, as Opus beyond.
-
-        Raises:
-            InputError: it does not fit even so.
-        """
-        import base64
-
-        from diarist.audio.transport import pack
-
-        packed = pack(audio, MAX_SENT_BYTES)
-        lossy = ("Sent as Opus, since FLAC does not fit one request; words may differ a little.",)
-        warnings = audio.warnings if packed.codec == "flac" else (*audio.warnings, *lossy)
-        return Recording(base64.b64encode(packed.data).decode(), audio.duration, packed.codec, warnings)
-
-
-class _RemotePipeline(ABC):
+class _RemotePipeline(Pipeline):
     """What remote pipelines share: a key, an address, limits."""
 
     def __init__(
@@ -92,41 +74,42 @@ class _RemotePipeline(ABC):
         self._limits = limits
         self._retry_failed = retry_failed
 
-    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcript:
-        """See `diarist.pipelines.local.Pipeline.transcribe`."""
+    @asynccontextmanager
+    async def _sending(self, recording: Recording, progress: Progress) -> AsyncIterator[_Sent]:
+        """Name a recording as a job does, for as long as the block runs."""
+        if recording.wire is not None and recording.cut == WHOLE:
+            yield _Sent(recording.wire, None, "reference" if recording.by_reference else "inline")
+            return
         progress("sending", 0.0)
-        if self._store is None:
-            return self.transcribe_recording(Recording.of(audio), options, progress)
-        from diarist.audio.transport import encode_flac
+        from diarist.audio.transport import pack_recording
 
-        with self._store.holding(encode_flac(audio), ".flac") as url:
-            return self.transcribe_recording(
-                Recording(url, audio.duration, "flac by reference", audio.warnings), options, progress
-            )
+        store = self._store
+        limit = MAX_SENT_BYTES if store is None else None
+        packed = await in_thread(lambda report: pack_recording(recording, limit, report), progress)
+        if store is None:
+            lossy = ("Sent as Opus, since FLAC does not fit one request; words may differ a little.",)
+            warnings = (*packed.warnings, *(lossy if packed.codec == "opus" else ()))
+            name = recording.name if packed.codec == "original" else f"{recording.name}.{packed.codec}"
+            yield _Sent(data_url(packed.data, name), packed.seconds, packed.codec, warnings)
+            return
+        suffix = PurePath(recording.name).suffix if packed.codec == "original" else f".{packed.codec}"
+        holding = store.holding(packed.data, suffix)
+        url = await in_thread(lambda _: holding.__enter__(), progress)
+        try:
+            yield _Sent(url, packed.seconds, f"{packed.codec} by reference", packed.warnings)
+        finally:
+            await in_thread(lambda _: holding.__exit__(None, None, None), ignore)
 
-    @abstractmethod
-    def transcribe_recording(
-        self, recording: Recording, options: Options = Options(), progress: Progress = ignore
-    ) -> Transcript:
-        """Transcribe a recording that is packed already, or that endpoints fetch themselves."""
-
-    def _job(
-        self,
-        portal: BlockingPortal,
-        endpoint: Endpoint,
-        job: Mapping[str, Any],
-        recording: Recording,
-        stage: str,
-        report: Progress,
+    async def _job(
+        self, endpoint: Endpoint, sent: _Sent, kind: type[AudioJob], options: Options, stage: str, progress: Progress
     ) -> Result:
-        """Run one job from a thread, reporting while it runs; a raised report cancels the job."""
-        newest: dict[str, float] = {}
-
-        async def run() -> Result:
-            limits = self._limits(recording.seconds)
-            return await endpoint.run(job, limits, newest.update, retry_failed=self._retry_failed)
-
-        return _wait_for(portal, run, lambda: report(stage, min(newest.values(), default=0.0)))
+        """Run one job, reporting at each look; a report that raises cancels it."""
+        return await endpoint.run(
+            {"audio": sent.audio, "response_format": "diarist", **job_fields(kind, options)},
+            self._limits(sent.seconds),
+            lambda stages: progress(stage, min(stages.values(), default=0.0)),
+            retry_failed=self._retry_failed,
+        )
 
 
 class SplitPipeline(_RemotePipeline):
@@ -160,28 +143,34 @@ class SplitPipeline(_RemotePipeline):
         self._diarization = diarization
         self._place = place
 
-    def transcribe_recording(
-        self, recording: Recording, options: Options = Options(), progress: Progress = ignore
+    async def atranscribe(
+        self,
+        recording: Source | Audio,
+        options: Options = Options(),
+        progress: Progress = ignore,
+        *,
+        naming: Naming | None = None,
     ) -> Transcript:
-        """Run both legs and attribute. A failed leg cancels the other's job; see `run_legs` for what fails what."""
-        with start_blocking_portal() as portal, _connected(portal, self._api_key, self._base_url) as endpoint:
+        """See `Pipeline.transcribe`. A failed leg cancels the other's job; `run_legs` says what fails what."""
+        async with (
+            self._sending(as_recording(recording), progress) as sent,
+            connect(self._api_key, base_url=self._base_url) as endpoint,
+        ):
             words = endpoint(self._transcription, "The transcription endpoint")
             turns = endpoint(self._diarization, "The diarization endpoint")
 
-            def transcribe(report: Progress) -> Transcription:
-                job = _job_input(recording, _text_fields(options))
-                result = self._job(portal, words, job, recording, "transcription", report)
+            async def transcribe() -> Transcription:
+                result = await self._job(words, sent, TranscriptionJob, options, "transcription", progress)
                 return _noun(Transcription, result, words.name)
 
-            def diarize(report: Progress) -> Diarization:
-                job = _job_input(recording, _speaker_fields(options))
-                result = self._job(portal, turns, job, recording, "diarization", report)
+            async def diarize() -> Diarization:
+                result = await self._job(turns, sent, DiarizationJob, options, "diarization", progress)
                 return _noun(Diarization, result, turns.name)
 
-            transcript = run_legs(
-                transcribe, diarize if options.diarize else None, options, progress, recording.warnings
+            transcript = await run_legs(
+                transcribe, diarize if options.diarize else None, options, sent.warnings, naming
             )
-        return _placed(transcript, self._place, recording)
+        return _placed(transcript, self._place, sent)
 
 
 class EndpointPipeline(_RemotePipeline):
@@ -195,6 +184,8 @@ class EndpointPipeline(_RemotePipeline):
         limits: from a recording's length to how long to wait.
         store: where recordings are put for the endpoint to read; None sends them along.
     """
+
+    knows_voices = False
 
     def __init__(
         self,
@@ -210,72 +201,36 @@ class EndpointPipeline(_RemotePipeline):
         self._endpoint = endpoint
         self._place = place
 
-    def transcribe_recording(
-        self, recording: Recording, options: Options = Options(), progress: Progress = ignore
+    async def atranscribe(
+        self,
+        recording: Source | Audio,
+        options: Options = Options(),
+        progress: Progress = ignore,
+        *,
+        naming: Naming | None = None,
     ) -> Transcript:
-        """Have it transcribed by the endpoint."""
+        """See `Pipeline.transcribe`.
+
+        Raises:
+            InputError: also where names were asked for: this endpoint returns no voices to know people by.
+        """
+        if naming is not None:
+            raise InputError(
+                "not_there",
+                f"{self._place} returns no voices, so nobody can be named or followed there.",
+                "Use runpod:split, or engines on this machine.",
+            )
         name = f"The {self._place.removeprefix('runpod:')} endpoint"
-        fields = {
-            **_text_fields(options),
-            "diarize": options.diarize,
-            "on_diarization_failure": options.on_diarization_failure,
-            **_speaker_fields(options),
-        }
-        with start_blocking_portal() as portal, _connected(portal, self._api_key, self._base_url) as endpoint:
-            result = self._job(
-                portal, endpoint(self._endpoint, name), _job_input(recording, fields), recording, "endpoint", progress
+        async with (
+            self._sending(as_recording(recording), progress) as sent,
+            connect(self._api_key, base_url=self._base_url) as endpoint,
+        ):
+            result = await self._job(
+                endpoint(self._endpoint, name), sent, SpeakerTextJob, options, "endpoint", progress
             )
         transcript = _noun(Transcript, result, name)
-        warnings = dict.fromkeys((*recording.warnings, *transcript.warnings))
-        return _placed(dataclasses.replace(transcript, warnings=tuple(warnings)), self._place, recording)
-
-
-def _connected(portal: BlockingPortal, api_key: str, base_url: str) -> Any:
-    return portal.wrap_async_context_manager(connect(api_key, base_url=base_url))
-
-
-def _wait_for(portal: BlockingPortal, run: Callable[[], Awaitable[Result]], report: Callable[[], None]) -> Result:
-    """Wait in a thread; if ``report`` raises, cancel and wait until the job is cancelled at the platform too."""
-    scope = portal.call(anyio.CancelScope)
-
-    async def work() -> Result:
-        with scope:
-            return await run()
-        raise Cancelled
-
-    future = portal.start_task_soon(work)
-    try:
-        while True:
-            try:
-                return future.result(timeout=_LOOK_SECONDS)
-            except TimeoutError:
-                report()
-    finally:
-        if not future.done():
-            portal.call(scope.cancel)
-            future.exception()
-
-
-def _job_input(recording: Recording, fields: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in fields.items() if value is not None}
-    return {"audio": recording.audio, "response_format": "diarist", **given}
-
-
-def _text_fields(options: Options) -> dict[str, Any]:
-    return {
-        "language": options.language,
-        "temperature": options.temperature,
-        "hotwords": options.hotwords or None,
-        "task": options.task if options.task != "transcribe" else None,
-    }
-
-
-def _speaker_fields(options: Options) -> dict[str, Any]:
-    return {
-        "num_speakers": options.num_speakers,
-        "min_speakers": options.min_speakers,
-        "max_speakers": options.max_speakers,
-    }
+        warnings = dict.fromkeys((*sent.warnings, *transcript.warnings))
+        return _placed(dataclasses.replace(transcript, warnings=tuple(warnings)), self._place, sent)
 
 
 def _noun(cls: type[N], result: Result, endpoint: str) -> N:
@@ -293,5 +248,5 @@ def _noun(cls: type[N], result: Result, endpoint: str) -> N:
     )
 
 
-def _placed(transcript: Transcript, place: str, recording: Recording) -> Transcript:
-    return dataclasses.replace(transcript, place={"where": place, "audio": recording.sent_as})
+def _placed(transcript: Transcript, place: str, sent: _Sent) -> Transcript:
+    return dataclasses.replace(transcript, place={"where": place, "audio": sent.how})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress
+from diarist.pipelines.base import Pipeline
+from diarist.places import Wanted
 from diarist.runpod.client import API
 from diarist.runpod.limits import Limits
 
@@ -22,6 +25,12 @@ _NEEDS: Final[Mapping[str, Mapping[Role, str]]] = {  # place: role and its envir
     "runpod:split": {"transcription": "TRANSCRIPTION_ENDPOINT_ID", "diarization": "DIARIZATION_ENDPOINT_ID"},
     "runpod:orchestrator": {"orchestrator": "RUNPOD_ENDPOINT_ID"},
 }
+
+
+def open_place(place: str, wanted: Wanted, _: Progress, __: Callable[[str], None]) -> Pipeline:
+    """Make the pipeline for `diarist.places`, from the environment and ``diarist.toml``; see `open_pipeline`."""
+    wanted.refuse_engines(place)
+    return open_pipeline(place, audio_store=wanted.audio_store)
 
 
 def open_pipeline(

@@ -1,0 +1,111 @@
+"""Both legs at once, wherever they run, and what happens when one fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+
+from diarist.attribution import attribute
+from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.model.options import Options
+from diarist.model.transcript import Diarization, Transcript, Transcription
+from diarist.pipelines.base import Naming
+
+
+async def run_legs(
+    transcribe: Callable[[], Awaitable[Transcription]],
+    diarize: Callable[[], Awaitable[Diarization]] | None,
+    options: Options = Options(),
+    warnings: tuple[str, ...] = (),
+    naming: Naming | None = None,
+    *,
+    together: bool = True,
+) -> Transcript:
+    """Run transcription and diarization and attribute words to speakers.
+
+    A failed leg cancels the other. A failed diarization is not a failed transcript: the words come back without
+    speakers and with a warning, unless ``options.on_diarization_failure`` is ``"fail"`` or the input was at fault.
+
+    Args:
+        transcribe: finds the words.
+        diarize: finds the speakers; None where they are not wanted.
+        options: what was asked.
+        warnings: what is known to be wrong with the recording; they lead the transcript's.
+        naming: gives known speakers their names; None numbers all of them.
+        together: at the same time; else transcription first.
+
+    Returns:
+        The transcript. Its timings hold each leg's own seconds, and the ``total``.
+
+    Raises:
+        DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
+    """
+    began = time.perf_counter()
+    found: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    failures: list[Exception] = []
+    degraded: list[DiaristError] = []
+
+    def degradable(stage: str, error: Exception) -> bool:
+        return (
+            stage == "diarization"
+            and isinstance(error, DiaristError)
+            and not isinstance(error, (Cancelled, InputError))
+            and options.on_diarization_failure == "warn"
+        )
+
+    async def leg(stage: str, work: Callable[[], Awaitable[Any]], scope: anyio.CancelScope) -> None:
+        start = time.perf_counter()
+        try:
+            found[stage] = await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other leg stops and the caller is told
+            if isinstance(error, DiaristError) and degradable(stage, error):
+                degraded.append(error)
+                return
+            failures.append(error)
+            scope.cancel()
+        else:
+            seconds[stage] = round(time.perf_counter() - start, 3)
+
+    async with anyio.create_task_group() as group:
+        if diarize is None or not together:
+            await leg("transcription", transcribe, group.cancel_scope)
+        else:
+            group.start_soon(leg, "transcription", transcribe, group.cancel_scope)
+        if diarize is not None and not failures:
+            group.start_soon(leg, "diarization", diarize, group.cancel_scope)
+    if failures:
+        raise failures[0]
+
+    words: Transcription = found["transcription"]
+    diarization: Diarization | None = found.get("diarization")
+    names: Mapping[str, str] = {}
+    try:
+        names = naming(diarization) if naming and diarization else {}
+    except InputError as error:
+        # The words are worth more than the names.
+        warnings = (*warnings, f"Speakers were not named: {error}")
+    transcript = attribute(words, diarization, names=names)
+    warnings = (*warnings, *transcript.warnings)
+    warnings = (*warnings, *(f"Diarization failed, so words carry no speaker: {error}" for error in degraded))
+    if not transcript.segments:
+        warnings = (*warnings, _why_empty(words.peak, bool(transcript.turns)))
+    seconds["total"] = round(time.perf_counter() - began, 3)
+    return dataclasses.replace(
+        transcript, warnings=tuple(dict.fromkeys(warnings)), timings={**transcript.timings, **seconds}
+    )
+
+
+def _why_empty(peak: float | None, voices: bool) -> str:
+    """Say in one line why a transcript has no words. ``peak`` is a magnitude, 1 is full scale."""
+    if peak == 0:
+        return "There are no words: the recording is silent."
+    level = "" if peak is None else f" (peak level {20 * math.log10(peak):.0f} dBFS)"
+    if voices:
+        return f"There are no words: voices were heard, but no words were made out{level}."
+    return f"There are no words: no speech was found{level}."

@@ -1,0 +1,179 @@
+"""Both legs run at once; a failed diarization is told, not fatal; a stop reaches both legs."""
+
+import asyncio
+import dataclasses
+import threading
+import time
+
+import pytest
+
+from diarist.model.errors import Cancelled, EngineError, InputError
+from diarist.model.options import Options
+from diarist.model.progress import ignore
+from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.pipelines.bridge import in_thread, wait_for
+from diarist.pipelines.legs import run_legs
+
+WORDS = Transcription(
+    words=(Word(0, 1, "hi"),), language="en", duration=2.0, model=ModelInfo("transcription", "w", None, "t")
+)
+TURNS = Diarization(
+    turns=(Turn(0, 2, "A"),), exclusive=(Turn(0, 2, "A"),), duration=2.0, model=ModelInfo("diarization", "d", None, "t")
+)
+
+
+def legs(transcribe, diarize, options=Options(), progress=ignore, **more):
+    """Run legs that compute in threads, as engines on this machine do."""
+
+    def leg(work):
+        return work and (lambda: in_thread(work, progress))
+
+    return wait_for(lambda: run_legs(leg(transcribe), leg(diarize), options, **more))
+
+
+def test_the_legs_run_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=5)  # breaks unless both legs are inside at once
+
+    def leg(result):
+        def run(_report):
+            meeting.wait()
+            return result
+
+        return run
+
+    transcript = legs(leg(WORDS), leg(TURNS))
+    assert transcript.words[0].speaker == "SPEAKER_00"
+    assert {"transcription", "diarization", "total"} <= transcript.timings.keys()
+
+
+def test_or_one_after_the_other_where_one_cpu_is_all_there_is():
+    order = []
+
+    def leg(name, result):
+        def run(_report):
+            order.append(f"{name} begins")
+            time.sleep(0.05)
+            order.append(f"{name} ends")
+            return result
+
+        return run
+
+    transcript = legs(leg("words", WORDS), leg("turns", TURNS), together=False)
+    assert order == ["words begins", "words ends", "turns begins", "turns ends"]
+    assert transcript.words[0].speaker == "SPEAKER_00"
+
+
+def broken(error):
+    def leg(_report):
+        raise error
+
+    return leg
+
+
+def test_without_diarization_the_words_have_no_speaker():
+    transcript = legs(lambda _: WORDS, None)
+    assert transcript.words[0].speaker is None
+    assert transcript.warnings == ()
+
+
+def test_a_failed_diarization_leaves_the_words_and_a_warning():
+    transcript = legs(lambda _: WORDS, broken(EngineError("oom", "Out of memory.")))
+    assert transcript.text == "hi"
+    assert transcript.speakers == ()
+    assert transcript.warnings == ("Diarization failed, so words carry no speaker: Out of memory.",)
+
+
+@pytest.mark.parametrize(
+    ("error", "options"),
+    [
+        (EngineError("oom", "Out of memory."), Options(on_diarization_failure="fail")),
+        (InputError("bad", "Bad input."), Options()),
+        (RuntimeError("a bug"), Options()),
+    ],
+)
+def test_a_diarization_failure_is_raised_when_asked_or_when_it_is_not_the_models(error, options):
+    with pytest.raises(type(error)):
+        legs(lambda _: WORDS, broken(error), options)
+
+
+def test_a_failed_transcription_stops_the_diarization():
+    stopped = threading.Event()
+
+    def endless(report):
+        try:
+            while True:
+                report("diarization", 0.5)
+        except Cancelled:
+            stopped.set()
+            raise
+
+    with pytest.raises(EngineError):
+        legs(broken(EngineError("oom", "Out of memory.")), endless)
+    assert stopped.is_set()
+
+
+def test_raising_from_progress_cancels_both_legs():
+    def endless(report):
+        while True:
+            report("working", 0.5)
+
+    def stop(_stage, _done):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        legs(endless, endless, Options(), stop)
+
+
+def test_known_speakers_are_named():
+    transcript = legs(lambda _: WORDS, lambda _: TURNS, naming=lambda diarization: {"A": "Ada"})
+    assert transcript.speakers == ("Ada",)
+
+
+def test_speakers_that_cannot_be_named_keep_their_numbers_and_a_warning():
+    def naming(diarization):
+        raise InputError("other_model", "No known voice was made with the model 'd'.")
+
+    transcript = legs(lambda _: WORDS, lambda _: TURNS, naming=naming)
+    assert transcript.speakers == ("SPEAKER_00",)
+    assert transcript.warnings == ("Speakers were not named: No known voice was made with the model 'd'.",)
+
+
+def test_a_leg_that_fails_at_once_leaves_no_trace_of_the_other():
+    begun = []
+
+    async def fail():
+        raise EngineError("oom", "Out of memory.")
+
+    async def late():
+        await asyncio.sleep(0)
+        begun.append("diarization")
+        await asyncio.sleep(3600)
+
+    with pytest.raises(EngineError):
+        wait_for(lambda: run_legs(fail, late))
+    assert begun == []
+
+
+def test_each_leg_has_its_own_seconds():
+    def slow(_report):
+        time.sleep(0.2)
+        return WORDS
+
+    transcript = legs(slow, lambda _: TURNS, together=False)
+    assert transcript.timings["transcription"] >= 0.2
+    assert transcript.timings["diarization"] < transcript.timings["transcription"]
+    assert transcript.timings["total"] >= transcript.timings["transcription"]
+
+
+@pytest.mark.parametrize(
+    ("peak", "says"),
+    [
+        (0.0, "the recording is silent"),
+        (0.01, "no speech was found (peak level -40 dBFS)"),
+        (None, "no speech was found"),
+    ],
+)
+def test_a_transcript_without_words_says_why(peak, says):
+    silent = dataclasses.replace(WORDS, words=(), peak=peak)
+    transcript = legs(lambda _: silent, None)
+    assert transcript.warnings == (f"There are no words: {says}.",)
