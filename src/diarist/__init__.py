@@ -42,11 +42,13 @@ if TYPE_CHECKING:
     from diarist.attribution import attribute
     from diarist.audio.audio import Audio
     from diarist.audio.decode import decode
+    from diarist.audio.recording import Recording
     from diarist.diarization.base import Diarizer
     from diarist.engines import load
     from diarist.formats import render
     from diarist.pipelines.base import Pipeline
     from diarist.pipelines.local import LocalPipeline
+    from diarist.places import open_place
     from diarist.transcription.base import Transcriber
 
 __version__ = "0.1.0"
@@ -59,7 +61,9 @@ _LAZY = {
     "transcribe": "diarist.api",
     "attribute": "diarist.attribution",
     "Audio": "diarist.audio.audio",
+    "Recording": "diarist.audio.recording",
     "decode": "diarist.audio.decode",
+    "open_place": "diarist.places",
     "Diarizer": "diarist.diarization.base",
     "load": "diarist.engines",
     "render": "diarist.formats",
@@ -82,6 +86,7 @@ __all__ = [
     "Options",
     "Pipeline",
     "Progress",
+    "Recording",
     "Segment",
     "Span",
     "SpeakerScores",
@@ -95,9 +100,14 @@ __all__ = [
     "attribute",
     "decode",
     "load",
+    "open_place",
     "render",
     "transcribe",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

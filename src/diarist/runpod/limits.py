@@ -28,7 +28,7 @@ class Limits:
     grace: float = 30.0
     sync_wait: float = 0.0
     poll_first: float = 0.05
-    poll_most: float = 2.0
+    poll_most: float = 5.0
 
     @staticmethod
     def for_audio(seconds: float | None) -> Limits:
