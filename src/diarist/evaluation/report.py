@@ -34,12 +34,7 @@ def as_json(report: Report, comparison: Comparison | None = None) -> dict[str, A
         },
         "differences": words
         if words is None
-        else [
-            entry
-            for name, pairs in words.items()
-            for turn in differences.turns(pairs)
-            for entry in _entries(name, turn)
-        ],
+        else [entry for name, pairs in words.items() for entry in _entries(name, pairs)],
         "measures": {name: measure.meaning for name, measure in MEASURES.items()},
     }
 
@@ -132,8 +127,9 @@ def left_out(report: Report, comparison: Comparison | None, first: str, second: 
 
 
 def differing(pairs: Sequence[Pair]) -> list[Stretch]:
-    """Return the stretches of a recording that differ, turn by turn."""
-    return [stretch for turn in differences.turns(pairs) for stretch in differences.stretches(turn)]
+    """Return the stretches of a recording that differ, in order of time."""
+    found = [stretch for turn in differences.turns(pairs) for stretch in differences.stretches(turn)]
+    return sorted(found, key=lambda stretch: stretch.time)
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -154,35 +150,36 @@ def summary(pairs: Sequence[Pair]) -> str:
     return f"{', '.join(parts) or 'no difference'}; {total} word{'s' * (total != 1)} in the reference"
 
 
-def _entries(recording: str, turn: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return an entry for each run that differs, with the reference's words around it.
+def _entries(recording: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Return an entry for each run that differs, in order of time, with the reference's words around it.
 
     ``kind`` is one of `Kind`, or ``"speaker"`` where only the speaker is wrong.
     """
-    entries, position = [], 0
-    for run in differences.runs(turn):
-        start, end = position, position + len(run.pairs)
-        position = end
-        if not run.first.differs:
-            continue
-        tokens = [token for pair in run.pairs if (token := pair.said or pair.heard)]
-        entries.append(
-            {
-                "recording": recording,
-                "kind": "speaker" if run.first.kind == Kind.SAME else str(run.first.kind),
-                "start": round(tokens[0].start, 3),
-                "end": round(max(token.end for token in tokens), 3),
-                "said": run.said,
-                "heard": run.heard,
-                "speaker": run.speaker,
-                "heard_speaker": run.label,
-                "wrong_speaker": run.first.wrong_speaker,
-                "given_to": run.first.given_to,
-                "before": Run(turn[max(0, start - CONTEXT) : start]).said,
-                "after": Run(turn[end : end + CONTEXT]).said,
-            }
-        )
-    return entries
+    entries = []
+    for turn in differences.turns(pairs):
+        end = 0
+        for run in differences.runs(turn):
+            start, end = end, end + len(run.pairs)
+            if not run.first.differs:
+                continue
+            tokens = [token for pair in run.pairs if (token := pair.said or pair.heard)]
+            entries.append(
+                {
+                    "recording": recording,
+                    "kind": "speaker" if run.first.kind == Kind.SAME else str(run.first.kind),
+                    "start": round(tokens[0].start, 3),
+                    "end": round(max(token.end for token in tokens), 3),
+                    "said": run.said,
+                    "heard": run.heard,
+                    "speaker": run.speaker,
+                    "heard_speaker": run.label,
+                    "wrong_speaker": run.first.wrong_speaker,
+                    "given_to": run.first.given_to,
+                    "before": Run(turn[max(0, start - CONTEXT) : start]).said,
+                    "after": Run(turn[end : end + CONTEXT]).said,
+                }
+            )
+    return sorted(entries, key=lambda entry: float(str(entry["start"])))
 
 
 def html(report: Report, comparison: Comparison | None = None, first: str = "HYP", second: str = "HYP2") -> str:
