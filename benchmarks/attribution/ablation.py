@@ -33,8 +33,9 @@ from meeteval.wer.matching.cy_levenshtein import levenshtein_distance
 from rules import BASELINES, REPAIRS, Labels, Rule, attributed
 from scipy.optimize import linear_sum_assignment
 
+from diarist.evaluation.alignment import align, best_matching
 from diarist.evaluation.annotation import read
-from diarist.evaluation.measures import Ratio, align, best_matching, word_speaker_errors
+from diarist.evaluation.measures import Ratio, word_speaker_errors
 from diarist.evaluation.text import Token, in_order, normaliser, tokens
 from diarist.model import codec
 from diarist.model.transcript import Diarization, Segment, Transcription, Word

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import wave
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,9 +13,6 @@ from diarist.formats import render
 from diarist.model import codec
 from diarist.model.transcript import Segment, Transcript, Word
 
-CHROMIUM = next(
-    (found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None
-)
 EVIL = "<img src=x onerror=alert(1)></span><script>document.title='owned'</script>\"'"
 
 
@@ -112,17 +108,6 @@ def film(path):
             frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), 128, np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,30 +1,22 @@
 """The measures. Each is a ratio of counts, so that recordings pool by adding up.
 
-MeetEval computes cpWER, tcpWER, ORC-WER and the alignments, pyannote.metrics DER and JER. WDER is after El Shafey et
+MeetEval computes cpWER, tcpWER and ORC-WER, pyannote.metrics DER and JER. WDER is after El Shafey et
 al. 2019, "Joint Speech Recognition and Speaker Diarization via Sequence Transduction"; a word without a speaker counts
 as an error in it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from diarist.evaluation.alignment import COLLAR, align, best_matching, by_utterance, needing_eval, timed
 from diarist.evaluation.annotation import Annotation
-from diarist.evaluation.text import Normaliser, Token, in_order, retimed, tokens
-from diarist.extras import install
-from diarist.model.errors import EngineError
+from diarist.evaluation.text import Normaliser, Token, in_order
 from diarist.model.timeline import Span
-from diarist.model.transcript import Segment, Turn
-
-COLLAR: Final = 5.0
-"""Seconds a word may be off in tcpWER and still be the same word: MeetEval's and the CHiME challenges' setting."""
-
-REORDERED: Final = 1.0
-"""Seconds between the same word in the reference and in the hypothesis where overlapped speech is in another order."""
+from diarist.model.transcript import Turn
 
 BOUNDARY_WORDS: Final = 3
 """How many words on each side of a speaker change count as boundary words."""
@@ -92,7 +84,7 @@ def score(
         EngineError: the extra ``eval`` is not installed.
     """
     found: dict[str, Ratio] = {}
-    try:
+    with needing_eval():
         if reference.utterances is not None and hypothesis.utterances is not None:
             found |= _score_words(reference, hypothesis, normalise)
         if reference.turns is not None and hypothesis.turns is not None:
@@ -102,10 +94,6 @@ def score(
             found |= {"speaker_count": Ratio(off, 1), "wrong_count": Ratio(off > 0, 1)}
         if reference.words and hypothesis.words:
             found |= _score_times(reference, hypothesis, normalise)
-    except ImportError as error:
-        raise EngineError(
-            "eval_missing", f"Scoring needs {error.name}.", f"Install it with: {install('eval')}"
-        ) from error
     return {name: found[name] for name in MEASURES if name in found}
 
 
@@ -114,7 +102,7 @@ def _score_words(reference: Annotation, hypothesis: Annotation, normalise: Norma
     from meeteval.wer.wer.orc import greedy_orc_word_error_rate
     from meeteval.wer.wer.time_constrained import time_constrained_minimum_permutation_word_error_rate as tcp
 
-    spoken, heard = _by_utterance(reference, normalise), _by_utterance(hypothesis, normalise)
+    spoken, heard = by_utterance(reference, normalise), by_utterance(hypothesis, normalise)
     said, words = (in_order(t for _, utterance in side for t in utterance) for side in (spoken, heard))
     pairs = align(said, words)
     found = {"wer": _errors(said, words)}
@@ -135,16 +123,6 @@ def _score_words(reference: Annotation, hypothesis: Annotation, normalise: Norma
             found[name] = Ratio(result.errors, result.length)
     found["attribution_cost"] = Ratio(found["cpwer"].errors - found["oracle_cpwer"].errors, len(said))
     return found | word_speaker_errors(said, [(said[r].speaker, words[h].speaker, r) for r, h in pairs])
-
-
-def _by_utterance(annotation: Annotation, normalise: Normaliser) -> list[tuple[Segment, list[Token]]]:
-    """Split utterances into tokens with the best times known: their own, or those of a CTM beside them."""
-    found = [(segment, tokens(segment, normalise)) for segment in annotation.utterances or ()]
-    if annotation.words is None or all(segment.words for segment, _ in found):
-        return found
-    known = in_order(_timed(annotation, normalise))
-    starts = [token.start for token in known]
-    return [(segment, retimed(utterance, known, starts)) for segment, utterance in found]
 
 
 def true_speakers(said: Sequence[Token], heard: Sequence[Token], pairs: Sequence[tuple[int, int]]) -> list[Token]:
@@ -178,45 +156,6 @@ def _errors(reference: Sequence[Token], hypothesis: Sequence[Token]) -> Ratio:
     return Ratio(levenshtein_distance(*sides), len(reference))
 
 
-def align(said: Sequence[Token], heard: Sequence[Token]) -> list[tuple[int, int]]:
-    """Pair recognised words (right or substituted) with spoken ones that lie within `COLLAR` seconds.
-
-    Overlapped words have no one order, so equal words that an alignment in order leaves apart are paired too if they
-    lie within `REORDERED` seconds.
-
-    Args:
-        said: spoken words in order of time.
-        heard: recognised words in order of time.
-
-    Returns:
-        Index pairs (said, heard), in order of the heard word; each word is in one pair at most.
-    """
-    from meeteval.wer.matching.cy_levenshtein import time_constrained_levenshtein_distance_with_alignment as levenshtein
-
-    if not (said and heard):
-        return []
-    sides = [[token.text for token in side] for side in (said, heard)]
-    times = [[(t.start - COLLAR / 2, t.end + COLLAR / 2) for t in side] for side in (said, heard)]
-    found = levenshtein(*sides, *times, 1, 1, 1, 0, prune=True)
-    pairs = [(r, h) for r, h in found["alignment"] if r is not None and h is not None]
-
-    equal = {h: r for r, h in pairs if said[r].text == heard[h].text}
-    taken = set(equal.values())
-    free: defaultdict[str, list[int]] = defaultdict(list)
-    for r, token in enumerate(said):
-        if r not in taken:
-            free[token.text].append(r)
-    for h, token in enumerate(heard):
-        if h not in equal and (near := free[token.text]):
-            r = min(near, key=lambda r: abs(said[r].start - token.start))
-            if abs(said[r].start - token.start) <= REORDERED:
-                near.remove(r)
-                equal[h] = r
-                taken.add(r)
-    substituted = {h: r for r, h in pairs if h not in equal and r not in taken}
-    return sorted(((r, h) for h, r in (equal | substituted).items()), key=lambda pair: pair[1])
-
-
 def word_speaker_errors(said: Sequence[Token], pairs: Sequence[tuple[str | None, str | None, int]]) -> dict[str, Ratio]:
     """Count aligned words whose speaker is wrong under the best one-to-one matching of labels.
 
@@ -236,20 +175,6 @@ def word_speaker_errors(said: Sequence[Token], pairs: Sequence[tuple[str | None,
         "abstained": Ratio(sum(given is None for _, given, _ in pairs), len(pairs)),
         "boundary_wder": Ratio(sum(at_boundary), len(at_boundary)),
     }
-
-
-def best_matching(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, str | None]:
-    """Match given labels one-to-one to true labels so that most words agree (Hungarian algorithm)."""
-    from scipy.optimize import linear_sum_assignment
-
-    counts = Counter((true, given) for true, given in pairs if given is not None)
-    rows = sorted({given for _, given in counts if given is not None})
-    columns = sorted({true or "" for true, _ in counts})
-    if not rows:
-        return {}
-    table = [[counts[column or None, row] for column in columns] for row in rows]
-    chosen = linear_sum_assignment(table, maximize=True)
-    return {rows[i]: columns[j] or None for i, j in zip(*chosen, strict=True) if table[i][j]}
 
 
 def _near_change(said: Sequence[Token]) -> list[bool]:
@@ -289,14 +214,9 @@ def _annotation(turns: Iterable[Turn]) -> Any:
 
 
 def _score_times(reference: Annotation, hypothesis: Annotation, normalise: Normaliser) -> dict[str, Ratio]:
-    said, heard = in_order(_timed(reference, normalise)), in_order(_timed(hypothesis, normalise))
+    said, heard = in_order(timed(reference, normalise)), in_order(timed(hypothesis, normalise))
     same = [(said[r], heard[h]) for r, h in align(said, heard) if said[r].text == heard[h].text]
     return {
         "word_start": Ratio(sum(abs(a.start - b.start) for a, b in same), len(same)),
         "word_end": Ratio(sum(abs(a.end - b.end) for a, b in same), len(same)),
     }
-
-
-def _timed(annotation: Annotation, normalise: Normaliser) -> list[Token]:
-    words = annotation.words or ()
-    return [t for w in words for t in tokens(Segment(w.start, w.end, w.speaker, w.text, (w,)), normalise)]

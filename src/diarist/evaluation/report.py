@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from diarist.evaluation import differences
+from diarist.evaluation.differences import CONTEXT, Kind, Pair, Run, Stretch
 from diarist.evaluation.measures import MEASURES, Ratio
-from diarist.evaluation.suite import Estimate, Report
+from diarist.evaluation.suite import Comparison, Estimate, Report
+from diarist.formats.text import clock
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """Return JSON-ready values; rates are fractions, times seconds."""
+def as_json(report: Report, comparison: Comparison | None = None) -> dict[str, Any]:
+    """Return JSON-ready values; rates are fractions, times seconds; what was not asked for is None."""
+    words = report.differences
     return {
         "settings": dict(report.settings),
         "pooled": estimates(report.pooled),
@@ -20,6 +24,17 @@ def as_json(report: Report) -> dict[str, Any]:
             for item, ratios in report.items.items()
         },
         "unmatched": list(report.unmatched),
+        "unreferenced": list(report.unreferenced),
+        "comparison": comparison
+        and {
+            "measures": estimates(comparison.measures),
+            "recordings": list(comparison.recordings),
+            "only_first": list(comparison.only_first),
+            "only_second": list(comparison.only_second),
+        },
+        "differences": words
+        if words is None
+        else [entry for name, pairs in words.items() for entry in _entries(name, pairs)],
         "measures": {name: measure.meaning for name, measure in MEASURES.items()},
     }
 
@@ -75,21 +90,107 @@ def interval(name: str, estimate: Estimate) -> str:
     return f"{low} to {high}"
 
 
-def difference(found: Mapping[str, Estimate], first: str, second: str) -> list[str]:
+def comparison_lines(found: Comparison, first: str, second: str) -> list[str]:
     """Return lines that tell by how much the second system's rates differ from the first's."""
-    lines = [f"{second} minus {first}, on the same recordings:"]
-    for name, estimate in found.items():
+    count = len(found.recordings)
+    lines = [f"{second} minus {first}, on {count} recording{'s' * (count != 1)} of both:"]
+    for name, estimate in found.measures.items():
         if estimate.rate is None:
             continue
         span = interval(name, estimate)
         lines.append(f"{heading(name)}: {shown(name, estimate)}" + (f", 95 % interval {span}" if span else ""))
-    if all(estimate.low is None for estimate in found.values()):
+    if all(estimate.low is None for estimate in found.measures.values()):
         lines.append("One recording has no interval: compare folders.")
     return lines
 
 
-def html(report: Report) -> str:
-    """Write one page: settings, the table, and per measure a plot of recordings and the pooled interval."""
+def left_out(report: Report, comparison: Comparison | None, first: str, second: str) -> list[str]:
+    """Return warnings that name the recordings that were not scored or not compared."""
+    compared = comparison or Comparison({}, (), (), ())
+    shown = report.items if report.differences is None else report.differences
+    wordless = [name for name in report.items if name not in shown]
+    return [
+        f"{len(names)} of {len(names) + among} recordings {meaning}: {', '.join(names)}"
+        for names, among, meaning in (
+            (report.unmatched, len(report.items), "of the reference have no hypothesis and are not scored"),
+            (report.unreferenced, len(report.items), f"in {first} have no reference and are not scored"),
+            (wordless, len(shown), "have no words on both sides, so no differences to show"),
+            (compared.only_first, len(compared.recordings), f"scored for {first} are not in {second}, so not compared"),
+            (
+                compared.only_second,
+                len(compared.recordings),
+                f"scored for {second} are not in {first}, so not compared",
+            ),
+        )
+        if names
+    ]
+
+
+def differing(pairs: Sequence[Pair]) -> list[Stretch]:
+    """Return the stretches of a recording that differ, in order of time."""
+    found = [stretch for turn in differences.turns(pairs) for stretch in differences.stretches(turn)]
+    return sorted(found, key=lambda stretch: stretch.time)
+
+
+def summary(pairs: Sequence[Pair]) -> str:
+    """Say in a line how many words differ."""
+    found = differences.counts(pairs)
+    total = sum(pair.said is not None for pair in pairs)
+    parts = [
+        f"{found[name]} {meaning}"
+        for name, meaning in (
+            (Kind.WRONG, "wrong"),
+            (Kind.MISSING, "missing"),
+            (Kind.EXTRA, "extra"),
+            (Kind.REORDERED, "in another order"),
+            ("speaker", "with the wrong speaker"),
+        )
+        if found[name]
+    ]
+    return f"{', '.join(parts) or 'no difference'}; {total} word{'s' * (total != 1)} in the reference"
+
+
+def _entries(recording: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Return an entry for each run that differs, in order of time, with the reference's words around it.
+
+    ``kind`` is one of `Kind`, or ``"speaker"`` where only the speaker is wrong.
+    """
+    entries = []
+    for turn in differences.turns(pairs):
+        end = 0
+        for run in differences.runs(turn):
+            start, end = end, end + len(run.pairs)
+            if not run.first.differs:
+                continue
+            tokens = [token for pair in run.pairs if (token := pair.said or pair.heard)]
+            entries.append(
+                {
+                    "recording": recording,
+                    "kind": "speaker" if run.first.kind == Kind.SAME else str(run.first.kind),
+                    "start": round(tokens[0].start, 3),
+                    "end": round(max(token.end for token in tokens), 3),
+                    "said": run.said,
+                    "heard": run.heard,
+                    "speaker": run.speaker,
+                    "heard_speaker": run.label,
+                    "wrong_speaker": run.first.wrong_speaker,
+                    "given_to": run.first.given_to,
+                    "before": Run(turn[max(0, start - CONTEXT) : start]).said,
+                    "after": Run(turn[end : end + CONTEXT]).said,
+                }
+            )
+    return sorted(entries, key=lambda entry: float(str(entry["start"])))
+
+
+def html(report: Report, comparison: Comparison | None = None, first: str = "HYP", second: str = "HYP2") -> str:
+    """Write one page: settings, figures, per measure a plot with the pooled interval; comparison and differences.
+
+    Args:
+        report: the scores.
+        comparison: how another system differs.
+        first: name of the system that was scored.
+        second: name of the other.
+    """
     header, body = rows(report, list(report.pooled))
     head = "".join(f"<th>{escape(title)}</th>" for title in header)
     table = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body)
@@ -102,13 +203,41 @@ def html(report: Report) -> str:
     meanings = "".join(
         f"<dt>{escape(MEASURES[name].title)}</dt><dd>{escape(MEASURES[name].meaning)}</dd>" for name in report.pooled
     )
-    missing = f"<p>Not scored, no hypothesis: {escape(', '.join(report.unmatched))}</p>" if report.unmatched else ""
+    notes = "".join(f"<p>{escape(note)}</p>" for note in left_out(report, comparison, first, second))
+    against = ""
+    if comparison is not None:
+        title, *lines = comparison_lines(comparison, first, second)
+        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+        against = f"<h2>Comparison</h2><p>{escape(title)}</p><ul>{items}</ul>"
+    count = len(report.items)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>diarist eval</title><style>{_STYLE}</style><h1>Evaluation of {len(report.items)} recordings</h1>"
-        f'<p>{settings}</p>{missing}<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{table}</tbody>'
-        f"</table></div>{plots}<h2>What the figures say</h2><dl>{meanings}</dl></html>\n"
+        f"<title>diarist eval</title><style>{_STYLE}</style><main>"
+        f"<h1>Evaluation of {count} recording{'s' * (count != 1)}</h1><p>{settings}</p>{notes}"
+        f'<div class="wide" role="region" aria-label="Figures" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{table}</tbody></table></div>{plots}{against}{_differences(report.differences)}"
+        f"<h2>What the figures say</h2><dl>{meanings}</dl></main></html>\n"
     )
+
+
+def _differences(found: Mapping[str, Sequence[Pair]] | None) -> str:
+    """Write the stretches that differ; the marks are letters, colour and lines only repeat them."""
+    if found is None:
+        return ""
+    legend = "".join(
+        f"<dt><code>{escape(mark)}</code></dt><dd>{escape(meaning)}</dd>"
+        for mark, meaning in differences.LEGEND.items()
+    )
+    parts = [f"<h2>Differences</h2><dl>{legend}</dl>"]
+    for name, pairs in found.items():
+        parts.append(f"<h3>{escape(name)}</h3><p>{escape(summary(pairs))}</p>")
+        for stretch in differing(pairs):
+            words = "".join(
+                f"<{element}{_OWN_WAY.get(element, '')}>{escape(text)}</{element}>" if element else escape(text)
+                for element, text in differences.marked(stretch)
+            )
+            parts.append(f'<p dir="auto"><span class="clock">{clock(stretch.time)}</span> {words}</p>')
+    return "".join(parts)
 
 
 def _plot(name: str, items: Mapping[str, Mapping[str, Ratio]], pooled: Estimate) -> str:
@@ -143,6 +272,9 @@ def _plot(name: str, items: Mapping[str, Mapping[str, Ratio]], pooled: Estimate)
     )
 
 
+# Names run their own way, so that the paragraph's way is that of its words.
+_OWN_WAY: Final[Mapping[str, str]] = {"b": ' dir="auto"', "i": ' dir="auto"'}
+
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2733}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
@@ -150,4 +282,5 @@ _STYLE = (
     "td:first-child,th:first-child{text-align:left}svg{width:100%;max-width:700px}svg text{font-size:11px}"
     "circle{fill:#7796b5}circle.all{fill:#b3411e}line{stroke:#b3411e;stroke-width:2}line.axis{stroke:#dde3ea}"
     ".name{text-anchor:end}.all{font-weight:600}dt{font-weight:600}"
+    "p,li,h3{overflow-wrap:anywhere}del{color:#8c2f14}ins{color:#1d5c34}i{color:#5a3a8a}.clock{color:#52616f;font-variant-numeric:tabular-nums}"
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diarist.evaluation import differences
+from diarist.evaluation.alignment import spoken
 from diarist.evaluation.annotation import Annotation, read
 from diarist.evaluation.measures import MEASURES, Ratio, score
 from diarist.evaluation.text import Normaliser
@@ -41,19 +43,55 @@ class Report:
         items: counts by recording, then by measure.
         pooled: estimates by measure.
         unmatched: recordings with a reference but no hypothesis, which are not scored.
+        unreferenced: recordings with a hypothesis but no reference, which are not scored either.
         settings: what the figures depend on, e.g. the normaliser.
+        differences: each recording's words beside those of its reference; None unless asked for. A recording without
+            words on both sides is absent.
     """
 
     items: Mapping[str, Mapping[str, Ratio]]
     pooled: Mapping[str, Estimate]
     unmatched: Sequence[str]
+    unreferenced: Sequence[str]
     settings: Mapping[str, str | float]
+    differences: Mapping[str, Sequence[differences.Pair]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a second system differs from a first, on the recordings that both were scored on.
+
+    Attributes:
+        measures: by measure, the second system's rate minus the first's.
+        recordings: the recordings compared.
+        only_first: recordings that the second system lacks; they are left out.
+        only_second: recordings that the first system lacks; they are left out.
+    """
+
+    measures: Mapping[str, Estimate]
+    recordings: Sequence[str]
+    only_first: Sequence[str]
+    only_second: Sequence[str]
 
 
 def evaluate(
-    reference: Path, hypothesis: Path, normalise: Normaliser, *, collar: float = 0.0, normaliser_name: str = "whisper"
+    reference: Path,
+    hypothesis: Path,
+    normalise: Normaliser,
+    *,
+    collar: float = 0.0,
+    normaliser_name: str = "whisper",
+    diff: bool = False,
 ) -> Report:
     """Score a file against a file, or a folder against a folder.
+
+    Args:
+        reference: the truth.
+        hypothesis: what is scored.
+        normalise: makes texts comparable.
+        collar: seconds on each side of a reference boundary that DER does not score.
+        normaliser_name: what the report calls ``normalise``.
+        diff: whether the report shows the words side by side.
 
     Raises:
         InputError: an input is missing or malformed, or no recording is in both.
@@ -73,9 +111,24 @@ def evaluate(
     return Report(
         items=items,
         pooled=pool(list(items.values())),
-        unmatched=[name for name in references if name not in hypotheses],
+        unmatched=_without(references, hypotheses),
+        unreferenced=_without(hypotheses, references),
         settings={"normalizer": normaliser_name, "collar": collar, "bootstrap_resamples": RESAMPLES},
+        differences=_differences({name: (references[name], hypotheses[name]) for name in both}, normalise)
+        if diff
+        else None,
     )
+
+
+def _differences(
+    sides: Mapping[str, tuple[Annotation, Annotation]], normalise: Normaliser
+) -> dict[str, list[differences.Pair]]:
+    found = {}
+    for name, (reference, hypothesis) in sides.items():
+        said, heard = spoken(reference, normalise), spoken(hypothesis, normalise)
+        if said is not None and heard is not None:
+            found[name] = differences.compare(said, heard)
+    return found
 
 
 def pool(items: Sequence[Mapping[str, Ratio]]) -> dict[str, Estimate]:
@@ -97,13 +150,22 @@ def estimate(ratios: Sequence[Ratio]) -> Estimate:
     return Estimate(total.rate, float(low), float(high), len(ratios))
 
 
-def compare(first: Mapping[str, Mapping[str, Ratio]], second: Mapping[str, Mapping[str, Ratio]]) -> dict[str, Estimate]:
+def compare(first: Mapping[str, Mapping[str, Ratio]], second: Mapping[str, Mapping[str, Ratio]]) -> Comparison:
     """Return by how much the second system's rates differ from the first's, from the recordings that both have.
 
     The interval is paired: every bootstrap sample takes the same recordings of both systems. Below zero means that the
     second makes fewer errors; an interval that does not reach zero, that this is no accident of these recordings.
+
+    Raises:
+        InputError: no recording is in both.
     """
     both = [name for name in first if name in second]
+    if not both:
+        raise InputError(
+            "nothing_to_compare",
+            "The two systems have no recording in common.",
+            f"The first has {_some(first)}; the second has {_some(second)}.",
+        )
     found = {}
     for measure in MEASURES:
         pairs = [
@@ -113,7 +175,11 @@ def compare(first: Mapping[str, Mapping[str, Ratio]], second: Mapping[str, Mappi
         ]
         if pairs:
             found[measure] = _difference(pairs)
-    return found
+    return Comparison(found, both, _without(first, second), _without(second, first))
+
+
+def _without(names: Iterable[str], others: Mapping[str, object]) -> list[str]:
+    return [name for name in names if name not in others]
 
 
 def _difference(pairs: Sequence[tuple[Ratio, Ratio]]) -> Estimate:
@@ -139,6 +205,6 @@ def _has(items: Sequence[Mapping[str, Ratio]], name: str) -> bool:
     return any(name in item for item in items)
 
 
-def _some(annotations: Mapping[str, Annotation]) -> str:
+def _some(annotations: Mapping[str, object]) -> str:
     names = list(annotations)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
