@@ -2,9 +2,9 @@
 
     python benchmarks/orchestrator_waiting.py --jobs 16 --after 30 --seconds 60 --json
 
-A platform on the loopback interface, in a process of its own, takes every job of a leg and never finishes it. The code of
-the worker is the real one: runner, split pipeline, client. Looks are a twentieth of the time waited apart, 5 s at most: the
-share falls as the wait grows; ``--after`` says from when it is measured.
+A platform on the loopback interface, in a process of its own, takes every job of a leg and never finishes it. The
+worker's code is the real one: runner, split pipeline, client. Looks are a twentieth of the time waited apart, 5 s at
+most, so the share falls as the wait grows; ``--after`` says from when it is measured.
 """
 
 import argparse
