@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
+import re
 import time
+import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,12 +27,14 @@ log = logging.getLogger("diarist.worker")
 MAX_BYTES: Final = 1 << 30
 MAX_AGE: Final = 7 * 24 * 3600.0
 _TIDY_SECONDS: Final = 60.0
+_OWN_FOLDER: Final = "diarist-results"
+_OWN_NAME: Final = re.compile(r"[0-9a-f]{64}\.json(\.[0-9a-f]{32}\.part)?")
 _LOOK_SECONDS: Final = 0.1
 
 
 def cache_key(audio: str, options: Options, revision: str) -> str:
     """Name a piece of work: the recording as sent, what was asked, and what does it."""
-    digest = hashlib.sha256(audio.encode())
+    digest = hashlib.sha256(audio.encode(errors="surrogatepass"))
     digest.update(b"\0" + msgspec.json.encode(options, order="deterministic"))
     digest.update(b"\0" + revision.encode())
     return digest.hexdigest()
@@ -41,7 +44,8 @@ class ResultCache:
     """Keeps transcripts within bounds of size and age. A cache that breaks is a cache that misses, never an error.
 
     Args:
-        url: a folder for fsspec, e.g. ``file:///runpod-volume/transcripts`` or ``s3://bucket/transcripts``.
+        url: a folder for fsspec, e.g. ``file:///runpod-volume/transcripts`` or ``s3://bucket/transcripts``. What else
+            lies in it is never touched: transcripts go to a folder of their own inside, under names of their own.
         max_bytes: the oldest go when there is more than this.
         max_age: seconds after which one is no longer used.
 
@@ -53,9 +57,10 @@ class ResultCache:
         import fsspec
 
         try:
-            self._files, self._folder = fsspec.core.url_to_fs(url)
+            self._files, folder = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise InputError("bad_setting", f"DIARIST_CACHE_URL cannot be used: {error}.") from None
+        self._folder = f"{folder.rstrip('/')}/{_OWN_FOLDER}"
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._tidied = 0.0
@@ -76,7 +81,7 @@ class ResultCache:
     def put(self, key: str, transcript: Transcript) -> None:
         """Keep a transcript: whole or not at all."""
         path = self._path(key)
-        draft = f"{path}.{threading.get_ident()}.part"
+        draft = f"{path}.{uuid.uuid4().hex}.part"
         try:
             self._files.makedirs(self._folder, exist_ok=True)
             self._files.pipe_file(draft, json.dumps(dump(transcript)).encode())
@@ -98,7 +103,9 @@ class ResultCache:
                 total -= size
 
     def _entries(self) -> list[tuple[str, dict[str, Any]]]:
-        return list(self._files.find(self._folder, detail=True).items())
+        """Its own files, and no others: somebody may keep recordings here, or models."""
+        found = self._files.find(self._folder, maxdepth=1, detail=True).items()
+        return [(path, info) for path, info in found if _OWN_NAME.fullmatch(path.rpartition("/")[2])]
 
     def _path(self, key: str) -> str:
         return f"{self._folder}/{key}.json"
