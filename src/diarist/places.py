@@ -57,8 +57,8 @@ class Wanted:
         if (self.model, self.device, self.threads) != ("auto", "auto", None) or self.diarizer not in ("auto", None):
             raise InputError(
                 "not_there",
-                f"The model, diarizer, device and threads are chosen where the engines are, not for {place}.",
-                "Leave them out: --model, --diarizer, --device and --threads are for engines on this machine.",
+                f"model, diarizer, device and threads are for engines on this machine, not for {place}.",
+                "Leave them out: the endpoint has its own.",
             )
 
 
@@ -92,7 +92,7 @@ def _open_local(_: str, wanted: Wanted, progress: Progress, note: Callable[[str]
     from diarist.engines import load
 
     if wanted.audio_store:
-        raise InputError("not_here", "An audio store is for engines elsewhere.", "Leave out --audio-store.")
+        raise InputError("not_here", "An audio store is for --on runpod:….", "Leave it out.")
     return load(
         wanted.model,  # type: ignore[arg-type]
         wanted.diarizer,  # type: ignore[arg-type]

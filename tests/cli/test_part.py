@@ -3,13 +3,16 @@
 import pytest
 from typer.testing import CliRunner
 
+from diarist.audio.decode import decode
 from diarist.cli import transcribe as command
 from diarist.cli.app import app
 from diarist.model.transcript import Segment, Transcript, Word
+from diarist.pipelines.base import Pipeline
 
 
-class Heard:
-    def transcribe(self, audio, options=None, progress=None):
+class Heard(Pipeline):
+    async def atranscribe(self, recording, options=None, progress=None, *, naming=None):
+        audio = decode(recording)
         word = Word(0.0, 0.5, "Hello.")
         segment = Segment(0.0, 0.5, None, "Hello.", (word,))
         return Transcript(duration=audio.duration, language="en", speakers=(), segments=(segment,), turns=(), models=())
@@ -25,7 +28,7 @@ def test_times_are_those_of_the_whole_recording(options, start, tmp_path, monkey
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(bytes(96_000))
-    monkeypatch.setattr(command, "_local", lambda *_: Heard())
+    monkeypatch.setattr(command, "open_place", lambda *_, **__: Heard())
     result = CliRunner().invoke(app, ["transcribe", str(path), "-f", "srt", "-q", *options])
     assert result.exit_code == 0, result.output
     assert f"{start} -->" in result.output

@@ -14,7 +14,7 @@ BARE = {name: value for name, value in os.environ.items() if not name.startswith
         (["--on", "runpod:split"], "DIARIZATION_ENDPOINT_ID"),
         (["--on", "runpod:single"], "RUNPOD_API_KEY"),
         (["--on", "runpod:single", "--model", "whisper-base"], "the endpoint has its own"),
-        (["--on", "runpod:split", "--speakers-named"], "the endpoint has its own"),
+        (["--on", "runpod:split", "--speakers-named"], "No voices are known"),
         (["--audio-store", "s3://bucket/prefix"], "for --on runpod:"),
     ],
 )
@@ -24,6 +24,13 @@ def test_what_does_not_fit_the_place_is_refused(diarist, call, tmp_path, argumen
     assert says in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_following_people_needs_a_place_that_returns_voices(diarist, call, tmp_path):
+    env = {**BARE, "RUNPOD_API_KEY": "key", "RUNPOD_ENDPOINT_ID": "endpoint"}
+    done = diarist("transcribe", call, "--on", "runpod:single", "--same-speakers", env=env, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "need voices, which runpod:single does not return" in done.stderr
 
 
 def test_names_need_known_voices(diarist, call, tmp_path):
