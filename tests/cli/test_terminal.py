@@ -324,7 +324,7 @@ class TestOtherCommands:
     def test_models_list_names_all(self):
         _, terminal, _ = on_a_terminal(*DIARIST, "models", "list", columns=160)
         names = [line.split(b"\t")[0].decode() for line in into_a_pipe(*DIARIST, "models", "list").stdout.splitlines()]
-        assert [line.split()[0] for line in terminal.lines[1:-1]] == names
+        assert [line.split()[0] for line in terminal.lines[1:-2]] == names
 
     def test_a_terminal_that_cannot_move_its_cursor_is_not_asked_to(self, recording):
         code, _, written = shown(**saying("transcribe", recording(), "-f", "srt", TERM="dumb"))
