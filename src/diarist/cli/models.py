@@ -11,6 +11,7 @@ import typer
 from diarist.cli.convert_model import convert
 from diarist.cli.progress import reporter
 from diarist.cli.terminal import literal, say
+from diarist.cli.usage import App
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from diarist.weights.catalog import ModelEntry
     from diarist.weights.locate import Located
 
-app = typer.Typer(
+app = App(
     help="List, fetch, find and check models.",
     epilog="Start with: diarist models list",
     no_args_is_help=True,
