@@ -1,17 +1,21 @@
 """What ``auto`` takes: the best model that is here and knows the language, else the small embedded one."""
 
 import importlib
+import re
 
 import pytest
 
 from diarist.engines import (
+    DIARIZERS,
     OTHER_DIARIZERS,
+    TRANSCRIBERS,
     _load_diarizer,
     auto_diarizer,
     auto_transcriber,
     diarizer_name,
     load,
     share_threads,
+    sizes,
     transcriber_name,
 )
 from diarist.model.errors import InputError
@@ -37,8 +41,54 @@ def test_auto_takes_the_best_model_here(language, here, takes):
 
 
 def test_auto_says_how_to_get_better_only_where_there_is_better():
-    assert auto_transcriber("en", {"parakeet-tdt-0.6b-v2-onnx"}.__contains__).better is None
-    assert "models pull parakeet-tdt-0.6b-v2-onnx" in auto_transcriber("en", set().__contains__).better
+    assert auto_transcriber("en", {"parakeet-tdt-0.6b-v2-onnx"}.__contains__).better == ()
+    assert auto_transcriber("en", set().__contains__).better == ("parakeet-tdt-0.6b-v2-onnx",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "here", "told"),
+    [
+        (
+            {"language": "de"},
+            set(),
+            "words: whisper-base, speakers: embedded; better: "
+            "diarist models pull parakeet-tdt-0.6b-v3-onnx community-1 (about 670 MB, about 33 MB)",
+        ),
+        (
+            {"language": "ja"},
+            {"community-1"},
+            "words: whisper-base, speakers: community-1; better: diarist models pull whisper-large-v3-turbo "
+            "(about 1.6 GB)",
+        ),
+        (
+            {"language": "en"},
+            {"community-1", "parakeet-tdt-0.6b-v2-onnx"},
+            "words: parakeet-tdt-0.6b-v2, speakers: community-1",
+        ),
+        (
+            {"model": "whisper-tiny.en"},
+            set(),
+            "speakers: embedded; better: diarist models pull community-1 (about 33 MB)",
+        ),
+        ({"model": "whisper-tiny.en", "diarizer": None}, set(), None),
+    ],
+)
+def test_what_auto_took_and_what_is_better_is_told_in_one_line_with_what_there_is_to_fetch(
+    asked, here, told, monkeypatch
+):
+    monkeypatch.setattr("diarist.engines._load_transcriber", lambda *_: None)
+    monkeypatch.setattr("diarist.engines._load_diarizer", lambda *_: None)
+    monkeypatch.setattr("diarist.engines._is_here", here.__contains__)
+    notes = []
+    load(**asked, device="cpu", note=notes.append)
+    assert notes == ([told] if told else [])
+
+
+def test_there_is_a_size_for_every_model_that_may_be_called_better():
+    for known in (*TRANSCRIBERS, *DIARIZERS):
+        for gpu in (False, True):
+            assert re.search(r"\d [MG]B", sizes(known.needs(gpu=gpu)))
+            assert "not known" not in sizes(known.needs(gpu=gpu))
 
 
 def test_the_embedded_diarizer_needs_both_its_parts():

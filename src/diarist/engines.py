@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from diarist.model.errors import Cancelled, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.pipelines.local import LocalPipeline
 from diarist.transcription.base import Transcriber
-from diarist.weights.catalog import find
+from diarist.weights.catalog import CATALOG, find
 
 # The 25 languages of Parakeet v3, from its model card.
 PARAKEET_V3_LANGUAGES = frozenset(
@@ -35,13 +35,13 @@ class Choice:
         name: the model's name.
         weights: the catalog entries it needs.
         reason: why this one, in a few words.
-        better: the command that gets a better one; None where this is the best there is.
+        better: the catalog entries of a better one; none where this is the best there is.
     """
 
     name: str
     weights: tuple[str, ...]
     reason: str
-    better: str | None = None
+    better: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _best(known: Sequence[_Known], embedded: str, present: Callable[[str], bool]
         model.name,
         model.needs(gpu=gpu),
         "best one here" if here(model) else "none is here, and this one is small",
-        None if model is best else f"diarist models pull {' '.join(best.needs(gpu=gpu))}",
+        () if model is best else best.needs(gpu=gpu),
     )
 
 
@@ -163,14 +163,15 @@ def load(
     model, diarizer = transcriber_name(model, language), diarizer and diarizer_name(diarizer)
     threads = threads or cpu_count()
     for_words, for_speakers = share_threads(threads) if diarizer else (threads, 0)
+    taken: dict[str, Choice] = {}
     if model == "auto":
-        choice = auto_transcriber(language, gpu=uses_gpu(device))
-        model = choice.name
-        note(f"words: {choice.name}" + (f" (better: {choice.better})" if choice.better else ""))
+        taken["words"] = auto_transcriber(language, gpu=uses_gpu(device))
+        model = taken["words"].name
     if diarizer == "auto":
-        choice = auto_diarizer()
-        diarizer = choice.name
-        note(f"speakers: {choice.name}" + (f" (better: {choice.better})" if choice.better else ""))
+        taken["speakers"] = auto_diarizer()
+        diarizer = taken["speakers"].name
+    if taken:
+        note(_told(taken))
     stop = threading.Event()
 
     def report(stage: str, done: float) -> None:
@@ -186,6 +187,17 @@ def load(
         except BaseException:
             stop.set()
             raise
+
+
+def _told(taken: Mapping[str, Choice]) -> str:
+    line = ", ".join(f"{what}: {choice.name}" for what, choice in taken.items())
+    better = [name for choice in taken.values() for name in choice.better]
+    return f"{line}; better: diarist models pull {' '.join(better)} ({sizes(better)})" if better else line
+
+
+def sizes(names: Sequence[str]) -> str:
+    """How much there is to fetch for each of some models of the catalog."""
+    return ", ".join(CATALOG[name].download or "size not known" for name in names)
 
 
 def transcriber_name(name: str, language: str | None = None) -> str:

@@ -1,17 +1,12 @@
 """``diarist eval`` as people run it: the report, the comparison of two systems, the words that differ."""
 
-import fcntl
 import json
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 import unicodedata
 
 import pytest
+
+from ..terminal import DIARIST, on_a_terminal
 
 TRUTH = "x 1 anna 0 4 good morning ben how are you today my friend\nx 1 ben 4 6 hello anna i am well thank you\n"
 HEARD = "x 1 S0 0 4 good morning then how are you my friend\nx 1 S1 4 5.5 hello anna i am quite well\n"
@@ -42,23 +37,11 @@ def folder_of(path, files):
     return path
 
 
-def on_a_terminal(columns, *arguments):
-    """Run ``diarist eval`` with its output on a pseudo-terminal; return the lines that it shows."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    command = [sys.executable, "-m", "diarist", "eval", *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
-    os.close(theirs)
-    said = b""
-    try:
-        while part := os.read(ours, 4096):
-            said += part
-    except OSError:  # Linux says so at the end of a terminal
-        pass
-    os.close(ours)
-    assert process.wait() == 0, said
-    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).replace("\r\n", "\n").splitlines()
+def lines_at(columns, *arguments):
+    """Run ``diarist eval`` on a pseudo-terminal; return the lines that it writes, without colours."""
+    code, _, written = on_a_terminal(*DIARIST, "eval", *arguments, columns=columns)
+    assert code == 0, written
+    return re.sub(r"\x1b\[[0-9;]*m", "", written).replace("\r\n", "\n").splitlines()
 
 
 def columns_of(line):
@@ -72,7 +55,7 @@ class TestWidth:
     def test_no_line_of_the_report_is_wider_than_the_terminal(self, tmp_path, columns):
         reference = folder_of(tmp_path / "r", dict.fromkeys(self.NAMES, TRUTH))
         heard = folder_of(tmp_path / "h", dict.fromkeys(self.NAMES, LATE))
-        lines = on_a_terminal(columns, reference, heard, "--compare", heard, "--diff")
+        lines = lines_at(columns, reference, heard, "--compare", heard, "--diff")
         assert max(map(columns_of, lines)) <= columns
         assert any("differences" in line for line in lines)
 
@@ -82,13 +65,13 @@ class TestWidth:
         heard = folder_of(tmp_path / "h", {"a": LATE, "the long talk of May": HEARD, "c": TRUTH})
         piped = diarist("eval", reference, heard).stdout.split()
         assert {"attribution", "cpWER", "95", "interval", "WDER"} <= set(piped)
-        shown = " ".join(on_a_terminal(columns, reference, heard)).split()
+        shown = " ".join(lines_at(columns, reference, heard)).split()
         assert set(piped) <= set(shown)
         figures = [word for word in piped if re.fullmatch(r"-?\d+\.\d+", word)]
         assert sorted(figures) == sorted(word for word in shown if re.fullmatch(r"-?\d+\.\d+", word))
 
     def test_a_report_that_fits_keeps_its_intervals_in_one_line(self, folder):
-        lines = on_a_terminal(200, folder("r", a=TRUTH, b=TRUTH), folder("h", a=LATE, b=HEARD))
+        lines = lines_at(200, folder("r", a=TRUTH, b=TRUTH), folder("h", a=LATE, b=HEARD))
         assert sum(line.startswith("95 % interval") for line in lines) == 2
         assert any(re.search(r"\d to \d", line) for line in lines)
 
@@ -109,7 +92,7 @@ class TestDiff:
     @pytest.mark.parametrize("columns", [80, 40])
     def test_on_a_terminal_the_same_words_are_folded_beside_the_time(self, diarist, folder, columns):
         arguments = folder("r", a=TRUTH), folder("h", a=LATE), "--diff"
-        lines = on_a_terminal(columns, *arguments)
+        lines = lines_at(columns, *arguments)
         shown = lines[lines.index("differences") :]
         piped = diarist("eval", *arguments).stdout
         assert "".join("".join(shown).split()) == "".join(piped[piped.index("differences") :].split())
@@ -117,7 +100,7 @@ class TestDiff:
         assert all(re.match(r"0:00:0\d  \S| {9}\S", line) for line in shown[first:])
 
     def test_the_marks_need_no_colour(self, folder):
-        lines = on_a_terminal(80, folder("r", a=TRUTH), folder("h", a=LATE), "--diff")
+        lines = lines_at(80, folder("r", a=TRUTH), folder("h", a=LATE), "--diff")
         text = " ".join(" ".join(lines).split())
         assert all(mark in text for mark in ("[-ben-]{+then+}", "[-today-]", "{+quite+}", "<as anna: thank you>"))
 
@@ -159,9 +142,9 @@ class TestDiff:
         )
         assert {one["recording"] for one in json.loads(done.stdout)["differences"]} == {"a"}
 
-    def test_words_and_names_command_nothing_on_a_terminal(self, folder):
+    def test_words_and_names_command_nothing_lines_at(self, folder):
         hostile = "x 1 [red]ann 0 2 [/b] :smile: \x1b[2J\x07 day\n"
-        lines = on_a_terminal(
+        lines = lines_at(
             80, folder("r", a=hostile), folder("h", a="x 1 S 0 2 good day\n"), "--diff", "--normalizer", "none"
         )
         text = " ".join(" ".join(lines).split())

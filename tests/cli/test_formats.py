@@ -1,15 +1,10 @@
 """What a transcript can be written as, listed."""
 
-import os
-import pty
-import struct
-import subprocess
-import sys
-from contextlib import suppress
-from fcntl import ioctl
-from termios import TIOCSWINSZ
+import pytest
 
 from diarist.formats import FORMATS
+
+from ..terminal import DIARIST, on_a_terminal
 
 
 def test_each_format_has_a_line_with_its_use(diarist):
@@ -18,19 +13,12 @@ def test_each_format_has_a_line_with_its_use(diarist):
     assert ["srt", "srt", "SubRip subtitles"] in lines
 
 
-def test_the_table_fits_eighty_columns():
-    ours, theirs = pty.openpty()
-    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
-    command = [sys.executable, "-m", "diarist", "formats"]
-    with subprocess.Popen(command, stdout=theirs, env={**environment, "TERM": "dumb"}) as running:
-        os.close(theirs)
-        shown = b""
-        with suppress(OSError):  # Linux says so when the other end is closed
-            while part := os.read(ours, 4096):
-                shown += part
-    os.close(ours)
-    assert running.returncode == 0
-    lines = shown.decode().splitlines()
-    assert all(len(line) <= 80 for line in lines)
-    assert sum(line.split()[0] in FORMATS for line in lines if line.split()) == len(FORMATS)
+@pytest.mark.parametrize("columns", [80, 40])
+def test_on_a_terminal_each_format_is_named_whole(columns):
+    code, terminal, _ = on_a_terminal(*DIARIST, "formats", columns=columns)
+    assert code == 0
+    known = [line.split()[0] for line in terminal.lines if line.split()[0] in FORMATS]
+    assert known == list(FORMATS)
+    text = " ".join(" ".join(terminal.lines).split())
+    assert "…" not in text
+    assert "OpenAI's verbose_json response" in text

@@ -1,7 +1,7 @@
 """``diarist models``: what it prints, and how it ends."""
 
 import json
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from diarist.cli.models import app
 from diarist.model.errors import InputError, WeightsError
 from diarist.weights.catalog import CATALOG, find
+
+from ..terminal import DIARIST, on_a_terminal
 
 run = CliRunner().invoke
 
@@ -72,28 +74,32 @@ class TestList:
         assert ["silero-vad", "vad", "diarist", "MIT", "1289603", "cache"] in lines
         assert [line[0] for line in lines] == list(CATALOG)
 
-    @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
-    def test_on_a_terminal_it_is_a_table(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        import pty
-
+    @pytest.mark.parametrize("columns", [80, 120, 200])
+    def test_on_a_terminal_it_is_a_table_with_every_name_and_size_in_one_line(self, cache: Path, columns: int):
         put(cache, "silero-vad")
-        monkeypatch.setenv("COLUMNS", "120")
-        monkeypatch.setenv("TERM", "xterm")
-        leader, follower = pty.openpty()
-        with subprocess.Popen([sys.executable, "-m", "diarist", "models", "list"], stdout=follower):
-            os.close(follower)
-            output = b""
-            try:
-                while chunk := os.read(leader, 65536):
-                    output += chunk
-            except OSError:  # how Linux says that the other end is closed
-                pass
-        os.close(leader)
-        text = output.decode()
-        assert "model" in text
-        assert "✓" in text
-        assert "1.3 MB" in text
-        assert "diarist models pull NAME" in text
+        code, terminal, _ = on_a_terminal(*DIARIST, "models", "list", columns=columns)
+        assert code == 0
+        rows = {line.split()[0]: line for line in terminal.lines[1:-2]}
+        assert list(rows) == list(CATALOG)
+        assert rows["silero-vad"].split()[-4:] == ["1.3", "MB", "✓", "cache"]
+        assert "  about 670 MB  hub" in rows["parakeet-tdt-0.6b-v3-onnx"]
+        assert all(re.search(r"\d (MB|GB)  ", line) for line in rows.values())
+        assert ("inside an MIT wheel" in rows["sample-telephone"]) == (columns == 200)
+        assert "diarist models pull NAME" in terminal.lines[-2]
+
+    @pytest.mark.parametrize("columns", [34, 40])
+    def test_on_a_narrow_terminal_each_model_is_a_list_of_its_own(self, cache: Path, columns: int):
+        put(cache, "silero-vad")
+        _, terminal, _ = on_a_terminal(*DIARIST, "models", "list", columns=columns)
+        assert [line for line in terminal.lines if line in CATALOG] == list(CATALOG)
+        begin = terminal.lines.index("silero-vad")
+        assert [line.split(maxsplit=1) for line in terminal.lines[begin + 1 : begin + 5]] == [
+            ["for", "vad"],
+            ["licence", "MIT"],
+            ["size", "1.3 MB"],
+            ["here", "✓ cache"],
+        ]
+        assert "…" not in "".join(terminal.lines)
 
 
 class TestPath:

@@ -1,15 +1,11 @@
 """What is left on a terminal when a command has ended, beside what it prints into a pipe."""
 
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import wave
 
 import pytest
@@ -20,7 +16,7 @@ from diarist.cli.terminal import visible
 from diarist.speakers.identify import Voice
 from diarist.speakers.store import VoiceStore
 
-DIARIST = (sys.executable, "-m", "diarist")
+from ..terminal import DIARIST, on_a_terminal
 
 # The command line with an engine that hears what a test says, and takes its time for it.
 SAYING = """
@@ -48,69 +44,6 @@ class Engine:
 transcribe._local = lambda *_: Engine()
 app.main(sys.argv[1:])
 """
-
-
-class Terminal:
-    """What a terminal of endless height shows. It knows what rich writes; anything else is a test that fails."""
-
-    def __init__(self, columns):
-        self.columns, self.rows, self.row, self.column, self.cursor = columns, [[]], 0, 0, True
-
-    def feed(self, output):
-        for numbers, final, letter in re.findall(r"\x1b\[([?\d;]*)([A-Za-z])|([\s\S])", output):
-            if letter and letter.isprintable():
-                self.put(letter)
-            elif letter == "\t":
-                self.column = min(self.column // 8 * 8 + 8, self.columns - 1)
-            elif letter == "\n":
-                self.row += 1
-                self.rows += [[]] if self.row == len(self.rows) else []
-            elif letter == "\r":
-                self.column = 0
-            elif final == "A":
-                self.row = max(0, self.row - int(numbers or 1))
-            elif final == "K" and numbers == "2":
-                self.rows[self.row] = []
-            elif final in ("h", "l") and numbers == "?25":
-                self.cursor = final == "h"
-            elif final != "m":  # colours are not looked at
-                pytest.fail(f"the terminal was told {numbers}{final or letter!r}")
-
-    def put(self, letter):
-        if self.column == self.columns:
-            self.feed("\r\n")
-        line = self.rows[self.row]
-        line += [" "] * (self.column + 1 - len(line))
-        line[self.column] = letter
-        self.column += 1
-
-    @property
-    def lines(self):
-        return [line for line in ("".join(row).rstrip() for row in self.rows) if line]
-
-
-def on_a_terminal(*command, columns=80, stdout=None, then=lambda process, output: None, **environment):
-    """Run a command on a pseudo-terminal; return its exit code, the terminal and all that was written to it."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    process = subprocess.Popen(
-        [os.fspath(word) for word in command], stdin=follower, stdout=stdout or follower, stderr=follower,
-        env={**environ, "TERM": "xterm-256color", **environment}, start_new_session=True,
-    )  # fmt: skip
-    os.close(follower)
-    raw = b""
-    try:
-        while chunk := os.read(leader, 65536):
-            raw += chunk
-            then(process, raw.decode(errors="replace"))
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(leader)
-    terminal = Terminal(columns)
-    terminal.feed(raw.decode())
-    assert terminal.cursor, "the cursor was left hidden"
-    return process.wait(60), terminal, raw.decode()
 
 
 def into_a_pipe(*command, **environment):
@@ -391,7 +324,7 @@ class TestOtherCommands:
     def test_models_list_names_all(self):
         _, terminal, _ = on_a_terminal(*DIARIST, "models", "list", columns=160)
         names = [line.split(b"\t")[0].decode() for line in into_a_pipe(*DIARIST, "models", "list").stdout.splitlines()]
-        assert [line.split()[0] for line in terminal.lines[1:-1]] == names
+        assert [line.split()[0] for line in terminal.lines[1:-2]] == names
 
     def test_a_terminal_that_cannot_move_its_cursor_is_not_asked_to(self, recording):
         code, _, written = shown(**saying("transcribe", recording(), "-f", "srt", TERM="dumb"))

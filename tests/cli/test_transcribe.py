@@ -98,6 +98,18 @@ def test_a_batch_goes_on_past_a_bad_file_and_says_so(diarist, call, tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == ["call.rttm", "call.txt"]
 
 
+def test_a_batch_is_told_once_and_in_one_line_which_models_are_better_and_how_large_they_are(diarist, tmp_path):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        wav(tmp_path / name, np.zeros(16_000))
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "hub")}
+    done = diarist("transcribe", tmp_path, "-o", tmp_path / "out", "--language", "en", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if "better" in line] == [
+        "words: whisper-base, speakers: embedded; better: "
+        "diarist models pull parakeet-tdt-0.6b-v2-onnx community-1 (about 661 MB, about 33 MB)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "make", "code"),
     [

@@ -1,55 +1,43 @@
-"""What ``diarist plan`` shows on a real terminal of the usual width."""
+"""What ``diarist plan`` shows on a real terminal, wide or narrow."""
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 
 import pytest
 
+from ..terminal import DIARIST, on_a_terminal
 
-def on_a_terminal(columns, *arguments):
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    command = [sys.executable, "-c", "from diarist.cli.app import main; main()", *arguments]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    said = b""
-    try:
-        while part := os.read(ours, 4096):
-            said += part
-    except OSError:  # Linux says so at the end of a terminal
-        pass
-    os.close(ours)
-    assert process.wait() == 0, said
-    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).replace("\r\n", "\n")
+FIGURES = ("workers", "$/month", "$/request", "$/audio hour", "p50", "p95", "p99", "cold", "start")
+
+
+def table(columns, *arguments):
+    code, terminal, _ = on_a_terminal(
+        *DIARIST, "plan", "--per-day", "200", "--quick", *arguments, columns=columns, DIARIST_CACHE="/nowhere"
+    )
+    assert code == 0
+    lines = terminal.lines
+    end = next(number for number, line in enumerate(lines) if line.lstrip().startswith("diarist "))
+    assert "…" not in "".join(lines)
+    return lines[:end]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--gpu", "all")])
 def test_no_column_of_plan_is_lost_at_80_columns(arguments):
-    text = on_a_terminal(80, "plan", "--per-day", "200", "--quick", *arguments)
-    table = text.partition("\n  diarist deploy")[0]
-    for word in (
-        "architecture",
-        "workers",
-        "$/month",
-        "$/request",
-        "$/audio hour",
-        "p50",
-        "p95",
-        "p99",
-        "cold",
-        "start",
-    ):
-        assert word in table
-    assert "…" not in table
-    assert re.search(r"(single|split|orchestrator) \(idle \d+ s\)", table)
+    lines = table(80, *arguments)
+    for word in ("architecture", *FIGURES):
+        assert any(word in line for line in lines)
+    named = [line for line in lines if re.search(r"(single|split|orchestrator) \(idle \d+ s\)", line)]
+    assert len(named) == len(lines) - 2  # but for the headings of two tables
 
 
-def test_plan_does_not_fail_at_40_columns():
-    assert "…" not in on_a_terminal(40, "plan", "--per-day", "200", "--quick")
+@pytest.mark.parametrize("arguments", [(), ("--gpu", "all")])
+@pytest.mark.parametrize("columns", [30, 40])
+def test_at_40_columns_each_row_is_a_list_with_its_name_above(columns, arguments):
+    lines = table(columns, *arguments)
+    rows = [number for number, line in enumerate(lines) if not line.startswith(" ")]
+    assert len(rows) >= 3
+    for begin, end in zip(rows, [*rows[1:], len(lines)], strict=True):
+        assert re.fullmatch(r"(→ |.* )?(single|split|orchestrator) \(idle \d+ s\)", lines[begin])
+        figures = [re.split(r"  +", line.strip()) for line in lines[begin + 1 : end]]
+        assert tuple(heading for heading, _ in figures) == FIGURES
+        assert re.fullmatch(r"\d+ to \d+", figures[0][1])
+        assert re.fullmatch(r"[\d,]+\.\d\d", figures[1][1])

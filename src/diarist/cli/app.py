@@ -30,12 +30,13 @@ from diarist.cli import (
     voices,
 )
 from diarist.cli.terminal import visible
+from diarist.cli.usage import App, UsageError, refusal
 from diarist.files import why
 from diarist.model.errors import Cancelled, DiaristError
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO, errno.EFBIG})
 
-app = typer.Typer(
+app = App(
     name="diarist",
     help="Who said what, and when: speaker-attributed transcripts of any recording.",
     epilog="Start with: diarist transcribe meeting.mp3",
@@ -81,9 +82,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _cancel)
     try:
         try:
-            app(arguments)
+            code = app(arguments, standalone_mode=False)
         finally:
             sys.stdout.flush()
+    except UsageError as error:
+        wrong = refusal(error)
+        if not wrong.message:  # help was printed, as after: diarist
+            sys.exit(wrong.exit_code)
+        _complain(wrong.message, wrong.hint, wrong.exit_code)
+    except typer.Abort:
+        _complain("The question was not answered.", "Give the answer as an option; see --help.", 1)
     except DiaristError as error:
         _complain(error.message, error.hint, error.exit_code)
     except BrokenPipeError:
@@ -96,7 +104,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         with suppress(OSError):  # else Python tries once more at exit, and complains
             sys.stdout.close()
         _complain(f"Cannot print: {why(error)}.", "Send standard output elsewhere.", 2)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _complain(message: str, hint: str, exit_code: int) -> NoReturn:

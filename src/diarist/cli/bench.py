@@ -17,7 +17,7 @@ from diarist.model.errors import InputError
 def bench(
     recording: Annotated[
         Path | None,
-        typer.Argument(metavar="[RECORDING]", help="Real speech, 2 minutes or more; else the sample call, repeated."),
+        typer.Argument(metavar="RECORDING", help="Real speech, 2 minutes or more; else the sample call, repeated."),
     ] = None,
     profile: Annotated[
         Path | None, typer.Option("--profile", metavar="FILE", help="Write a profile for diarist plan: FILE.json.")

@@ -17,7 +17,7 @@ from diarist.saved import read_transcript, recording_beside, recording_name
 def convert(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Transcripts that diarist wrote as JSON, or - for stdin."),
+        typer.Argument(metavar="FILE", help="Transcripts that diarist wrote as JSON, or - for stdin."),
     ],
     formats: Annotated[
         list[str] | None,

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperOption
 
 from diarist.cli.terminal import say
+from diarist.cli.usage import App, Command
 from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ WHERE = "Where"
 SCALING = "Workers"
 SECRETS = "Secrets, by reference"
 
-app = typer.Typer(
+app = App(
     help="Deploy to RunPod Serverless. Safe to repeat: creates what is missing, changes what differs.",
     no_args_is_help=True,
     epilog="diarist.toml keeps settings and endpoint ids, never a secret: RUNPOD_API_KEY comes from the environment.",
@@ -200,7 +201,7 @@ def deploy(
     _deploy(settings, config, as_json, _build_commands(settings, source, build_arg or []) if build else [])
 
 
-class _Command(TyperCommand):
+class _Command(Command):
     """Does not repeat the name of its environment variable at each option: that took the room of what must be typed."""
 
     def __init__(self, *given: Any, **named: Any) -> None:

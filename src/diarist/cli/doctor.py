@@ -124,7 +124,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from diarist.engines import auto_diarizer, auto_transcriber, uses_gpu
+    from diarist.engines import auto_diarizer, auto_transcriber, sizes, uses_gpu
     from diarist.weights.locate import locate
 
     for task, choice in (
@@ -141,7 +141,8 @@ def _models() -> Iterator[Finding]:
                 task, "note", f"auto takes {choice.name}, which the first run fetches", f"diarist models pull {names}"
             )
         if choice.better:
-            yield Finding(task, "note", "a better model exists", choice.better)
+            command = f"diarist models pull {' '.join(choice.better)}"
+            yield Finding(task, "note", f"a better model exists ({sizes(choice.better)})", command)
 
 
 def _cache() -> Iterator[Finding]:

@@ -27,7 +27,9 @@ class Architecture(StrEnum):
 
 
 def emulate(
-    architecture: Annotated[Architecture, typer.Argument(help="Which of the three to run.")],
+    architecture: Annotated[
+        Architecture, typer.Argument(metavar="ARCHITECTURE", help="single, split or orchestrator.")
+    ],
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Loopback port; 0 takes a free one.")] = 0,
     file: Annotated[
         str | None, typer.Option("--transcribe", metavar="FILE", help="Send one recording through, print it, stop.")
@@ -44,10 +46,12 @@ def emulate(
     idle_timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="Seconds after which an idle worker stops.")
     ] = 60.0,
-    keep_warm: Annotated[bool, typer.Option(help="Keep one worker per endpoint running.")] = False,
+    keep_warm: Annotated[bool, typer.Option("--keep-warm", help="Keep one worker per endpoint running.")] = False,
     diarize: Annotated[bool, typer.Option("--diarize/--no-diarize", help="Find who spoke, for --transcribe.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
-    json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines on standard error.")] = False,
+    json_progress: Annotated[
+        bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")
+    ] = False,
 ) -> None:
     """Run a RunPod architecture on this machine: a local control plane and real workers.
 

@@ -33,12 +33,9 @@ def formats(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON l
 
 def _print_table(rows: list[tuple[str, str, str]]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("-f", no_wrap=True)
-    table.add_column("file", no_wrap=True)
-    table.add_column("what it is")
-    for name, extension, summary in rows:
-        table.add_row(name, f".{extension}", summary)
-    Console().print(table)
+    from diarist.cli.tables import show
+
+    headings = ("-f", "file", "what it is")
+    cells = [dict(zip(headings, (name, f".{extension}", summary), strict=True)) for name, extension, summary in rows]
+    show(Console(), cells, [[headings]], names=["-f"])

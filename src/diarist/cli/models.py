@@ -11,12 +11,15 @@ import typer
 from diarist.cli.convert_model import convert
 from diarist.cli.progress import reporter
 from diarist.cli.terminal import literal, say
+from diarist.cli.usage import App
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from diarist.weights.catalog import ModelEntry
     from diarist.weights.locate import Located
 
-app = typer.Typer(
+app = App(
     help="List, fetch, find and check models.",
     epilog="Start with: diarist models list",
     no_args_is_help=True,
@@ -157,18 +160,23 @@ def _as_json(entry: ModelEntry, found: Located | None) -> dict[str, object]:
 
 def _print_table(rows: list[tuple[ModelEntry, Located | None]]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("model", "for", "licence"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("here", overflow="fold")
-    for entry, found in rows:
-        size = "" if entry.size is None else f"{entry.size / 1e6:,.1f} MB"
-        here = f"✓ {found.place}" if found else "package index" if entry.embedded else "hub"
-        cells = (entry.name, entry.task, entry.licence, size)
-        table.add_row(*map(literal, cells), literal(here, "green" if found else "dim"))
+    from diarist.cli.tables import show
+
+    cells: list[dict[str, str | Text]] = [
+        {
+            "model": entry.name,
+            "for": entry.task,
+            "licence": entry.licence,
+            "size": entry.download,
+            "here": literal(f"✓ {found.place}", "green")
+            if found
+            else literal("package index" if entry.embedded else "hub", "dim"),
+        }
+        for entry, found in rows
+    ]
     console = Console()
-    console.print(table)
+    narrow = ("model", "for", "size", "here")  # the licences, which are long, are left out first
+    show(console, cells, [[tuple(cells[0])], [narrow]], names=["model"], right=["size"])
     console.print("✓ is on this machine. To get another: [bold]diarist models pull NAME[/]", style="dim")
+    console.print("Licences and folders: diarist models list --json", style="dim")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diarist.cli import complete
-from diarist.cli.terminal import literal, say
+from diarist.cli.terminal import say
 from diarist.extras import install
 from diarist.model.errors import InputError
 
@@ -99,7 +99,9 @@ def plan(
     queue_delay: Annotated[
         float, typer.Option(metavar="SECONDS", help="As in deploy.", rich_help_panel=SETTINGS)
     ] = 1.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the simulated requests.", rich_help_panel=OUTPUT)] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Of the simulated requests.", rich_help_panel=OUTPUT)
+    ] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Closed form instead of simulation.", rich_help_panel=OUTPUT)
     ] = False,
@@ -239,37 +241,26 @@ def _print(first: str, rows: list[tuple[str, Option]]) -> None:
 
     from rich.console import Console
 
-    # A pipe has no width; a table that is folded to 80 columns cannot be read.
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    whole = _table(first, rows, COSTS + WAITS)
-    # Measured without the screen's limit, or every table would seem to fit.
-    if console.measure(whole, options=console.options.update(width=1000)).maximum <= console.width:
-        console.print(whole)
-        return
-    console.print(_table(first, rows, COSTS))
-    console.print()
-    console.print(_table(first, rows, WAITS))
+    from diarist.cli.tables import show
+
+    names = (first, "architecture")
+    show(
+        # A pipe has no width; a table that is folded to 80 columns cannot be read.
+        Console(width=None if sys.stdout.isatty() else 160),
+        [_cells(first, mark, option) for mark, option in rows],
+        [[names + COSTS + WAITS], [names + COSTS, names + WAITS]],
+        names=names,
+        right=COSTS + WAITS,
+    )
 
 
-def _table(first: str, rows: list[tuple[str, Option]], columns: tuple[str, ...]) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(first, overflow="fold")
-    table.add_column("architecture", overflow="fold", no_wrap=columns == COSTS + WAITS)
-    for name in columns:
-        table.add_column(name, justify="right", overflow="fold", no_wrap=columns == COSTS + WAITS)
-    for mark, option in rows:
-        cells = _cells(option)
-        table.add_row(literal(mark), literal(option.name), *(cells[name] for name in columns))
-    return table
-
-
-def _cells(option: Option) -> dict[str, str]:
+def _cells(first: str, mark: str, option: Option) -> dict[str, str]:
     def seconds(value: float | None) -> str:
         return "–" if value is None else f"{value:.1f} s"
 
     return {
+        first: mark,
+        "architecture": option.name,
         "workers": f"{option.scaling.min_workers} to {option.scaling.max_workers}",
         "$/month": f"{option.usd_per_month:,.2f}",
         "$/request": f"{option.usd_per_request:.5f}",

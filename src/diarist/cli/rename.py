@@ -22,7 +22,7 @@ _ALIKE = 0.6  # as difflib.get_close_matches, which of equally alike ones gives 
 
 def rename(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A transcript that diarist wrote as JSON.")],
-    given: Annotated[list[str], typer.Argument(metavar="LABEL=NAME...", help="As in: SPEAKER_00=Anna")],
+    given: Annotated[list[str], typer.Argument(metavar="LABEL=NAME", help="As in: SPEAKER_00=Anna")],
     merge: Annotated[
         bool, typer.Option("--merge", help="Two labels that get one name are one person: make them one speaker.")
     ] = False,

@@ -49,7 +49,7 @@ class Task(StrEnum):
 
 
 def transcribe(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, https URLs, or - for stdin.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders, https URLs, or - for stdin.")],
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,6 +96,7 @@ def transcribe(
         Channels,
         typer.Option(
             case_sensitive=False,
+            metavar="mix|separate",
             help="separate: each channel is a party of its own, as in many calls.",
             rich_help_panel=SPEAKERS,
         ),
@@ -104,12 +105,10 @@ def transcribe(
         int | None, typer.Option(metavar="N", min=1, help="Audio track to take, counted from 1.", rich_help_panel=PART)
     ] = None,
     start: Annotated[
-        float | None,
-        typer.Option(parser=parse_time, metavar="TIME", help="Begin here: 90, 1:30, 0:01:30.", rich_help_panel=PART),
+        str | None, typer.Option(metavar="TIME", help="Begin here: 90, 1:30, 0:01:30.", rich_help_panel=PART)
     ] = None,
     stop: Annotated[
-        float | None,
-        typer.Option(parser=parse_time, metavar="TIME", help="End here, to try a part.", rich_help_panel=PART),
+        str | None, typer.Option(metavar="TIME", help="End here, to try a part.", rich_help_panel=PART)
     ] = None,
     speakers_named: Annotated[
         bool,
@@ -124,7 +123,10 @@ def transcribe(
     task: Annotated[
         Task,
         typer.Option(
-            case_sensitive=False, help="translate writes English, where the model can.", rich_help_panel=WORDS
+            case_sensitive=False,
+            metavar="transcribe|translate",
+            help="translate writes English, where the model can.",
+            rich_help_panel=WORDS,
         ),
     ] = Task.TRANSCRIBE,
     hotwords: Annotated[
@@ -222,7 +224,9 @@ def transcribe(
         temperature=temperature,
     )
     on = on.lower()
-    part = Cut(start or 0.0, stop, track)
+    begin = parse_time(start, "--start") if start is not None else 0.0
+    end = parse_time(stop, "--stop") if stop is not None else None
+    part = Cut(begin, end, track)
     passed_over: list[str] = []
     jobs = plan_jobs(paths, formats, out, passed_over.append)
     check_jobs(jobs, overwrite=overwrite)

