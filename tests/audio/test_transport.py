@@ -46,7 +46,7 @@ class TestPack:
     def test_flac_while_it_fits(self):
         audio = noise(16_000)
         flac = encode_flac(audio)
-        assert pack(audio, len(flac)) == (flac, "flac")
+        assert pack(audio, len(flac))[:2] == (flac, "flac")
         assert pack(audio, len(flac) - 1).codec == "opus"
 
     @pytest.mark.parametrize("max_bytes", [200_000, 100_000, 60_000, 50_000])

@@ -17,7 +17,7 @@ STUB = Path(__file__).with_name("stub_handlers.py")
 def handler_files(folder):
     """Write handler files with stub engines, one per role."""
     files = {}
-    for role in ("single", "transcription", "diarization"):
+    for role in ("single", "transcription", "diarization", "digest"):
         files[role] = folder / f"{role}.py"
         files[role].write_text(
             "import os, runpy\n"

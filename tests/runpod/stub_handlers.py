@@ -1,17 +1,22 @@
 """Handlers with engines that need no weights, for tests of queues, retries and processes, never of transcription.
 
 What they find is a function of the samples alone, so that a right transcript can be told from a wrong one. Run as
-``python stub_handlers.py`` by the emulator with DIARIST_STUB=single, diarization or transcription; the SDK is real.
+``python stub_handlers.py`` by the emulator with DIARIST_STUB=single, diarization, transcription or
+digest; the SDK is real.
 """
 
+import dataclasses
 import os
 import time
 
 import numpy as np
 
+from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE
+from diarist.audio.recording import WORKER_KINDS, parse_recording
 from diarist.audio.url_rules import UrlRules
 from diarist.jobs.services import DiarizationService, SingleService, TranscriptionService
+from diarist.model.codec import dump
 from diarist.model.errors import EngineError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
 from diarist.pipelines.local import LocalPipeline
@@ -59,6 +64,18 @@ class StubDiarizer:
         return Diarization(turns=turns, exclusive=turns, duration=audio.duration, model=self.model)
 
 
+class DigestService(SingleService):
+    """Says what reached it: the digest of the bytes as the one word, and their name as a warning."""
+
+    async def prepare(self, job, report):
+        return parse_recording(job.audio, WORKER_KINDS)
+
+    async def work(self, job, prepared, report):
+        words = (Word(0.0, 1.0, prepared.digest()),)
+        found = Transcription(words=words, language="en", duration=1.0, model=StubTranscriber.model)
+        return dump(dataclasses.replace(attribute(found), warnings=(prepared.name,)))
+
+
 def load():
     # A bucket on this machine speaks http from a private address, which workers otherwise refuse.
     rules = UrlRules(allow_http=True, allow_private=True) if os.environ.get("DIARIST_STUB_OPEN") else UrlRules()
@@ -69,6 +86,8 @@ def load():
             return TranscriptionService(StubTranscriber(), rules=rules)
         case "diarization":
             return DiarizationService(StubDiarizer(), rules=rules)
+        case "digest":
+            return DigestService(None)
 
 
 if __name__ == "__main__":

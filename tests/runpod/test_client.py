@@ -95,11 +95,11 @@ def test_a_short_job_is_answered_by_its_submission():
     assert [kind for kind, *_ in platform.asked] == ["runsync"]
 
 
-def test_progress_is_passed_on():
+def test_progress_is_passed_on_and_before_it_comes_each_look_is_told():
     seen = []
     progress = RUNNING | {"output": {"progress": {"transcription": 0.5}}}
     run_job(Platform(run=[QUEUED], status=[progress, DONE]), on_progress=lambda stages: seen.append(dict(stages)))
-    assert seen == [{"transcription": 0.5}]
+    assert seen == [{}, {"transcription": 0.5}]
 
 
 @pytest.mark.parametrize("trouble", [refuse(429), refuse(500), refuse(502), refuse(503, **{"Retry-After": "0"})])

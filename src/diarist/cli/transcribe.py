@@ -254,9 +254,11 @@ def transcribe(
             )
         summary = Summary()
         deliver = partial(_deliver, overwrite=overwrite)
-        hear = partial(_hear, pipeline=pipeline, options=options, channels=channels, report=report, naming=naming)
+        hear = partial(
+            _hear, part=part, pipeline=pipeline, options=options, channels=channels, report=report, naming=naming
+        )
         work = partial(
-            _run, hear=partial(hear, part=part), diarize=diarize, report=report, deliver=deliver, summary=summary
+            _run, hear=hear, start=part.start, diarize=diarize, report=report, deliver=deliver, summary=summary
         )
         batch = len(jobs) > 1
         places = [f"{number} of {len(jobs)}" if batch else "" for number in range(1, len(jobs) + 1)]
@@ -308,6 +310,7 @@ def _run(
     job: Job,
     *,
     hear: Callable[[Job], Transcript],
+    start: float,
     diarize: bool,
     report: Reporter,
     batch: bool,
@@ -319,7 +322,8 @@ def _run(
     began = time.monotonic()
     try:
         with report.file(job.name, place, diarize=diarize):
-            transcript = hear(job)
+            heard = hear(job)
+        transcript = heard.shifted(start)
         seconds = time.monotonic() - began
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
@@ -336,7 +340,7 @@ def _run(
             raise
         report.problem(f"{job.name}: {type(error).__name__}, a fault of diarist. Alone, this file shows where.")
         return False
-    summary.add(transcript.duration, seconds, job.targets.values())
+    summary.add(heard.duration, seconds, job.targets.values())
     return True
 
 
@@ -350,14 +354,13 @@ def _hear(
     naming: Naming | None,
     report: Reporter,
 ) -> Transcript:
+    """Transcribe a recording, or a part of it; times are those of the part."""
     recording = parse_recording(job.source, CLI_KINDS).part(part.start, part.stop, part.track)
     if channels is Channels.MIX:
-        transcript = pipeline.transcribe(recording, options, report.progress, naming=naming)
-    else:
-        from diarist.pipelines.channels import transcribe_channels
+        return pipeline.transcribe(recording, options, report.progress, naming=naming)
+    from diarist.pipelines.channels import transcribe_channels
 
-        transcript = transcribe_channels(recording, pipeline, options, report.progress, naming=naming)
-    return transcript.shifted(part.start)
+    return transcribe_channels(recording, pipeline, options, report.progress, naming=naming)
 
 
 def _deliver(transcript: Transcript, job: Job, *, overwrite: bool) -> None:
