@@ -75,12 +75,13 @@ def transcribe_channels(
         channels: Sequence[Audio] = recording
     else:
         channels = decode_channels(cast("Source", recording), progress=progress)
-    heard = [number for number, audio in enumerate(channels) if audio.peak > SILENT] or list(range(len(channels)))
+    audible = [number for number, audio in enumerate(channels) if audio.peak > SILENT]
+    heard = audible or list(range(len(channels)))
     groups = [[heard[n] for n in group] for group in group_alike([channels[n] for n in heard], MAX_CHANNELS + 1)]
     if not 1 <= len(groups) <= MAX_CHANNELS:
         what = f"more than {MAX_CHANNELS}" if groups else "0"
         raise InputError("bad_channels", f"{what} channels cannot be separate parties.", "Use --channels mix.")
-    notes = list(_told(groups, len(channels)))
+    notes = list(_told(groups, len(channels))) if audible else []
     parties = [max(group, key=lambda number: channels[number].peak) for group in groups]
     if len(parties) == 1:
         single = pipeline.transcribe(channels[parties[0]], options, progress, naming=naming)
