@@ -176,7 +176,7 @@ def test_loudness_is_exact_far_into_a_recording_and_at_its_ends():
 
 def test_the_memory_of_levels_and_likeness_does_not_grow_with_the_recording():
     class Deaf:
-        def transcribe(self, audio, options, progress):
+        def transcribe(self, audio, options, progress, *, naming):
             return channel([Word(0, 1, "Hello")])
 
     def peak(seconds):
@@ -240,7 +240,7 @@ def test_silence_in_all_channels_is_transcribed_once():
 
 def test_what_was_wrong_with_the_file_is_told_once_and_with_one_channel_under_its_number():
     class Complaining(Script):
-        def transcribe(self, audio, options=Options(), progress=None):
+        def transcribe(self, audio, options=Options(), progress=None, *, naming=None):
             told = super().transcribe(audio, options, progress)
             own = ("No speech was found.",) if self.asked[1:] else ()
             return replace(told, warnings=(*audio.warnings, *own))
