@@ -3,8 +3,9 @@
 Rules, so that the same recording gives the same samples everywhere:
 
 * the audio track that the file marks as its default counts, else the first, and one that is silent gives way to one
-  that is not; its channels are averaged with equal weight, whatever their layout says
-  (libswresample's own matrix would drop the low-frequency channel and clip sums), or one channel is picked;
+  that is not; its channels are averaged with equal weight, or one channel is picked (libswresample's own matrix would
+  clip sums). In a film (5.1, 7.1) the centre holds the dialogue: the channels around it are 12 dB quieter, and the one
+  for low tones is left out. Microphones that are laid out as a film are known by speech in that one: equal weights;
 * libswresample resamples in float; values are then rounded to 16 bits, ties to even, without dither;
 * ``num_samples`` is the decoded length times 16000 / rate, rounded up. Encoder priming is cut off as the container
   says (MP3, AAC, Opus);
@@ -148,7 +149,7 @@ class _Decoded:
     warnings: list[str]
     track: int
     tracks: list[str]
-    better: tuple[int, ...] | None
+    better: tuple[int, ...] | Literal["even"] | None
 
 
 def _decode(recording: Recording, part: Part, progress: Progress) -> tuple[Audio, ...]:
@@ -169,14 +170,14 @@ def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> t
 
     found = _decode_track(file, name, part, progress)
     others = [number for number in range(1, len(found.tracks) + 1) if number != found.track]
-    found = _mend_phase(found, part, name, again)
+    found = _mend_mix(found, part, name, again)
     if others and part.track is None:
         note = f"{name} has {len(found.tracks)} audio tracks; track {found.tracks[found.track - 1]} was taken."
         found.warnings.insert(0, f"{note} --track takes another.")
     if found.peak <= SILENT:
         for number in others:
             try:
-                other = _mend_phase(again(replace(part, track=number)), replace(part, track=number), name, again)
+                other = _mend_mix(again(replace(part, track=number)), replace(part, track=number), name, again)
             except InputError:
                 continue
             if other.peak > SILENT:
@@ -190,8 +191,8 @@ def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> t
     return tuple(Audio(samples, tuple(found.warnings)) for samples in found.channels)
 
 
-def _mend_phase(found: _Decoded, part: Part, name: str, again: Callable[[Part], _Decoded]) -> _Decoded:
-    """Decode once more without the channel that cancels the others, where one does.
+def _mend_mix(found: _Decoded, part: Part, name: str, again: Callable[[Part], _Decoded]) -> _Decoded:
+    """Decode once more without the channel that cancels the others, or with all alike, where the mix lost something.
 
     What was said of the mix, such as its level, is not true of what is taken.
     """
@@ -200,6 +201,8 @@ def _mend_phase(found: _Decoded, part: Part, name: str, again: Callable[[Part], 
     kept, better = found.track, found.better
     found.channels.clear()
     mended = again(replace(part, track=kept, channel=better))
+    if better == "even":
+        return mended
     names: dict[tuple[int, ...], str] = {(0,): "only the left one was", (1,): "only the right one was"}
     told = names.get(better, "one was not")
     mended.warnings.append(f"The channels of {name} cancel each other when mixed (opposite phase), so {told} taken.")
