@@ -250,6 +250,17 @@ def test_what_was_wrong_with_the_file_is_told_once_and_with_one_channel_under_it
     assert joined.warnings == ("call.wav is cut short.", "Channel 1: No speech was found.")
 
 
+def test_no_words_in_any_channel_is_told_once():
+    class Silent(Script):
+        def transcribe(self, audio, options=Options(), progress=None, *, naming=None):
+            return replace(super().transcribe(audio, options, progress), warnings=("There are no words.",))
+
+    parties = [noise(2, 0.5, seed) for seed in (1, 2)]
+    assert transcribe_channels(parties, Silent(loud=[]), Options(), lambda *_: None).warnings == (
+        "There are no words.",
+    )
+
+
 def test_what_the_words_are_written_in_is_kept():
     def party(*words, language):
         made = Transcription(

@@ -87,19 +87,23 @@ def transcribe_channels(
         single = pipeline.transcribe(channels[parties[0]], options, progress, naming=naming)
         return replace(single, warnings=(*single.warnings, *notes))
     each = _options_of_one(options, len(parties))
-    # What was wrong with the file is told by every channel of it.
-    shared = channels[parties[0]].warnings
     found = []
     for place, number in enumerate(parties):
 
         def report(stage: str, done: float, place: int = place) -> None:
             progress(stage, (place + done) / len(parties))
 
-        transcript = pipeline.transcribe(channels[number], each, report, naming=naming)
-        own = [f"Channel {number}: {line}" for line in transcript.warnings if line not in shared]
-        found.append(replace(transcript, warnings=tuple(own)))
+        found.append(pipeline.transcribe(channels[number], each, report, naming=naming))
     joined = join(found, _levels([channels[number] for number in parties]))
-    return replace(joined, warnings=(*shared, *notes, *joined.warnings))
+    # What every channel tells is told of the recording, e.g. that it is cut short.
+    shared = [line for line in found[0].warnings if all(line in transcript.warnings for transcript in found)]
+    own = [
+        f"Channel {number}: {line}"
+        for number, transcript in zip(parties, found, strict=True)
+        for line in transcript.warnings
+        if line not in shared
+    ]
+    return replace(joined, warnings=(*shared, *notes, *own))
 
 
 def _told(groups: Sequence[Sequence[int]], num_channels: int) -> Iterator[str]:
