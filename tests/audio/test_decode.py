@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import av
 import numpy as np
@@ -16,7 +17,7 @@ from av.stream import Disposition
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from diarist.audio import decode as decode_module
+from diarist.audio import opening
 from diarist.audio.decode import decode, decode_channels
 from diarist.audio.recording import CLI_KINDS, Recording, parse_recording
 from diarist.model.errors import Cancelled, InputError
@@ -151,6 +152,12 @@ def test_channels_out_of_phase_are_not_mixed(level, wav, tone):
     audio = decode(wav(np.stack([one, one * np.float32(level)], axis=1)))
     assert np.abs(audio.samples).max() > 0.25
     assert "cancel each other" in audio.warnings[0]
+
+
+def test_what_is_left_of_cancelled_channels_is_not_told_as_the_level_of_the_recording(wav, tone):
+    one = tone(2.0)
+    (told,) = decode(wav(np.concatenate([one, -0.98 * one], axis=1))).warnings
+    assert "cancel each other" in told
 
 
 def test_one_silent_channel_is_mixed_as_ever(wav, tone):
@@ -292,7 +299,7 @@ class TestBadInput:
         path.write_bytes(b"RIFF")
         path.chmod(0)
         if os.access(path, os.R_OK):  # the superuser may read all: a device is refused on other grounds
-            path = decode_module.PurePath("/dev/null")
+            path = Path("/dev/null")
         assert refusal(path)[0] == "audio_unreadable"
 
     def test_empty(self, tmp_path):
@@ -349,7 +356,15 @@ class TestBadInput:
 
     @pytest.mark.parametrize(
         ("container", "codec"),
-        [("flac", "flac"), ("mp4", "aac"), ("mp3", "libmp3lame"), ("matroska", "aac"), ("aiff", "pcm_s16be")],
+        [
+            ("flac", "flac"),
+            ("mp4", "aac"),
+            ("mp3", "libmp3lame"),
+            ("matroska", "aac"),
+            ("aiff", "pcm_s16be"),
+            ("w64", "pcm_s16le"),
+            ("caf", "pcm_s16le"),
+        ],
     )
     def test_truncated_behind_its_header_is_decoded_and_told(self, container, codec, encode, tmp_path):
         options = {"movflags": "faststart"} if container == "mp4" else None
@@ -358,6 +373,7 @@ class TestBadInput:
         audio = decode(recording[: len(recording) // 2])
         assert 1.5 < audio.duration < 2.6
         assert "cut short" in audio.warnings[0]
+        assert len(audio.warnings) == 1  # half a packet at the end is the same fact
 
     def test_mp4_without_its_index_says_so(self, encode, tone):
         recording = encode("mp4", "aac", tone(2.0, 44_100), 44_100)
@@ -369,8 +385,9 @@ class TestBadInput:
         recording = bytearray(encode("mp4", "aac", tone(4.0, 44_100), 44_100))
         middle = recording.index(b"mdat") + 8000
         recording[middle : middle + 3000] = b"\xff" * 3000
-        audio = decode(bytes(recording))
-        assert any("damaged" in warning for warning in audio.warnings)
+        (told,) = decode(bytes(recording)).warnings
+        assert "is damaged: " in told
+        assert told.endswith(" s were filled with silence.")
 
     def test_one_sample(self, wav):
         assert len(decode(wav(np.ones((1, 1), np.int16))).samples) == 1
@@ -478,7 +495,7 @@ class TestPlaylists:
         secret = tmp_path / "secret.wav"
         secret.write_bytes(wav(tone(0.2)))
         if lifted:  # io_open holds alone (but for SDP, which opens sockets by itself)
-            monkeypatch.setattr(decode_module, "DEMUXERS", "hls,concat,dash,image2,lavfi,mov,wav")
+            monkeypatch.setattr(opening, "DEMUXERS", "hls,concat,dash,image2,lavfi,mov,wav")
         for index, text in enumerate(self.playlists(port, secret)):
             for suffix in (".m3u8", ".mp3", ".ffconcat", ".sdp", ".mpd"):
                 path = tmp_path / f"list{index}{suffix}"

@@ -11,17 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diarist.audio.decode import decode
 from diarist.cli.transcribe import _hotwords
 from diarist.model.errors import InputError
+from diarist.weights.fetch import ensure
 
 pytestmark = pytest.mark.models
 
 
 def wav(path, samples, rate=16_000):
+    """Write ``(num_samples,)`` or ``(num_samples, num_channels)`` samples."""
     import wave
 
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
@@ -87,6 +90,35 @@ def test_standard_input_is_a_recording_too(diarist, call):
         done = diarist("transcribe", "-", "--no-diarize", "-f", "srt", stdin=file)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1\n00:00:0")
+
+
+def test_a_voice_in_two_channels_of_four_is_written_once(diarist, call, tmp_path):
+    """Recorders write each microphone to a pair of channels."""
+    reader = decode(ensure("sample-reader") / "two_cities.wav").samples[: 16_000 * 8]
+    answer = decode(call).samples[: 16_000 * 8]
+    hush = np.random.default_rng(0).normal(0, 1e-4, (16_000 * 8, 2))
+    one, two = np.concatenate([reader, hush[:, 0]]), np.concatenate([hush[:, 1], answer])
+    one, two = one + 0.01 * two, two + 0.01 * one
+    one_again, two_again = 0.8 * np.roll(one, 80), -0.7 * two
+
+    def spoken(name, *channels):
+        path = wav(tmp_path / name, np.stack(channels, axis=1))
+        asked = ("--channels", "separate", "--speakers", "2", "--model", "whisper-tiny.en", "-f", "json")
+        done = diarist("transcribe", path, *asked)
+        assert done.returncode == 0, done.stderr
+        transcript = json.loads(done.stdout)
+        segments = [(segment["speaker"], segment["text"]) for segment in transcript["segments"]]
+        return segments, [line for line in transcript["warnings"] if "same sound" in line]
+
+    two_channels, quiet = spoken("two.wav", one, two)
+    assert [quiet, {speaker for speaker, _ in two_channels}] == [[], {"SPEAKER_00", "SPEAKER_01"}]
+    assert spoken("four.wav", one, one_again, two_again, two) == (
+        two_channels,
+        [
+            "Channels 0 and 1 hold the same sound, so they were taken for one party.",
+            "Channels 2 and 3 hold the same sound, so they were taken for one party.",
+        ],
+    )
 
 
 def test_a_batch_goes_on_past_a_bad_file_and_says_so(diarist, call, tmp_path):

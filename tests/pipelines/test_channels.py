@@ -1,5 +1,8 @@
 """One party per channel: each is heard alone, and nobody twice."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -160,11 +163,102 @@ def test_parties_who_hear_each_other_are_still_two():
     assert len(script.asked) == 2
 
 
+def test_loudness_is_exact_far_into_a_recording_and_at_its_ends():
+    """The echo is taken out where it is quieter, and only there: levels are those of the moment."""
+    script = Script(
+        loud=[Word(0, 1, "Hello"), Word(249, 250, "bye")], quiet=[Word(0.1, 1, "hello"), Word(249, 250, "bye")]
+    )
+    loud, quiet = noise(250, 0.5, 1).samples, noise(250, 0.01, 2).samples
+    loud[-16_000:] *= 1e-3
+    joined = transcribe_channels([Audio(loud), Audio(quiet)], script, Options(), lambda *_: None)
+    assert told(joined) == [("SPEAKER_00", "Hello"), ("SPEAKER_01", "bye")]
+
+
+def test_the_memory_of_levels_and_likeness_does_not_grow_with_the_recording():
+    class Deaf:
+        def transcribe(self, audio, options, progress, *, naming):
+            return channel([Word(0, 1, "Hello")])
+
+    def peak(seconds):
+        parties = [Audio(np.tile(noise(10, 0.5, seed).samples, seconds // 10)) for seed in (1, 2)]
+        tracemalloc.start()
+        transcribe_channels(parties, Deaf())
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    twenty_minutes = 1_200 * 16_000 * 4
+    assert peak(1_800) - peak(600) < twenty_minutes / 20
+
+
 def test_no_channels_and_too_many_are_refused():
     with pytest.raises(InputError, match="0 channels"):
         transcribe_channels([], Script())
-    with pytest.raises(InputError, match="Use --channels mix"):
-        transcribe_channels([noise(1, 0.1, 1)] * 9, Script())
+    with pytest.raises(InputError, match="more than 8 channels"):
+        transcribe_channels([noise(1, 0.1, seed) for seed in range(9)], Script())
+
+
+LAYOUTS = ["AABB", "ABAB", "ABBA", "AAAB", "ABC", "AABC", "A-B-", "-AB", "AaBb", "AAAAAABBBBBB"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_channels_with_one_voice_are_one_party_and_silent_ones_none(layout):
+    """A letter is a voice; a small one is that voice quieter, turned over and later; a dash is silence."""
+    script = Script(loud=[Word(0, 1, "Hello")])
+    voices = {letter: noise(5, 0.5, seed) for seed, letter in enumerate("ABC")}
+    voices |= {
+        letter.lower(): Audio(np.roll(voice.samples, 160) * np.float32(-0.9)) for letter, voice in voices.items()
+    }
+    voices["-"] = Audio(np.zeros(5 * 16_000, np.float32))
+    joined = transcribe_channels([voices[each] for each in layout], script, Options(), lambda *_: None)
+    parties = len(set(layout.upper()) - {"-"})
+    assert len(script.asked) == parties
+    assert [word.text for word in joined.words] == ["Hello"] * parties
+
+
+def test_what_was_taken_for_one_party_is_told():
+    script = Script(loud=[Word(0, 1, "Hello")])
+    one, two = noise(5, 0.5, 1), noise(5, 0.5, 2)
+    joined = transcribe_channels([one, two, one, one], script, Options(num_speakers=2), lambda *_: None)
+    assert joined.warnings == ("Channels 0, 2 and 3 hold the same sound, so they were taken for one party.",)
+    assert [options.num_speakers for options in script.asked] == [1, 1]
+
+
+def test_one_voice_beside_silent_channels_is_heard_as_one_recording():
+    script = Script(loud=[Word(0, 1, "Hello")])
+    silent = Audio(np.zeros(16_000, np.float32))
+    alone = transcribe_channels([silent, noise(1, 0.5, 1)], script, Options(num_speakers=2), lambda *_: None)
+    assert [options.num_speakers for options in script.asked] == [2]
+    assert alone.warnings == ("Channel 0 is silent.",)
+
+
+def test_silence_in_all_channels_is_transcribed_once():
+    script = Script(quiet=[])
+    nothing = transcribe_channels([Audio(np.zeros(16_000, np.float32))] * 3, script, Options(), lambda *_: None)
+    assert (len(script.asked), nothing.warnings) == (1, ())
+
+
+def test_what_was_wrong_with_the_file_is_told_once_and_with_one_channel_under_its_number():
+    class Complaining(Script):
+        def transcribe(self, audio, options=Options(), progress=None, *, naming=None):
+            told = super().transcribe(audio, options, progress)
+            own = ("No speech was found.",) if self.asked[1:] else ()
+            return replace(told, warnings=(*audio.warnings, *own))
+
+    one, two = (Audio(noise(2, 0.5, seed).samples, ("call.wav is cut short.",)) for seed in (1, 2))
+    joined = transcribe_channels([one, two], Complaining(loud=[Word(0, 1, "Hello")]), Options(), lambda *_: None)
+    assert joined.warnings == ("call.wav is cut short.", "Channel 1: No speech was found.")
+
+
+def test_no_words_in_any_channel_is_told_once():
+    class Silent(Script):
+        def transcribe(self, audio, options=Options(), progress=None, *, naming=None):
+            return replace(super().transcribe(audio, options, progress), warnings=("There are no words.",))
+
+    parties = [noise(2, 0.5, seed) for seed in (1, 2)]
+    assert transcribe_channels(parties, Silent(loud=[]), Options(), lambda *_: None).warnings == (
+        "There are no words.",
+    )
 
 
 def test_what_the_words_are_written_in_is_kept():

@@ -3,8 +3,9 @@
 Rules, so that the same recording gives the same samples everywhere:
 
 * the audio track that the file marks as its default counts, else the first, and one that is silent gives way to one
-  that is not; its channels are averaged with equal weight, whatever their layout says
-  (libswresample's own matrix would drop the low-frequency channel and clip sums), or one channel is picked;
+  that is not; its channels are averaged with equal weight, or one channel is picked (libswresample's own matrix would
+  clip sums). In a film (5.1, 7.1) the centre holds the dialogue: the channels around it are 12 dB quieter, and the one
+  for low tones is left out. Microphones that are laid out as a film are known by speech in that one: equal weights;
 * libswresample resamples in float; values are then rounded to 16 bits, ties to even, without dither;
 * ``num_samples`` is the decoded length times 16000 / rate, rounded up. Encoder priming is cut off as the container
   says (MP3, AAC, Opus);
@@ -13,9 +14,6 @@ Rules, so that the same recording gives the same samples everywhere:
 * channels that cancel each other are not mixed: one is left out. Very quiet recordings and those beyond full scale get
   one gain before rounding; all others keep their samples;
 * NaN and infinite samples become silence. All that, damage and a missing end are told in ``Audio.warnings``.
-
-FFmpeg sees one stream of bytes and nothing else: only demuxers on a list are tried (no playlists: HLS, DASH, concat,
-SDP and image sequences reach out to files and hosts), and whatever a demuxer asks to open beyond it is refused.
 """
 
 from __future__ import annotations
@@ -23,8 +21,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import PurePath
-from typing import Any, BinaryIO, Final, Literal, NoReturn
+from typing import BinaryIO, Final, Literal
 
 import av
 import av.error
@@ -35,8 +32,11 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from diarist.audio.audio import Audio
+from diarist.audio.damage import Damage, damage_warnings, refuse_nothing_decoded
+from diarist.audio.headers import read_header
 from diarist.audio.lengths import declared_seconds
 from diarist.audio.level import SILENT, gain_warning
+from diarist.audio.opening import open_container
 from diarist.audio.recording import Recording, as_recording
 from diarist.audio.sink import Part, Sink
 from diarist.audio.tracks import choose_track, describe
@@ -45,27 +45,6 @@ from diarist.model.progress import Progress, ignore
 
 MAX_SECONDS: Final = 12 * 3600.0
 """The longest recording that is decoded unless the caller says otherwise: 12 hours, 2.8 GB of samples."""
-
-DEMUXERS: Final = (
-    "3dostr,aac,aax,ac3,ac4,adx,aiff,amr,amrnb,amrwb,ape,apc,aptx,asf,ast,au,avi,caf,codec2,daud,dhav,dsf,dss,dts,"
-    "dtshd,dv,eac3,flac,flv,gsm,gxf,iamf,iff,ilbc,ircam,lc3,loas,m4v,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,"
-    "mtaf,mxf,nistsphere,nut,ogg,oma,paf,pvf,qcp,qoa,rm,sbc,sds,shn,sol,sox,spdif,swf,tak,truehd,tta,voc,vqf,w64,"
-    "wady,wav,wsd,wtv,wv,xwma"
-)
-"""Demuxers that read one stream of bytes and have sound in it."""
-
-_HEADERLESS: Final = {  # what telephone systems write: no header, so the file name decides, after probing has failed
-    ".gsm": ("gsm", {}),
-    ".g722": ("g722", {}),
-    ".ulaw": ("mulaw", {"sample_rate": "8000"}),
-    ".alaw": ("alaw", {"sample_rate": "8000"}),
-    ".sln": ("s16le", {"sample_rate": "8000"}),
-}
-_PLAYLISTS: Final = (b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"#EXT-X")
-_TAGS: Final[dict[str, Any]] = (  # tags that are not UTF-8 must not refuse a recording; PyAV 19 sees to that itself
-    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-)
-_HEAD_BYTES: Final = 4096
 
 _TIMED: Final = frozenset({"matroska", "mov", "mpegts", "flv", "asf", "ogg", "nut", "mxf"})
 """Containers that stamp their packets with true times; elsewhere FFmpeg counts or guesses them."""
@@ -140,13 +119,15 @@ def probe(recording: Recording) -> float | None:
     Raises:
         InputError: it cannot be had, or is no recording with sound.
     """
-    with recording.open() as file, _open(file, recording.name, _head(file, recording.name)) as container:
-        stream = container.streams.audio[choose_track(container, recording.name, None) - 1]
-        if stream.codec_context is None:
-            _refuse_silence_of_decoder(recording.name, stream, _Damage())
-        if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        return None if container.duration is None else container.duration / av.time_base
+    with recording.open() as file:
+        mended = read_header(file, file.tell()).mended
+        with open_container(file, recording.name, mended) as container:
+            stream = container.streams.audio[choose_track(container, recording.name, None) - 1]
+            if stream.codec_context is None:
+                refuse_nothing_decoded(recording.name, stream, Damage())
+            if stream.duration is not None and stream.time_base is not None:
+                return float(stream.duration * stream.time_base)
+            return None if container.duration is None else container.duration / av.time_base
 
 
 def _part_of(
@@ -168,7 +149,7 @@ class _Decoded:
     warnings: list[str]
     track: int
     tracks: list[str]
-    better: tuple[int, ...] | None
+    better: tuple[int, ...] | Literal["even"] | None
 
 
 def _decode(recording: Recording, part: Part, progress: Progress) -> tuple[Audio, ...]:
@@ -189,15 +170,14 @@ def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> t
 
     found = _decode_track(file, name, part, progress)
     others = [number for number in range(1, len(found.tracks) + 1) if number != found.track]
-    if len(found.tracks) > 1:
-        note = f"{name} has {len(found.tracks)} audio tracks"
-        if part.track is None:
-            found.warnings.append(f"{note}; track {found.tracks[found.track - 1]} was taken. --track takes another.")
-    found = _mend_phase(found, part, name, again)
+    found = _mend_mix(found, part, name, again)
+    if others and part.track is None:
+        note = f"{name} has {len(found.tracks)} audio tracks; track {found.tracks[found.track - 1]} was taken."
+        found.warnings.insert(0, f"{note} --track takes another.")
     if found.peak <= SILENT:
         for number in others:
             try:
-                other = _mend_phase(again(replace(part, track=number)), replace(part, track=number), name, again)
+                other = _mend_mix(again(replace(part, track=number)), replace(part, track=number), name, again)
             except InputError:
                 continue
             if other.peak > SILENT:
@@ -211,30 +191,34 @@ def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> t
     return tuple(Audio(samples, tuple(found.warnings)) for samples in found.channels)
 
 
-def _mend_phase(found: _Decoded, part: Part, name: str, again: Callable[[Part], _Decoded]) -> _Decoded:
-    """Decode once more without the channel that cancels the others, where one does."""
+def _mend_mix(found: _Decoded, part: Part, name: str, again: Callable[[Part], _Decoded]) -> _Decoded:
+    """Decode once more without the channel that cancels the others, or with all alike, where the mix lost something.
+
+    What was said of the mix, such as its level, is not true of what is taken.
+    """
     if found.better is None:
         return found
-    kept, warnings, better = found.track, found.warnings, found.better
+    kept, better = found.track, found.better
     found.channels.clear()
     mended = again(replace(part, track=kept, channel=better))
+    if better == "even":
+        return mended
     names: dict[tuple[int, ...], str] = {(0,): "only the left one was", (1,): "only the right one was"}
     told = names.get(better, "one was not")
-    mended.warnings = list(dict.fromkeys([*warnings, *mended.warnings]))
     mended.warnings.append(f"The channels of {name} cancel each other when mixed (opposite phase), so {told} taken.")
     return mended
 
 
 def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress) -> _Decoded:
     origin = file.tell()
-    head = _head(file, name)
-    with _open(file, name, head) as container:
+    header = read_header(file, origin)
+    with open_container(file, name, header.mended) as container:
         track = choose_track(container, name, part.track)
         stream = container.streams.audio[track - 1]
         tracks = [describe(number, each) for number, each in enumerate(container.streams.audio, 1)]
-        declared = declared_seconds(container, stream, file, origin)
+        declared = declared_seconds(container, stream, header, file, origin)
         sink = Sink(name, part, _start_time(container))
-        damage = _Damage()
+        damage = Damage(header_mended=bool(header.mended))
         done = 0.0
         for frame in _frames(container, stream, damage):
             sink.write(frame)
@@ -245,7 +229,7 @@ def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress) -> 
                 declared = None  # the rest was not looked at
                 break
         if not damage.frames:
-            _refuse_silence_of_decoder(name, stream, damage)
+            refuse_nothing_decoded(name, stream, damage)
         codec = stream.codec_context.codec
         channels, peak, gain = sink.close(codec.lossless and not codec.lossy)
         if part.start and not len(channels[0]):
@@ -253,92 +237,10 @@ def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress) -> 
         if sink.not_finite >= sum(map(len, channels)):
             raise InputError("audio_damaged", f"{name} holds no numbers.", "Record it again.", http_status=422)
         progress("decode", 1.0)
-    warnings = list(_warnings(name, sink, damage, declared))
+    warnings = list(damage_warnings(name, sink, damage, declared))
     if gain != 1:
         warnings.append(gain_warning(name, peak, gain))
     return _Decoded(channels, peak, warnings, track, tracks, sink.balance.better() if part.channel == "mix" else None)
-
-
-class _Reader:
-    """The three methods FFmpeg may call: no name (it would guess formats from it), no file descriptor."""
-
-    def __init__(self, file: BinaryIO | _Window) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
-
-
-def _refuse_open(*_: object) -> NoReturn:
-    raise InputError(
-        "audio_not_recognised",
-        "The file points to other files or hosts instead of holding sound.",
-        "Send the recording itself.",
-        http_status=415,
-    )
-
-
-def _head(file: BinaryIO, name: str) -> bytes:
-    start = file.tell()
-    head = file.read(_HEAD_BYTES)
-    if not head:
-        raise InputError("audio_empty", f"{name} is empty.", "Record or copy it again.", http_status=422)
-    file.seek(start)
-    return head
-
-
-def _open(file: BinaryIO, name: str, head: bytes) -> InputContainer:
-    start = file.tell()
-    attempts: list[tuple[str | None, dict[str, str]]] = [(None, {})]
-    if (suffix := PurePath(name).suffix.lower()) in _HEADERLESS:
-        attempts.append(_HEADERLESS[suffix])
-    for demuxer, options in attempts:
-        file.seek(start)
-        # The list is a second wall before the third, io_open: a playlist's demuxer is never even started.
-        allowed = DEMUXERS if demuxer is None else demuxer
-        try:
-            container: InputContainer = av.open(
-                _Reader(_Window(file, start) if start else file),
-                "r",
-                format=demuxer,
-                container_options={**options, "format_whitelist": allowed},
-                io_open=_refuse_open,
-                **_TAGS,
-            )
-        except (av.error.FFmpegError, ValueError, OverflowError):
-            continue
-        return container
-    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLISTS):
-        raise InputError(
-            "audio_not_recognised",
-            f"{name} is a playlist or description, not a recording.",
-            "Send the recording it points to.",
-            http_status=415,
-        )
-    if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):
-        raise InputError(
-            "audio_damaged",
-            f"{name} is an incomplete MP4: its index is missing.",
-            "Copy or download it again; a recorder that was cut off may have a repair tool.",
-            http_status=422,
-        )
-    raise InputError(
-        "audio_not_recognised",
-        f"{name} is not audio or video in a known format.",
-        "Use WAV, FLAC, MP3, M4A, OGG, Opus, MP4, MKV, MOV or WebM; decrypt or unpack it first.",
-        http_status=415,
-    )
-
-
-class _Window:
-    """A file from its present position on, for callers who hand in one that they have read from."""
-
-    def __init__(self, file: BinaryIO, start: int) -> None:
-        self._file, self._start = file, start
-        self.read = file.read
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset + self._start if whence == os.SEEK_SET else offset, whence) - self._start
-
-    def tell(self) -> int:
-        return self._file.tell() - self._start
 
 
 def _start_time(container: InputContainer) -> float | None:
@@ -348,17 +250,7 @@ def _start_time(container: InputContainer) -> float | None:
     return container.start_time / av.time_base
 
 
-@dataclass(slots=True)
-class _Damage:
-    """What the decoder could not read."""
-
-    frames: int = 0
-    encrypted: bool = False
-    broken_packets: int = 0
-    broken_stream: bool = False
-
-
-def _frames(container: InputContainer, stream: AudioStream, damage: _Damage) -> Iterator[AudioFrame]:
+def _frames(container: InputContainer, stream: AudioStream, damage: Damage) -> Iterator[AudioFrame]:
     packets = container.demux(stream)
     while True:
         try:
@@ -380,32 +272,3 @@ def _frames(container: InputContainer, stream: AudioStream, damage: _Damage) -> 
             if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate:
                 damage.frames += 1
                 yield frame
-
-
-def _refuse_silence_of_decoder(name: str, stream: AudioStream, damage: _Damage) -> NoReturn:
-    """Say why a stream gave not one frame."""
-    if damage.encrypted or (stream.codec_context and stream.codec_context.codec_tag in {"drms", "aavd"}):
-        raise InputError(
-            "audio_encrypted", f"{name} is encrypted (DRM).", "Export it without copy protection.", http_status=415
-        )
-    if stream.codec_context is None:
-        raise InputError(
-            "audio_not_recognised", f"{name} uses an unknown audio codec.", "Convert it to FLAC.", http_status=415
-        )
-    if damage.broken_packets or damage.broken_stream:
-        raise InputError(
-            "audio_damaged", f"{name} is damaged: no sound can be decoded.", "Copy it again.", http_status=422
-        )
-    raise InputError("audio_empty", f"{name} holds 0 seconds of sound.", "Record or copy it again.", http_status=422)
-
-
-def _warnings(name: str, sink: Sink, damage: _Damage, declared: float | None) -> Iterator[str]:
-    if damage.broken_stream or (declared is not None and declared - sink.seconds > max(0.5, 0.01 * declared)):
-        says = f" of {declared:.1f} s" if declared is not None else ""
-        yield f"{name} is cut short, damaged or has a wrong header: {sink.seconds:.1f} s{says} could be decoded."
-    if damage.broken_packets:
-        yield f"{name} is damaged: {damage.broken_packets} of its packets could not be decoded."
-    if sink.filled:
-        yield f"{name} has holes in its sound: {sink.filled:.1f} s were filled with silence."
-    if sink.not_finite:
-        yield f"{name} has samples that are not numbers: {sink.not_finite} were replaced by silence."

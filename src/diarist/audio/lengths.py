@@ -1,8 +1,7 @@
 """The length that a recording's own header declares, found where the format puts it and nowhere else.
 
-A declared length can be wrong: it may warn, and it may tell how far decoding is; it refuses nothing. FFmpeg believes
-the file's size where a WAV is cut short, and says not whether an MP3's length was read or guessed, so both headers are
-read here. (Python's ``wave`` refuses float and RF64 files.)
+A declared length can be wrong: it may warn, and it may tell how far decoding is; it refuses nothing. FFmpeg does not
+say whether an MP3's length was read or guessed, so its first frame is read here.
 """
 
 from __future__ import annotations
@@ -14,80 +13,48 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-_DECLARED: Final = frozenset({"w64", "mov", "flac", "aiff", "caf", "au", "wv", "tta"})
+from diarist.audio.headers import Header
+
+_OWN_HEADER: Final = frozenset({"wav", "w64", "aiff", "caf", "au"})
+_DECLARED: Final = _OWN_HEADER | {"mov", "flac", "wv", "tta"}
 """Containers whose header states the exact length of the sound; elsewhere it may be an estimate."""
-_STREAMED_WAV: Final = 0x7FFF0000  # programs that write WAV into a pipe put this or more where the size belongs
-_MAX_CHUNKS: Final = 10_000
 _SEARCH_BYTES: Final = 1 << 16  # FFmpeg looks as far for the first frame of an MP3
+_VBRI: Final = 36  # offset of Fraunhofer's header in the first frame
 _KBITS_MPEG1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBITS_MPEG2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 
 
-def declared_seconds(container: InputContainer, stream: AudioStream, file: BinaryIO, start: int) -> float | None:
+def declared_seconds(
+    container: InputContainer, stream: AudioStream, header: Header, file: BinaryIO, start: int
+) -> float | None:
     """Length by the recording's own exact word, in seconds; None where there is none.
 
     Args:
         container: the opened recording.
         stream: the track that is decoded.
+        header: what was read of the header already.
         file: the recording's bytes; comes back where it was.
         start: where in ``file`` the recording starts.
     """
     demuxer = container.format.name.split(",")[0]
+    if header.seconds is not None and demuxer in _OWN_HEADER:
+        return header.seconds
     if demuxer == "matroska" and len(container.streams) == 1 and container.duration is not None:
         return container.duration / av.time_base
     if stream.duration is None or stream.time_base is None:
         return None
     seconds = float(stream.duration * stream.time_base)
-    back = file.tell()
-    try:
-        if demuxer == "wav":
-            return max(seconds, wav_seconds(file, start) or 0.0)
-        if demuxer == "mp3":
+    if demuxer == "mp3":
+        back = file.tell()
+        try:
             return seconds if mp3_counts_frames(file, start) else None
-    finally:
-        file.seek(back)
+        finally:
+            file.seek(back)
     return seconds if demuxer in _DECLARED else None
 
 
-def wav_seconds(file: BinaryIO, start: int = 0) -> float | None:
-    """Length that a RIFF, RF64 or BW64 file of uncompressed samples declares, in seconds; None where it does not."""
-    file.seek(start)
-    head = file.read(12)
-    if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE":
-        return None
-    rate, long_size = 0, None
-    at = start + 12
-    for _ in range(_MAX_CHUNKS):
-        file.seek(at)
-        chunk = file.read(8)
-        if len(chunk) < 8:
-            return None
-        size = int.from_bytes(chunk[4:], "little")
-        if chunk[:4] == b"ds64":
-            long_size = int.from_bytes(file.read(16)[8:], "little")
-        elif chunk[:4] == b"fmt ":
-            rate = _byte_rate(file.read(min(size, 40)))
-        elif chunk[:4] == b"data":
-            if size == 0xFFFFFFFF and long_size is not None and head[:4] != b"RIFF":
-                return long_size / rate if rate else None
-            return size / rate if rate and size < _STREAMED_WAV else None
-        at += 8 + size + size % 2
-    return None
-
-
-def _byte_rate(fmt: bytes) -> int:
-    """Bytes a second of uncompressed samples; 0 where the codec is another, whose rate is a mean."""
-    if len(fmt) < 16:
-        return 0
-    kind = int.from_bytes(fmt[:2], "little")
-    if kind == 0xFFFE and len(fmt) >= 26:
-        kind = int.from_bytes(fmt[24:26], "little")
-    uncompressed = kind in (1, 3, 6, 7)
-    return int.from_bytes(fmt[4:8], "little") * int.from_bytes(fmt[12:14], "little") if uncompressed else 0
-
-
 def mp3_counts_frames(file: BinaryIO, start: int = 0) -> bool:
-    """Whether the first frame of an MP3 holds a Xing or Info header with the number of frames."""
+    """Whether the first frame of an MP3 holds a Xing, Info or VBRI header with the number of frames."""
     at = start
     file.seek(at)
     head = file.read(10)
@@ -104,7 +71,9 @@ def mp3_counts_frames(file: BinaryIO, start: int = 0) -> bool:
         follows = data[found + length : found + length + 2]
         if length and (not follows or (follows[:1] == b"\xff" and follows[1:] == data[found + 1 : found + 2])):
             here = data[found + tag : found + tag + 8]
-            return here[:4] in (b"Xing", b"Info") and len(here) == 8 and bool(here[7] & 1)
+            if here[:4] in (b"Xing", b"Info"):
+                return len(here) == 8 and bool(here[7] & 1)
+            return data[found + _VBRI : found + _VBRI + 4] == b"VBRI"
         found = data.find(b"\xff", found + 1)
     return False
 

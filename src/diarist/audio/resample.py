@@ -13,7 +13,7 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE
-from diarist.audio.mix import Balance
+from diarist.audio.mix import Balance, mix_weights
 from diarist.model.errors import InputError
 
 _BLOCK: Final = 1 << 14  # samples per block out of the graph: few enough numpy calls, little memory
@@ -22,8 +22,8 @@ _BLOCK: Final = 1 << 14  # samples per block out of the graph: few enough numpy 
 class Segment:
     """A stretch of frames of one format, through one filter graph: mix or pick, then resample.
 
-    ``channel`` is ``"mix"``, one index, several to be mixed, or None for each by itself. ``balance`` hears the channels
-    as they are before they are mixed.
+    ``channel`` is ``"mix"``, ``"even"`` for a mix of all alike, one index, several to be mixed, or None for each by
+    itself. ``balance`` hears the channels as they are before they are mixed.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Segment:
     ) -> None:
         self._key = _format_of(frame)
         self._rate = frame.sample_rate
+        self._places = [each.name for each in frame.layout.channels]
         self._num_in = 0
         self._num_out = 0
         num_channels = frame.layout.nb_channels
@@ -54,10 +55,11 @@ class Segment:
         if self._balance is not None:
             nodes.append(self._graph.add("asplit", "2"))
         if num_channels > 1 and channel is not None:
-            whole = tuple(range(num_channels))
-            chosen = (channel,) if isinstance(channel, int) else channel if isinstance(channel, tuple) else whole
-            chosen = tuple(each for each in chosen if each < num_channels) or whole
+            chosen = (channel,) if isinstance(channel, int) else channel if isinstance(channel, tuple) else ()
+            chosen = tuple(each for each in chosen if each < num_channels) or tuple(range(num_channels))
             weights = dict.fromkeys(chosen, 1 / len(chosen))
+            if channel == "mix":
+                weights = dict(enumerate(mix_weights(self._places)))
             mix = "+".join(f"{weight!r}*c{index}" for index, weight in weights.items())
             nodes.append(self._graph.add("pan", f"mono|c0={mix}"))
         # libswresample drops inputs shorter than its filter: silence behind the end pushes all of it out.
@@ -114,7 +116,7 @@ class Segment:
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             block = cast("NDArray[np.float32]", cast("AudioFrame", frame).to_ndarray())
-            self._balance.add(block.reshape(-1, self._num_channels))
+            self._balance.add(block.reshape(-1, self._num_channels), self._places, self._rate)
 
 
 def _format_of(frame: AudioFrame) -> tuple[str, str, int]:

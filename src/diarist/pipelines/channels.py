@@ -1,5 +1,7 @@
 """Recordings with one party per channel, such as calls: each channel is transcribed on its own, then joined.
 
+Channels that hold one sound are one party: recorders and mixers write a voice to two channels. Silent ones are none.
+
 What a channel's microphone hears of the other party (bleed) would come out twice; it is known by being much quieter
 than the same moment in the other channel.
 """
@@ -8,14 +10,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from diarist.attribution import segment
+from diarist.audio.alike import group_alike
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode_channels
+from diarist.audio.level import SILENT
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -23,9 +27,6 @@ from diarist.model.timeline import Span
 from diarist.model.transcript import Transcript, Turn, Word
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from diarist.pipelines.base import Naming, Pipeline, Source
 
 BLEED_DB: Final = 12.0
@@ -35,12 +36,13 @@ channels are usually separated by 20 dB or more; two people who really talk at o
 ECHO_DB: Final = 3.0
 """The same for a word that the louder channel has too, at the same time: one of the two is an echo."""
 
-_ALIKE: Final = 0.9  # correlation of one sound that a codec wrote twice
-
 SAME_TIME: Final = 0.5
 """Seconds between the starts of a word and its echo."""
 
 MAX_CHANNELS: Final = 8
+"""The most parties; channels that hold one sound are one party."""
+
+_BLOCK: Final = 100 * SAMPLE_RATE  # samples, whole steps of 10 ms: what is looked at at a time
 
 Item = TypeVar("Item", Word, Turn)
 
@@ -66,30 +68,58 @@ def transcribe_channels(
         naming: gives known speakers their names.
 
     Raises:
-        InputError: there are no channels, or more than `MAX_CHANNELS`.
+        InputError: there are no channels, or more parties than `MAX_CHANNELS`.
         DiaristError: what the pipeline raised.
     """
     if isinstance(recording, (list, tuple)):
         channels: Sequence[Audio] = recording
     else:
         channels = decode_channels(cast("Source", recording), progress=progress)
-    if not 1 <= len(channels) <= MAX_CHANNELS:
-        raise InputError("bad_channels", f"{len(channels)} channels cannot be separate parties.", "Use --channels mix.")
-    level, same = _levels(channels)
-    same = same and len(channels) > 1
-    if len(channels) == 1 or same:
-        single = pipeline.transcribe(max(channels, key=lambda audio: audio.peak), options, progress, naming=naming)
-        note = "All channels hold the same sound, so they were not taken for separate parties."
-        return replace(single, warnings=(*single.warnings, note)) if same else single
-    each = _options_of_one(options, len(channels))
+    audible = [number for number, audio in enumerate(channels) if audio.peak > SILENT]
+    heard = audible or list(range(len(channels)))
+    groups = [[heard[n] for n in group] for group in group_alike([channels[n] for n in heard], MAX_CHANNELS + 1)]
+    if not 1 <= len(groups) <= MAX_CHANNELS:
+        what = f"more than {MAX_CHANNELS}" if groups else "0"
+        raise InputError("bad_channels", f"{what} channels cannot be separate parties.", "Use --channels mix.")
+    notes = list(_told(groups, len(channels))) if audible else []
+    parties = [max(group, key=lambda number: channels[number].peak) for group in groups]
+    if len(parties) == 1:
+        single = pipeline.transcribe(channels[parties[0]], options, progress, naming=naming)
+        return replace(single, warnings=(*single.warnings, *notes))
+    each = _options_of_one(options, len(parties))
     found = []
-    for number, audio in enumerate(channels):
+    for place, number in enumerate(parties):
 
-        def report(stage: str, done: float, number: int = number) -> None:
-            progress(stage, (number + done) / len(channels))
+        def report(stage: str, done: float, place: int = place) -> None:
+            progress(stage, (place + done) / len(parties))
 
-        found.append(pipeline.transcribe(audio, each, report, naming=naming))
-    return join(found, level)
+        found.append(pipeline.transcribe(channels[number], each, report, naming=naming))
+    joined = join(found, _levels([channels[number] for number in parties]))
+    # What every channel tells is told of the recording, e.g. that it is cut short.
+    shared = [line for line in found[0].warnings if all(line in transcript.warnings for transcript in found)]
+    own = [
+        f"Channel {number}: {line}"
+        for number, transcript in zip(parties, found, strict=True)
+        for line in transcript.warnings
+        if line not in shared
+    ]
+    return replace(joined, warnings=(*shared, *notes, *own))
+
+
+def _told(groups: Sequence[Sequence[int]], num_channels: int) -> Iterator[str]:
+    """Say which channels are no party of their own."""
+    silent = sorted(set(range(num_channels)).difference(chain.from_iterable(groups)))
+    if silent:
+        yield f"Channel{'s' * (len(silent) > 1)} {_listed(silent)} {'are' if len(silent) > 1 else 'is'} silent."
+    for group in groups:
+        if len(group) == num_channels > 1:
+            yield "All channels hold the same sound, so they were not taken for separate parties."
+        elif len(group) > 1:
+            yield f"Channels {_listed(group)} hold the same sound, so they were taken for one party."
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " and ".join(filter(None, (", ".join(map(str, numbers[:-1])), str(numbers[-1]))))
 
 
 def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
@@ -138,7 +168,7 @@ def join(transcripts: Sequence[Transcript], level: Level) -> Transcript:
         turns=tuple(replace(t, speaker=names[t.speaker]) for t in turns),
         models=tuple(dict.fromkeys(chain.from_iterable(t.models for t in transcripts))),
         timings=_summed([t.timings for t in transcripts]),
-        warnings=tuple(f"Channel {n}: {line}" for n, t in enumerate(transcripts) for line in t.warnings),
+        warnings=tuple(dict.fromkeys(chain.from_iterable(t.warnings for t in transcripts))),
         spoken_language=telling.spoken_language,
         task=telling.task,
         temperature=telling.temperature,
@@ -198,16 +228,20 @@ def _summed(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {key: round(sum(each.get(key, 0.0) for each in timings), 3) for key in keys}
 
 
-def _levels(channels: Sequence[Audio]) -> tuple[Level, bool]:
-    """Return the loudness of channels over spans, and whether all channels are the same sound."""
+def _levels(channels: Sequence[Audio]) -> Level:
+    """Return the loudness of channels over spans. Keeps a number for each 10 ms, and makes no copy of a recording."""
     import numpy as np
 
     # Energies summed up to each 10 ms, so that any span costs two look-ups.
     step = SAMPLE_RATE // 100
     totals = []
     for audio in channels:
-        whole = audio.samples[: len(audio.samples) // step * step].astype(np.float64)
-        totals.append(np.concatenate([[0.0], np.cumsum(np.square(whole).reshape(-1, step).sum(axis=1))]))
+        total = np.zeros(1 + len(audio.samples) // step)
+        for start in range(0, (len(total) - 1) * step, _BLOCK):
+            block = audio.samples[start : min(start + _BLOCK, (len(total) - 1) * step)].astype(np.float64)
+            steps = np.square(block, out=block).reshape(-1, step).sum(axis=1)
+            total[1 + start // step : 1 + start // step + len(steps)] = steps
+        totals.append(np.cumsum(total, out=total))
 
     def level(channel: int, span: Span) -> float:
         total = totals[channel]
@@ -217,40 +251,4 @@ def _levels(channels: Sequence[Audio]) -> tuple[Level, bool]:
             return -120.0
         return float(10 * np.log10((total[stop] - total[start]) / ((stop - start) * step) + 1e-12))
 
-    return level, all(_same_sound(channels[0].samples, audio.samples) for audio in channels[1:])
-
-
-def _same_sound(one: NDArray[np.float32], two: NDArray[np.float32]) -> bool:
-    """Whether two channels hold one sound, apart from level, polarity and a delay of up to a tenth of a second.
-
-    Looks at up to 60 stretches of 2 s. Bleed is no such case: it is louder now in one channel, now in the other.
-    """
-    import numpy as np
-
-    if len(one) != len(two):
-        return False
-    block, lag = 2 * SAMPLE_RATE, SAMPLE_RATE // 10
-    starts = range(0, max(1, len(one)), block)
-    energies = np.array(
-        [
-            (np.vdot(one[s : s + block], one[s : s + block]), np.vdot(two[s : s + block], two[s : s + block]))
-            for s in starts
-        ],
-        np.float64,
-    )
-    heard = [int(n) for n in np.flatnonzero(energies.max(axis=1) > 1e-3 * energies.max())]
-    if not heard:
-        return True
-    ratios, alike = [], 0
-    looked = heard[:: -(-len(heard) // 60)]
-    for number in looked:
-        a, b = (channel[starts[number] : starts[number] + block] for channel in (one, two))
-        size = 1 << (len(a) + lag).bit_length()
-        products = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)
-        best = max(np.abs(products[: lag + 1]).max(), np.abs(products[-lag:]).max())
-        first, second = energies[number]
-        alike += bool(best > _ALIKE * np.sqrt(first * second) > 0)
-        ratios.append(10 * np.log10((first + 1e-12) / (second + 1e-12)))
-    usual = float(np.median(ratios))
-    near = np.abs(np.array(ratios) - usual) < ECHO_DB
-    return abs(usual) < BLEED_DB and alike >= 0.95 * len(looked) and near.mean() >= 0.95
+    return level
