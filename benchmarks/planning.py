@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 from machine import describe
 
-from diarist.planning.architectures import Needs
+from diarist.architectures import ARCHITECTURES, JOBS_PER_GPU_WORKER
+from diarist.planning.decision import Needs
 from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import packaged_profiles
@@ -41,8 +42,7 @@ CLIP_SECONDS = (4.0, 10.0)
 SPEECH_BEGINS = 6.0  # seconds into the sample call
 IDLE_TIMEOUT = 5.0
 QUEUE_DELAY = 1.0
-JOBS = 4
-ROLES = {"single": ("single",), "split": ("transcription", "diarization")}
+ROLES = {name: ARCHITECTURES[name].roles for name in ("single", "split")}
 STAGES = {  # what a role's engines say that they computed
     "single": ("total",),
     "transcription": ("transcription.voice_detection", "transcription.recognition"),
@@ -363,7 +363,7 @@ def predict(
         max_workers=1,
         idle_timeout=IDLE_TIMEOUT + speeds.stop,
         queue_delay=QUEUE_DELAY,
-        jobs=JOBS,
+        jobs=JOBS_PER_GPU_WORKER,
         billed_start=speeds.start,
     )
     system = System(dict.fromkeys(ROLES[architecture], endpoint), works, overhead=speeds.overhead)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from diarist.architectures import IDLE_TIMEOUT, JOBS_PER_GPU_WORKER, QUEUE_DELAY
 from diarist.planning.workload import Request
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class Endpoint:
 
     max_workers: int
     min_workers: int = 0
-    idle_timeout: float = 30.0
-    queue_delay: float = 1.0
-    jobs: int = 4
+    idle_timeout: float = IDLE_TIMEOUT
+    queue_delay: float = QUEUE_DELAY
+    jobs: int = JOBS_PER_GPU_WORKER
     free_start: float = 0.0
     billed_start: float = 0.0
     restore_share: float = 0.0

@@ -13,11 +13,12 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import diarist
+from diarist.architectures import EndpointScaling
 from diarist.runpod.emulator import exit_with_parent as leash
 from diarist.runpod.emulator.jobs import Jobs
 
@@ -36,19 +37,15 @@ class EndpointSpec:
         id: as clients name it.
         handler: the file that workers run.
         env: added to the workers' environment.
-        min_workers: kept running.
-        max_workers: never more.
-        idle_timeout: seconds after which an idle worker above the minimum is stopped.
+        scaling: how many workers there are, and how long an idle one stays.
         queue_delay: seconds that a job may wait before another worker is started.
     """
 
     id: str
     handler: Path
-    env: Mapping[str, str] = field(default_factory=dict)
-    min_workers: int = 0
-    max_workers: int = 1
-    idle_timeout: float = 60.0
-    queue_delay: float = 1.0
+    env: Mapping[str, str]
+    scaling: EndpointScaling
+    queue_delay: float
 
 
 @dataclass(slots=True, eq=False)
@@ -149,8 +146,8 @@ class Fleet:
         live = [worker for worker in self.workers if worker.endpoint == spec.id and not worker.stopping]
         waited = time.monotonic() - queued[0].created if queued else 0.0
         starting = any(worker.ready is None for worker in live)
-        short = len(live) < spec.min_workers or (queued and not live)
-        behind = queued and not starting and waited > spec.queue_delay and len(live) < spec.max_workers
+        short = len(live) < spec.scaling.min_workers or (queued and not live)
+        behind = queued and not starting and waited > spec.queue_delay and len(live) < spec.scaling.max_workers
         if short or behind:
             await self._start(spec, base_url)
             return
@@ -158,7 +155,7 @@ class Fleet:
             busy = bool(self._jobs.running(worker.id)) or worker.ready is None
             worker.idle_since = None if busy else worker.idle_since or time.monotonic()
             idle = time.monotonic() - worker.idle_since if worker.idle_since else 0.0
-            if idle > spec.idle_timeout and len(live) > spec.min_workers and not queued:
+            if idle > spec.scaling.idle_timeout and len(live) > spec.scaling.min_workers and not queued:
                 await self.stop(worker)
                 return
 
