@@ -32,7 +32,7 @@ from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import packaged_profiles
 from diarist.planning.question import Question
-from diarist.planning.simulate import Endpoint, System, Work, simulate
+from diarist.planning.simulate import SimulatedEndpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Length, Request, Workload
 
 PARTS = ("speed", "costs", "guide", "calibration")
@@ -129,8 +129,10 @@ def guide() -> dict[str, Any]:
     for requests in (100, 1000, 10_000):
         trace = [Request(index * 30 * DAY / requests, 120.0, True) for index in range(requests)]
         system = {
-            "told": Endpoint(max_workers=1, idle_timeout=0.0),
-            "with its cold start and idle timeout": Endpoint(max_workers=1, billed_start=start, idle_timeout=idle),
+            "told": SimulatedEndpoint(max_workers=1, idle_timeout=0.0),
+            "with its cold start and idle timeout": SimulatedEndpoint(
+                max_workers=1, billed_start=start, idle_timeout=idle
+            ),
         }
         bills = {}
         for name, endpoint in system.items():
@@ -359,7 +361,7 @@ def predict(
     speeds: Speeds,
     seconds: float,
 ) -> dict[str, Any]:
-    endpoint = Endpoint(
+    endpoint = SimulatedEndpoint(
         max_workers=1,
         idle_timeout=IDLE_TIMEOUT + speeds.stop,
         queue_delay=QUEUE_DELAY,

@@ -16,7 +16,7 @@ from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import load_profile, packaged_profiles
 from diarist.planning.question import Question
-from diarist.planning.simulate import Endpoint, System, Work, simulate
+from diarist.planning.simulate import SimulatedEndpoint, System, Work, simulate
 from diarist.planning.systems import Scaling, system_of
 from diarist.planning.workload import Request, Workload
 from diarist.runpod.deploy.apply import dry_run
@@ -105,8 +105,12 @@ class TestWorkers:
 
 def peak_of_a_leg(leg_workers, orchestrators):
     """Most workers of one leg that ever run, when far more jobs come at once than all of them can hold."""
-    legs = Endpoint(max_workers=leg_workers, billed_start=5.0, idle_timeout=60.0, jobs=ROLES["transcription"].jobs)
-    front = Endpoint(max_workers=orchestrators, billed_start=1.0, idle_timeout=60.0, jobs=ROLES["orchestrator"].jobs)
+    legs = SimulatedEndpoint(
+        max_workers=leg_workers, billed_start=5.0, idle_timeout=60.0, jobs=ROLES["transcription"].jobs
+    )
+    front = SimulatedEndpoint(
+        max_workers=orchestrators, billed_start=1.0, idle_timeout=60.0, jobs=ROLES["orchestrator"].jobs
+    )
     system = System(
         {"transcription": legs, "diarization": legs, "orchestrator": front},
         lambda _: {"transcription": Work(0.1, 20.0), "diarization": Work(0.1, 20.0)},

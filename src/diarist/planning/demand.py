@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from diarist.architectures import ARCHITECTURES, ArchitectureName
 from diarist.planning.coldstart import start_of
-from diarist.planning.estimate import endpoint, workers_for
+from diarist.planning.estimate import estimate_endpoint, workers_for
 from diarist.planning.profiles import Speed
 from diarist.planning.question import Question
 
@@ -78,6 +78,6 @@ def leg_estimates(architecture: ArchitectureName, idle_timeout: float, question:
             continue
         rates = [rate * share for rate in question.workload.rates()]
         start = start_of(question.profile, role)
-        found = endpoint(rates, mean, second, start.billed, idle_timeout)
+        found = estimate_endpoint(rates, mean, second, start.billed, idle_timeout)
         legs[role] = Leg(found.worker_seconds * share, found.cold_share, mean)
     return legs

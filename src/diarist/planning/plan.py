@@ -19,7 +19,7 @@ from diarist.model.errors import InputError
 from diarist.planning.coldstart import cold_start, start_of
 from diarist.planning.decision import COLD_SHARE_LIMIT, Candidate, Decision, decide, misfit, too_slow
 from diarist.planning.demand import all_workers, leg_estimates, workers_needed
-from diarist.planning.estimate import BUSY_LIMIT, endpoint
+from diarist.planning.estimate import BUSY_LIMIT, estimate_endpoint
 from diarist.planning.profiles import Figure
 from diarist.planning.question import GPU_DISK_GB, Question
 from diarist.planning.simulate import Outcome, simulate
@@ -196,7 +196,7 @@ def _estimated(architecture: ArchitectureName, scaling: Scaling, question: Quest
     usd = sum(worker_seconds.values()) * question.gpu_price
     if front:
         start = start_of(question.profile, front).billed
-        one = endpoint(question.workload.rates(), service, service**2, start, ORCHESTRATOR_IDLE_TIMEOUT)
+        one = estimate_endpoint(question.workload.rates(), service, service**2, start, ORCHESTRATOR_IDLE_TIMEOUT)
         # A front worker holds many jobs at once: what it is busy with is at most all of the time.
         worker_seconds[front] = min(one.worker_seconds, DAY / question.workload.per_day)
         usd += worker_seconds[front] * question.cpu_price

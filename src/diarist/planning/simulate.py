@@ -37,7 +37,7 @@ Done = Callable[[bool], None]  # told whether the job waited for a worker's star
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class SimulatedEndpoint:
     """How an endpoint scales.
 
     Attributes:
@@ -88,7 +88,7 @@ class System:
         overhead: seconds outside of workers, for each hop from caller to endpoint.
     """
 
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, SimulatedEndpoint]
     works: Callable[[Request], Mapping[str, Work]]
     front: str | None = None
     front_work: Work = Work(0.0, 0.0)
@@ -240,7 +240,7 @@ class _Job:
 class _Server:
     """One endpoint at work."""
 
-    def __init__(self, env: simpy.Environment, settings: Endpoint, chance: random.Random, lead: float) -> None:
+    def __init__(self, env: simpy.Environment, settings: SimulatedEndpoint, chance: random.Random, lead: float) -> None:
         self._env = env
         self._settings = settings
         self._chance = chance

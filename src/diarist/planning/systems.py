@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from diarist.architectures import ARCHITECTURES, QUEUE_DELAY, ROLES, ArchitectureName, RoleName, scaling_of
 from diarist.planning.coldstart import start_of
 from diarist.planning.profiles import Profile
-from diarist.planning.simulate import Endpoint, System, Work
+from diarist.planning.simulate import SimulatedEndpoint, System, Work
 from diarist.planning.workload import Request
 
 
@@ -36,7 +36,7 @@ class Scaling:
 def system_of(name: ArchitectureName, profile: Profile, scaling: Scaling) -> System:
     """Build the system to simulate."""
     architecture = ARCHITECTURES[name]
-    endpoints: dict[str, Endpoint] = {role: _endpoint(role, profile, scaling) for role in architecture.roles}
+    endpoints: dict[str, SimulatedEndpoint] = {role: _endpoint(role, profile, scaling) for role in architecture.roles}
 
     def works(request: Request) -> Mapping[str, Work]:
         prepare = profile.preparation.seconds(request.audio)
@@ -51,7 +51,7 @@ def system_of(name: ArchitectureName, profile: Profile, scaling: Scaling) -> Sys
     return System(endpoints, works, front=architecture.front, overhead=profile.overhead.value)
 
 
-def _endpoint(role: RoleName, profile: Profile, scaling: Scaling) -> Endpoint:
+def _endpoint(role: RoleName, profile: Profile, scaling: Scaling) -> SimulatedEndpoint:
     start = start_of(profile, role)
     workers = scaling_of(
         role,
@@ -59,7 +59,7 @@ def _endpoint(role: RoleName, profile: Profile, scaling: Scaling) -> Endpoint:
         max_workers=scaling.max_workers,
         idle_timeout=scaling.idle_timeout,
     )
-    return Endpoint(
+    return SimulatedEndpoint(
         max_workers=workers.max_workers,
         min_workers=workers.min_workers,
         idle_timeout=workers.idle_timeout,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from diarist.architectures import ARCHITECTURES
 from diarist.model.errors import EndpointError, InputError
 from diarist.runpod.deploy import apply as deploying
-from diarist.runpod.deploy.api import RunpodApi, find, model_reference, save_input
+from diarist.runpod.deploy.api import RunpodApi, find_endpoint, model_reference, save_input
 from diarist.runpod.deploy.apply import changes, deploy, destroy, dry_run, endpoint_body
 from diarist.runpod.deploy.plan_file import Settings, by_hand
 
@@ -377,8 +377,8 @@ def test_a_damaged_file_is_one_line(tmp_path, text):
 
 
 def test_names_with_and_without_the_old_suffix():
-    assert find([{"name": "a -fb"}], "a") == {"name": "a -fb"}
-    assert find([{"name": "ab"}], "a") is None
+    assert find_endpoint([{"name": "a -fb"}], "a") == {"name": "a -fb"}
+    assert find_endpoint([{"name": "ab"}], "a") is None
 
 
 def test_dry_run_holds_no_value_that_is_secret(monkeypatch):

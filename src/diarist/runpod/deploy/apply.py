@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from diarist.architectures import ARCHITECTURES, ROLES, orchestrator_deadline, time_limit
 from diarist.model.errors import EndpointError, InputError
-from diarist.runpod.deploy.api import MODELS_QUERY, SAVE_MUTATION, Json, RunpodApi, find, model_reference
+from diarist.runpod.deploy.api import MODELS_QUERY, SAVE_MUTATION, Json, RunpodApi, find_endpoint, model_reference
 from diarist.runpod.deploy.plan_file import Role, Settings
 
 
@@ -119,7 +119,7 @@ def _differs(there: Any, wanted: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiCall:
     """One call to the management API, as ``--dry-run`` prints it."""
 
     method: str
@@ -127,18 +127,18 @@ class Request:
     body: Json
 
 
-def dry_run(settings: Settings) -> list[Request]:
+def dry_run(settings: Settings) -> list[ApiCall]:
     """All calls that deploying to an empty account makes; ids that only the platform gives are ``<id of NAME>``."""
-    requests: list[Request] = []
+    requests: list[ApiCall] = []
     ids: dict[Role, str] = {}
     for role in ARCHITECTURES[settings.architecture].roles:
-        requests.append(Request("POST", "/v2/serverless", endpoint_body(role, settings, ids)))
+        requests.append(ApiCall("POST", "/v2/serverless", endpoint_body(role, settings, ids)))
         ids[role] = f"<id of {settings.endpoint_name(role)}>"
         if model := settings.model_for(role):
-            requests.append(Request("POST", "/graphql", {"query": MODELS_QUERY}))
+            requests.append(ApiCall("POST", "/graphql", {"query": MODELS_QUERY}))
             # The other fields of this input are what the query before it answers.
             merged = {"id": ids[role], "modelReferences": [model_reference(model)]}
-            requests.append(Request("POST", "/graphql", {"query": SAVE_MUTATION, "variables": {"input": merged}}))
+            requests.append(ApiCall("POST", "/graphql", {"query": SAVE_MUTATION, "variables": {"input": merged}}))
     return requests
 
 
@@ -201,7 +201,9 @@ def deploy(
 
 
 def _existing(endpoints: Sequence[Json], endpoint_id: str | None, name: str) -> Json | None:
-    return next((endpoint for endpoint in endpoints if endpoint["id"] == endpoint_id), None) or find(endpoints, name)
+    return next((endpoint for endpoint in endpoints if endpoint["id"] == endpoint_id), None) or find_endpoint(
+        endpoints, name
+    )
 
 
 def _cache_model(api: RunpodApi, endpoint_id: str, model: str | None) -> tuple[bool, tuple[str, ...]]:

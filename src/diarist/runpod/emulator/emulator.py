@@ -33,9 +33,9 @@ from diarist.architectures import (
     scaling_of,
 )
 from diarist.model.errors import InputError, WeightsError
-from diarist.runpod.emulator.control_plane import Plane, serve
-from diarist.runpod.emulator.jobs import Jobs
-from diarist.runpod.emulator.worker_pool import EndpointSpec, Fleet, WorkerProcess
+from diarist.runpod.emulator.control_plane import ControlPlane, serve
+from diarist.runpod.emulator.platform_jobs import PlatformJobs
+from diarist.runpod.emulator.worker_pool import EndpointSpec, WorkerPool, WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +44,23 @@ class Emulator:
 
     Attributes:
         environ: what a client needs to find it: ids, key and address.
-        url: of the plane, ending in ``/v2``.
+        url: of the control plane, ending in ``/v2``.
         jobs: the platform's jobs.
-        fleet: its workers.
+        pool: its workers.
         folder: where workers' logs are.
     """
 
     environ: Mapping[str, str]
     url: str
-    jobs: Jobs
-    fleet: Fleet
+    jobs: PlatformJobs
+    pool: WorkerPool
     folder: Path
     loop: asyncio.AbstractEventLoop
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
         """Workers that run now."""
-        return self.fleet.workers
+        return self.pool.workers
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until every worker that should always run has asked for a job.
@@ -70,10 +70,10 @@ class Emulator:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            workers = self.fleet.workers
+            workers = self.pool.workers
             if workers and all(worker.ready is not None for worker in workers):
                 return
-            if any(worker.ready is None for worker in self.fleet.past):
+            if any(worker.ready is None for worker in self.pool.past):
                 break
             time.sleep(0.02)
         logs = sorted(self.folder.glob("*.log"))
@@ -104,7 +104,7 @@ def emulate(
         queue_delay: seconds that a job may wait before another worker is started.
         handlers: files to run instead of diarist's own, by role.
         env: added to every worker's environment.
-        middlewares: aiohttp middlewares in front of the plane, e.g. to break its network in a test.
+        middlewares: aiohttp middlewares in front of the control plane, e.g. to break its network in a test.
 
     Raises:
         InputError: the port is taken, or the handler files cannot be found.
@@ -162,14 +162,14 @@ async def _running(
         )
         for role, file in files.items()
     )
-    jobs = Jobs()
-    fleet = Fleet(jobs, specs, folder, key)
-    runner = await serve(Plane(jobs, fleet, frozenset(ids.values()), key, middlewares).app, listener)
-    scaler = asyncio.create_task(fleet.run(root))
+    jobs = PlatformJobs()
+    pool = WorkerPool(jobs, specs, folder, key)
+    runner = await serve(ControlPlane(jobs, pool, frozenset(ids.values()), key, middlewares).app, listener)
+    scaler = asyncio.create_task(pool.run(root))
     found_by = {ROLES[shape.front].id_variable: ids[shape.front]} if shape.front else legs
     try:
         environ = {"RUNPOD_API_KEY": key, "DIARIST_RUNPOD_URL": f"{root}/v2", **found_by}
-        yield Emulator(environ, f"{root}/v2", jobs, fleet, folder, asyncio.get_running_loop())
+        yield Emulator(environ, f"{root}/v2", jobs, pool, folder, asyncio.get_running_loop())
     finally:
         scaler.cancel()
         with contextlib.suppress(asyncio.CancelledError):

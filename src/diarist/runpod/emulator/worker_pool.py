@@ -19,8 +19,8 @@ from typing import Final
 
 import diarist
 from diarist.architectures import EndpointScaling
-from diarist.runpod.emulator import exit_with_parent as leash
-from diarist.runpod.emulator.jobs import Jobs
+from diarist.runpod.emulator import exit_with_parent
+from diarist.runpod.emulator.platform_jobs import PlatformJobs
 
 _TICK: Final = 0.05
 _STOP_SECONDS: Final = 1.0
@@ -67,17 +67,17 @@ class WorkerProcess:
     stopping: bool = False
 
 
-class Fleet:
+class WorkerPool:
     """All workers of all endpoints.
 
     Args:
         jobs: the platform's jobs.
         specs: the endpoints.
         folder: for logs and the workers' home.
-        api_key: what workers show to the plane.
+        api_key: what workers show to the control plane.
     """
 
-    def __init__(self, jobs: Jobs, specs: tuple[EndpointSpec, ...], folder: Path, api_key: str) -> None:
+    def __init__(self, jobs: PlatformJobs, specs: tuple[EndpointSpec, ...], folder: Path, api_key: str) -> None:
         self._jobs = jobs
         self._specs = specs
         self._folder = folder
@@ -123,7 +123,7 @@ class Fleet:
         """Scale until cancelled, then stop all workers.
 
         Args:
-            base_url: of the plane, e.g. ``"http://127.0.0.1:8000"``.
+            base_url: of the control plane, e.g. ``"http://127.0.0.1:8000"``.
         """
         try:
             while True:
@@ -166,9 +166,9 @@ class Fleet:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # the leash's folder is not a place to import from
+                "-P",  # its folder is not a place to import from
                 "-u",
-                leash.__file__,
+                exit_with_parent.__file__,
                 str(spec.handler),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
