@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.architectures import ARCHITECTURES, ROLES, most_workers
+from diarist.model.errors import InputError
+from diarist.places import PLACES
 from diarist.planning.decision import Needs
 from diarist.planning.demand import all_workers
 from diarist.planning.plan import make_estimate, make_plan
@@ -22,6 +24,7 @@ from diarist.planning.workload import Request, Workload
 from diarist.runpod.deploy.apply import dry_run
 from diarist.runpod.deploy.plan_file import Settings
 from diarist.runpod.limits import Limits
+from diarist.runpod.settings import open_pipeline
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -181,6 +184,21 @@ class TestTimeLimits:
         from diarist.runpod.orchestrator import DEADLINE
 
         assert int(dry_run_body("orchestrator", -1)["env"]["DIARIST_DEADLINE"]) == DEADLINE
+
+
+class TestPlaces:
+    def test_every_architecture_is_a_place(self):
+        assert {place for place in PLACES if place.startswith("runpod:")} == {
+            f"runpod:{name}" for name in ARCHITECTURES
+        }
+
+    @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+    def test_a_client_looks_for_ids_where_the_table_says(self, architecture, tmp_path):
+        called = (architecture.front,) if architecture.front else architecture.legs
+        names = [ROLES[role].id_variable for role in called]
+        with pytest.raises(InputError) as caught:
+            open_pipeline(f"runpod:{architecture.name}", {"RUNPOD_API_KEY": "k"}, tmp_path / "none.toml")
+        assert caught.value.message == f"runpod:{architecture.name} needs {' and '.join(names)}."
 
 
 class TestFiles:
