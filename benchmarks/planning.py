@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 from machine import describe
 
-from diarist.planning.architectures import Needs
+from diarist.architectures import ARCHITECTURES, JOBS_PER_GPU_WORKER
+from diarist.planning.decision import Needs
 from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import packaged_profiles
 from diarist.planning.question import Question
-from diarist.planning.simulate import Endpoint, System, Work, simulate
+from diarist.planning.simulate import SimulatedEndpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Length, Request, Workload
 
 PARTS = ("speed", "costs", "guide", "calibration")
@@ -41,8 +42,7 @@ CLIP_SECONDS = (4.0, 10.0)
 SPEECH_BEGINS = 6.0  # seconds into the sample call
 IDLE_TIMEOUT = 5.0
 QUEUE_DELAY = 1.0
-JOBS = 4
-ROLES = {"single": ("single",), "split": ("transcription", "diarization")}
+ROLES = {name: ARCHITECTURES[name].roles for name in ("single", "split")}
 STAGES = {  # what a role's engines say that they computed
     "single": ("total",),
     "transcription": ("transcription.voice_detection", "transcription.recognition"),
@@ -129,8 +129,10 @@ def guide() -> dict[str, Any]:
     for requests in (100, 1000, 10_000):
         trace = [Request(index * 30 * DAY / requests, 120.0, True) for index in range(requests)]
         system = {
-            "told": Endpoint(max_workers=1, idle_timeout=0.0),
-            "with its cold start and idle timeout": Endpoint(max_workers=1, billed_start=start, idle_timeout=idle),
+            "told": SimulatedEndpoint(max_workers=1, idle_timeout=0.0),
+            "with its cold start and idle timeout": SimulatedEndpoint(
+                max_workers=1, billed_start=start, idle_timeout=idle
+            ),
         }
         bills = {}
         for name, endpoint in system.items():
@@ -359,11 +361,11 @@ def predict(
     speeds: Speeds,
     seconds: float,
 ) -> dict[str, Any]:
-    endpoint = Endpoint(
+    endpoint = SimulatedEndpoint(
         max_workers=1,
         idle_timeout=IDLE_TIMEOUT + speeds.stop,
         queue_delay=QUEUE_DELAY,
-        jobs=JOBS,
+        jobs=JOBS_PER_GPU_WORKER,
         billed_start=speeds.start,
     )
     system = System(dict.fromkeys(ROLES[architecture], endpoint), works, overhead=speeds.overhead)

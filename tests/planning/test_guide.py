@@ -7,7 +7,7 @@ at $0.00034/s, diarization 5 to 8 s, transcription 3 to 5 s, orchestrator $0.000
 
 import pytest
 
-from diarist.planning.simulate import Endpoint, System, Work, simulate
+from diarist.planning.simulate import SimulatedEndpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Request, Workload
 
 PRICE = 0.00034
@@ -27,7 +27,9 @@ def bill(architecture, bound, requests, *, start=0.0, idle_timeout=0.0):
         works = {"single": Work(0.0, sum(seconds.values()))}
     else:
         works = {role: Work(0.0, compute) for role, compute in seconds.items()}
-    endpoints = {role: Endpoint(max_workers=1, billed_start=start, idle_timeout=idle_timeout) for role in works}
+    endpoints = {
+        role: SimulatedEndpoint(max_workers=1, billed_start=start, idle_timeout=idle_timeout) for role in works
+    }
     gap = 30 * DAY / requests
     trace = [Request(index * gap, 120.0, True) for index in range(requests)]
     outcome = simulate(System(endpoints, lambda _: works), trace, 30 * DAY)
@@ -60,7 +62,7 @@ def test_split_costs_more_than_single_where_every_request_is_cold():
 def test_its_orchestrator_calls_one_after_the_other_and_ours_both_at_once():
     seconds = SPEEDS["high"]
     works = {role: Work(0.0, compute) for role, compute in seconds.items()}
-    endpoints = {role: Endpoint(max_workers=1) for role in (*works, "orchestrator")}
+    endpoints = {role: SimulatedEndpoint(max_workers=1) for role in (*works, "orchestrator")}
     outcome = simulate(System(endpoints, lambda _: works, front="orchestrator"), Workload(50).trace(1, seed=1)[:1], DAY)
     assert outcome.latencies[0] == pytest.approx(max(seconds.values()))
     assert sum(seconds.values()) == 13.0  # what the guide's takes, besides starts

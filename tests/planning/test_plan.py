@@ -5,7 +5,7 @@ import json
 import pytest
 
 from diarist.model.errors import InputError
-from diarist.planning.architectures import Needs
+from diarist.planning.decision import Needs
 from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import load_profile

@@ -2,8 +2,9 @@
 
 import pytest
 
+from diarist.architectures import ARCHITECTURES
 from diarist.model.errors import InputError
-from diarist.planning.coldstart import FRONT, LEGS, cold_start, start_of
+from diarist.planning.coldstart import cold_start, start_of
 from diarist.planning.prices import packaged_prices
 from diarist.planning.profiles import load_profile, packaged_profiles
 
@@ -35,11 +36,10 @@ def test_nothing_is_called_measured_on_a_gpu_that_nobody_here_has(name):
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_role_of_every_architecture_can_start(name):
-    for architecture, legs in LEGS.items():
-        for role in (*legs, FRONT[architecture]):
-            if role:
-                assert start_of(PROFILES[name], role).seconds > 0
-        assert cold_start(PROFILES[name], architecture) >= max(start_of(PROFILES[name], leg).seconds for leg in legs)
+    for architecture in ARCHITECTURES.values():
+        starts = [start_of(PROFILES[name], role).seconds for role in architecture.roles]
+        assert min(starts) > 0
+        assert cold_start(PROFILES[name], architecture.name) >= max(starts)
 
 
 def test_the_orchestrator_starts_before_its_legs_which_start_together():

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from diarist.planning.estimate import endpoint, one_worker, workers_for
-from diarist.planning.simulate import Endpoint, System, Work, simulate
+from diarist.planning.estimate import estimate_endpoint, one_worker, workers_for
+from diarist.planning.simulate import SimulatedEndpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Request, Workload
 
 
 def one_endpoint(compute=2.0, prepare=0.0, overhead=0.0, **settings):
     work = {"single": Work(prepare, compute)}
-    return System({"single": Endpoint(**{"max_workers": 1, **settings})}, lambda _: work, overhead=overhead)
+    return System({"single": SimulatedEndpoint(**{"max_workers": 1, **settings})}, lambda _: work, overhead=overhead)
 
 
 def at(*arrivals, diarize=True):
@@ -71,7 +71,7 @@ class TestByHand:
 
     def test_two_legs_take_as_long_as_the_slower(self):
         legs = {"transcription": Work(0, 1.0), "diarization": Work(0, 3.0)}
-        endpoints = {role: Endpoint(max_workers=1, billed_start=2, idle_timeout=5) for role in legs}
+        endpoints = {role: SimulatedEndpoint(max_workers=1, billed_start=2, idle_timeout=5) for role in legs}
         outcome = simulate(System(endpoints, lambda _: legs, overhead=0.1), at(0.0), 50)
         assert outcome.latencies.tolist() == [pytest.approx(5.1)]
         assert {role: usage.worker_seconds for role, usage in outcome.usage.items()} == {
@@ -81,18 +81,20 @@ class TestByHand:
 
     def test_an_orchestrator_starts_first_and_is_billed_while_it_waits(self):
         legs = {"transcription": Work(0, 1.0), "diarization": Work(0, 3.0)}
-        endpoints = {role: Endpoint(max_workers=1, billed_start=2, idle_timeout=5) for role in legs}
-        front = Endpoint(max_workers=1, billed_start=1, idle_timeout=5, jobs=16)
+        endpoints = {role: SimulatedEndpoint(max_workers=1, billed_start=2, idle_timeout=5) for role in legs}
+        front = SimulatedEndpoint(max_workers=1, billed_start=1, idle_timeout=5, jobs=16)
         system = System({**endpoints, "orchestrator": front}, lambda _: legs, front="orchestrator", overhead=0.1)
         outcome = simulate(system, at(0.0), 50)
         assert outcome.latencies.tolist() == [pytest.approx(1 + 5 + 0.2)]
         assert outcome.usage["orchestrator"].worker_seconds == 1 + 5 + 5
 
     def test_an_orchestrator_holds_many_at_once(self):
-        front = Endpoint(max_workers=1, jobs=16)
+        front = SimulatedEndpoint(max_workers=1, jobs=16)
         legs = {"transcription": Work(0, 1.0)}
         system = System(
-            {"transcription": Endpoint(max_workers=1, jobs=16), "orchestrator": front}, lambda _: legs, "orchestrator"
+            {"transcription": SimulatedEndpoint(max_workers=1, jobs=16), "orchestrator": front},
+            lambda _: legs,
+            "orchestrator",
         )
         assert simulate(system, at(0.0, 0.0), 50).latencies.tolist() == [1.0, 2.0]
 
@@ -172,9 +174,9 @@ class TestClosedForm:
         assert workers_for(2.0, 2.0) == 5
         with pytest.raises(ValueError, match="too much"):
             one_worker(2.0, 2.0, 4.0, 8.0, 30)
-        assert endpoint([2.0] * 24, 2.0, 4.0, 8.0, 30).workers == 5
+        assert estimate_endpoint([2.0] * 24, 2.0, 4.0, 8.0, 30).workers == 5
 
     def test_hours_without_requests_do_not_count(self):
-        office = endpoint([0.0] * 12 + [0.1] * 12, 2.0, 4.0, 8.0, 30)
-        flat = endpoint([0.1] * 24, 2.0, 4.0, 8.0, 30)
+        office = estimate_endpoint([0.0] * 12 + [0.1] * 12, 2.0, 4.0, 8.0, 30)
+        flat = estimate_endpoint([0.1] * 24, 2.0, 4.0, 8.0, 30)
         assert office.worker_seconds == pytest.approx(flat.worker_seconds)

@@ -110,6 +110,24 @@ def test_workers_come_with_the_queue_and_go_when_idle(handlers):
     assert not folder.exists()
 
 
+def test_an_orchestrator_holds_sixteen_jobs_that_wait_and_a_leg_four(handlers):
+    """What the plan reckons with, and what decides how many orchestrators a deployment has."""
+    with emulate("orchestrator", handlers=handlers, queue_delay=300, env={"DIARIST_STUB_SECONDS": "120"}) as emulator:
+        headers = {"Authorization": f"Bearer {emulator.environ['RUNPOD_API_KEY']}"}
+        with httpx.Client(base_url=f"{emulator.url}/emulated-orchestrator", headers=headers, timeout=30) as client:
+            for number in range(20):  # recordings that differ: equal ones would be worked on once
+                audio = base64.b64encode(encode_flac(sound(100 + number))).decode()
+                client.post("/run", json={"input": {"audio": audio}})
+
+            def held():
+                counts = {worker.endpoint: len(emulator.jobs.running(worker.id)) for worker in emulator.workers}
+                return counts == {"emulated-orchestrator": 16, "emulated-transcription": 4, "emulated-diarization": 4}
+
+            wait_for(held, 60)
+            # It stays so: there are more jobs, and nobody takes them.
+            assert len(emulator.jobs.queued("emulated-orchestrator")) == 4
+
+
 def test_a_worker_that_cannot_start_says_why(tmp_path):
     handler = tmp_path / "broken.py"
     handler.write_text(

@@ -30,7 +30,7 @@ LIMITS = Limits(deadline=90, execution=6, grace=0.5, sync_wait=2.0)
 
 
 class Weather:
-    """What the network does between everybody and the plane."""
+    """What the network does between everybody and the control plane."""
 
     def __init__(self):
         self.cut_until = 0.0

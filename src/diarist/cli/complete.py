@@ -34,8 +34,9 @@ def devices(incomplete: str) -> list[str]:
 
 def places(incomplete: str) -> list[str]:
     """Where engines run."""
-    known = ("local", "runpod:single", "runpod:split", "runpod:orchestrator")
-    return [name for name in known if name.startswith(incomplete)]
+    from diarist.places import PLACES
+
+    return [name for name in PLACES if name.startswith(incomplete)]
 
 
 def gpus(incomplete: str) -> list[str]:

@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperOption
 
+from diarist.architectures import (
+    ARCHITECTURES,
+    CPU_FLAVOR,
+    CPU_VCPUS,
+    GPU_POOLS,
+    IDLE_TIMEOUT,
+    MIN_CUDA,
+    MIN_WORKERS,
+    QUEUE_DELAY,
+    ROLES,
+    TIME_LIMIT,
+)
 from diarist.cli.terminal import say
 from diarist.cli.usage import App, Command
 from diarist.model.errors import InputError
@@ -17,11 +29,8 @@ if TYPE_CHECKING:
     from diarist.runpod.deploy.apply import Deployed
     from diarist.runpod.deploy.plan_file import Settings
 
-HELP = {
-    "single": "One endpoint that does it all: the least to run, for low volumes.",
-    "split": "Two endpoints, one for words and one for speakers; diarist calls both at once.",
-    "orchestrator": "The two of split behind a CPU endpoint that any HTTP client can call.",
-}
+_ALONE, _EACH = ARCHITECTURES["single"].max_workers, ARCHITECTURES["split"].max_workers
+MAX_WORKERS_HELP = f"For each GPU endpoint.  [default: {_ALONE}, or {_EACH} each]"
 WHAT = "What to run"
 WHERE = "Where"
 SCALING = "Workers"
@@ -72,7 +81,8 @@ def deploy(
         typer.Option("--env", metavar="NAME=VALUE", help="Environment of the GPU workers.", rich_help_panel=WHAT),
     ] = None,
     disk: Annotated[
-        int | None, typer.Option(metavar="GB", help="Container disk.  [default: 20]", rich_help_panel=WHAT)
+        int | None,
+        typer.Option(metavar="GB", help=f"Container disk.  [default: {ROLES['single'].disk}]", rich_help_panel=WHAT),
     ] = None,
     registry: Annotated[
         str | None,
@@ -96,7 +106,7 @@ def deploy(
         typer.Option(
             "--pool",
             metavar="POOL",
-            help="GPU pool; repeat for several.  [default: AMPERE_24 ADA_24]",
+            help=f"GPU pool; repeat for several.  [default: {' '.join(GPU_POOLS)}]",
             rich_help_panel=WHERE,
         ),
     ] = None,
@@ -105,11 +115,16 @@ def deploy(
         typer.Option("--exclude-gpu", metavar="TYPE", help="GPU type to leave out.", rich_help_panel=WHERE),
     ] = None,
     min_cuda: Annotated[
-        str | None, typer.Option(metavar="X.Y", help="Lowest CUDA of a host.  [default: 13.0]", rich_help_panel=WHERE)
+        str | None,
+        typer.Option(metavar="X.Y", help=f"Lowest CUDA of a host.  [default: {MIN_CUDA}]", rich_help_panel=WHERE),
     ] = None,
     cpu: Annotated[
         str | None,
-        typer.Option(metavar="FLAVOR:VCPUS", help="For the orchestrator.  [default: cpu3c:2]", rich_help_panel=WHERE),
+        typer.Option(
+            metavar="FLAVOR:VCPUS",
+            help=f"For the orchestrator.  [default: {CPU_FLAVOR}:{CPU_VCPUS}]",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
     data_centers: Annotated[
         list[str] | None,
@@ -121,23 +136,31 @@ def deploy(
     ] = None,
     min_workers: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Kept up, and paid, all the time.  [default: 0]", rich_help_panel=SCALING),
+        typer.Option(
+            metavar="N", help=f"Kept up, and paid, all the time.  [default: {MIN_WORKERS}]", rich_help_panel=SCALING
+        ),
     ] = None,
     max_workers: Annotated[
         int | None,
-        typer.Option(metavar="N", help="For each GPU endpoint.  [default: 3, or 2 each]", rich_help_panel=SCALING),
+        typer.Option(metavar="N", help=MAX_WORKERS_HELP, rich_help_panel=SCALING),
     ] = None,
     idle_timeout: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", help="Stay up after the last job.  [default: 30]", rich_help_panel=SCALING),
+        typer.Option(
+            metavar="SECONDS", help=f"Stay up after the last job.  [default: {IDLE_TIMEOUT}]", rich_help_panel=SCALING
+        ),
     ] = None,
     queue_delay: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="A wait that starts a worker.  [default: 1]", rich_help_panel=SCALING),
+        typer.Option(
+            metavar="SECONDS", help=f"A wait that starts a worker.  [default: {QUEUE_DELAY:g}]", rich_help_panel=SCALING
+        ),
     ] = None,
     timeout: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", help="Longest run of one job.  [default: 1800]", rich_help_panel=SCALING),
+        typer.Option(
+            metavar="SECONDS", help=f"Longest run of one job.  [default: {TIME_LIMIT}]", rich_help_panel=SCALING
+        ),
     ] = None,
     flashboot: Annotated[
         str | None,
@@ -211,11 +234,11 @@ class _Command(Command):
                 option.show_envvar = False
 
 
-for _architecture, _help in HELP.items():
+for _architecture in ARCHITECTURES.values():
     app.command(
-        _architecture,
+        _architecture.name,
         cls=_Command,
-        help=_help,
+        help=_architecture.summary,
         epilog="Every option can be set in the environment: --image-prefix is DIARIST_DEPLOY_IMAGE_PREFIX.",
         context_settings={"auto_envvar_prefix": "DIARIST_DEPLOY"},
     )(deploy)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from diarist.architectures import EMULATED_IDLE_TIMEOUT, ROLES, ArchitectureName
 from diarist.cli import complete
 from diarist.cli.outputs import check_jobs, plan_jobs, print_out
 from diarist.cli.progress import reporter
@@ -18,17 +18,9 @@ from diarist.model.errors import Cancelled, InputError
 from diarist.model.options import Options
 
 
-class Architecture(StrEnum):
-    """What can be emulated."""
-
-    SINGLE = "single"
-    SPLIT = "split"
-    ORCHESTRATOR = "orchestrator"
-
-
 def emulate(
     architecture: Annotated[
-        Architecture, typer.Argument(metavar="ARCHITECTURE", help="single, split or orchestrator.")
+        ArchitectureName, typer.Argument(metavar="ARCHITECTURE", help="single, split or orchestrator.")
     ],
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Loopback port; 0 takes a free one.")] = 0,
     file: Annotated[
@@ -41,11 +33,16 @@ def emulate(
         ),
     ] = "txt",
     workers: Annotated[
-        int, typer.Option(metavar="N", min=1, max=16, help="At most this many workers per endpoint.")
+        int, typer.Option(metavar="N", min=1, max=16, help="At most this many workers per endpoint with engines.")
     ] = 1,
     idle_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="Seconds after which an idle worker stops.")
-    ] = 60.0,
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            help="Seconds after which an idle worker stops; an orchestrator's stays 60 or more.",
+        ),
+    ] = EMULATED_IDLE_TIMEOUT,
     keep_warm: Annotated[bool, typer.Option("--keep-warm", help="Keep one worker per endpoint running.")] = False,
     diarize: Annotated[bool, typer.Option("--diarize/--no-diarize", help="Find who spoke, for --transcribe.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
@@ -72,7 +69,7 @@ def emulate(
     with (
         reporter(quiet=quiet, as_json=json_progress) as report,
         run(
-            architecture.value,
+            architecture,
             port=port,
             max_workers=workers,
             min_workers=int(keep_warm),
@@ -80,14 +77,14 @@ def emulate(
         ) as emulator,
     ):
         if file is None:
-            _until_stopped(_how_to_use(architecture.value, emulator.environ))
+            _until_stopped(_how_to_use(architecture, emulator.environ))
             return
         from diarist.audio.recording import CLI_KINDS, parse_recording
         from diarist.runpod.settings import open_pipeline
 
         with report.file(Path(file).name, diarize=diarize):
             recording = parse_recording(file, CLI_KINDS)
-            pipeline = open_pipeline(f"runpod:{architecture.value}", emulator.environ)
+            pipeline = open_pipeline(f"runpod:{architecture}", emulator.environ)
             transcript = pipeline.transcribe(recording, Options(diarize=diarize), report.progress)
         for warning in transcript.warnings:
             report.note(f"warning: {warning}")
@@ -103,7 +100,7 @@ def _require_sdk() -> None:
 
 def _how_to_use(architecture: str, environ: Mapping[str, str]) -> str:
     exports = "\n".join(f"export {name}={value}" for name, value in environ.items() if value)
-    endpoint = environ.get("RUNPOD_ENDPOINT_ID") or environ["TRANSCRIPTION_ENDPOINT_ID"]
+    endpoint = next(environ[role.id_variable] for role in ROLES.values() if role.id_variable in environ)
     return f"""RunPod {architecture}, emulated on this machine. Ctrl-C stops it. In another terminal:
 
 {exports}

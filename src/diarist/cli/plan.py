@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diarist.architectures import CPU_FLAVOR, QUEUE_DELAY
 from diarist.cli import complete
 from diarist.cli.terminal import say
 from diarist.extras import install
@@ -98,7 +99,7 @@ def plan(
     ] = None,
     queue_delay: Annotated[
         float, typer.Option(metavar="SECONDS", help="As in deploy.", rich_help_panel=SETTINGS)
-    ] = 1.0,
+    ] = QUEUE_DELAY,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Of the simulated requests.", rich_help_panel=OUTPUT)
     ] = 0,
@@ -119,7 +120,7 @@ def plan(
 
       diarist plan --per-day 200 --gpu all
     """
-    from diarist.planning.architectures import Needs
+    from diarist.planning.decision import Needs
     from diarist.planning.workload import Workload, parse_length, parse_shape
 
     if client not in ("python", "http"):
@@ -287,7 +288,7 @@ def _refresh() -> None:
     from diarist.runpod.deploy.api import RunpodApi, key_from_environment
 
     with RunpodApi(key_from_environment()) as api:
-        table = from_catalog(api.gpus(), api.cpus(), "cpu3c")
+        table = from_catalog(api.gpus(), api.cpus(), CPU_FLAVOR)
     if not table.gpus:
         raise InputError("no_prices", "The platform's catalog names no serverless GPU.", "Try again later.")
     typer.echo(f"Prices of {table.as_of} kept in {save_prices(table)}.", err=True)

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
+from diarist.architectures import JOBS_PER_GPU_WORKER
 from diarist.jobs.request import AudioJob
 from diarist.jobs.response import Output
 from diarist.jobs.wire_errors import write_error
@@ -29,7 +30,7 @@ from diarist.pipelines.bridge import in_thread
 log = logging.getLogger("diarist.worker")
 
 
-CONCURRENCY: Final = 4
+CONCURRENCY: Final = JOBS_PER_GPU_WORKER
 
 
 MAX_RESULT_BYTES: Final = 8_000_000

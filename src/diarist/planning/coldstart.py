@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from diarist.architectures import ARCHITECTURES, ArchitectureName
 from diarist.planning.profiles import Profile
-
-Architecture = Literal["single", "split", "orchestrator"]
-
-# Which workers a request needs. The orchestrator has to be up before it can call the two others, which start together.
-LEGS: Mapping[Architecture, tuple[str, ...]] = {
-    "single": ("single",),
-    "split": ("transcription", "diarization"),
-    "orchestrator": ("transcription", "diarization"),
-}
-FRONT: Mapping[Architecture, str | None] = {"single": None, "split": None, "orchestrator": "orchestrator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +35,11 @@ def start_of(profile: Profile, role: str) -> Start:
     )
 
 
-def cold_start(profile: Profile, architecture: Architecture) -> float:
-    """Seconds that a request adds to its own work when nothing is running."""
-    legs = max(start_of(profile, role).seconds for role in LEGS[architecture])
-    front = FRONT[architecture]
-    return legs + (start_of(profile, front).seconds if front else 0.0)
+def cold_start(profile: Profile, name: ArchitectureName) -> float:
+    """Seconds that a request adds to its own work when nothing is running.
+
+    A front has to be up before it can call the legs, which start together.
+    """
+    architecture = ARCHITECTURES[name]
+    legs = max(start_of(profile, role).seconds for role in architecture.legs)
+    return legs + (start_of(profile, architecture.front).seconds if architecture.front else 0.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from diarist.planning.coldstart import FRONT, LEGS, Architecture, start_of
-from diarist.planning.estimate import endpoint, workers_for
+from diarist.architectures import ARCHITECTURES, ArchitectureName
+from diarist.planning.coldstart import start_of
+from diarist.planning.estimate import estimate_endpoint, workers_for
 from diarist.planning.profiles import Speed
 from diarist.planning.question import Question
 
@@ -26,16 +27,16 @@ class Leg:
     work: float
 
 
-def workers_needed(architecture: Architecture, question: Question) -> int:
+def workers_needed(architecture: ArchitectureName, question: Question) -> int:
     """Workers of each GPU endpoint that the busiest hour keeps busy."""
     peak = max(question.workload.rates())
-    return max(workers_for(peak, _mean_work(role, question)) for role in LEGS[architecture])
+    return max(workers_for(peak, _mean_work(role, question)) for role in ARCHITECTURES[architecture].legs)
 
 
-def all_workers(architecture: Architecture, question: Question) -> int:
+def all_workers(architecture: ArchitectureName, question: Question) -> int:
     """Workers that the account must have for the busiest hour."""
     needed = question.max_workers or workers_needed(architecture, question)
-    return needed * len(LEGS[architecture]) + (1 if FRONT[architecture] else 0)
+    return ARCHITECTURES[architecture].workers(needed, question.min_workers or 0)
 
 
 def _moments(role: str, question: Question) -> tuple[float, float, float]:
@@ -67,16 +68,16 @@ def _mean_work(role: str, question: Question) -> float:
     return share * mean
 
 
-def leg_estimates(architecture: Architecture, idle_timeout: float, question: Question) -> dict[str, Leg]:
+def leg_estimates(architecture: ArchitectureName, idle_timeout: float, question: Question) -> dict[str, Leg]:
     """Expectations for each GPU endpoint, by the closed form."""
-    legs = {}
-    for role in LEGS[architecture]:
+    legs: dict[str, Leg] = {}
+    for role in ARCHITECTURES[architecture].legs:
         share, mean, second = _moments(role, question)
         if share == 0:
             legs[role] = Leg(0.0, 0.0, 0.0)
             continue
         rates = [rate * share for rate in question.workload.rates()]
         start = start_of(question.profile, role)
-        found = endpoint(rates, mean, second, start.billed, idle_timeout)
+        found = estimate_endpoint(rates, mean, second, start.billed, idle_timeout)
         legs[role] = Leg(found.worker_seconds * share, found.cold_share, mean)
     return legs

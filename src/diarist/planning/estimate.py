@@ -59,7 +59,9 @@ def one_worker(rate: float, mean: float, second_moment: float, start: float, idl
     return Estimate(worker_seconds, cold_share, wait, 1)
 
 
-def endpoint(rates: Sequence[float], mean: float, second_moment: float, start: float, idle_timeout: float) -> Estimate:
+def estimate_endpoint(
+    rates: Sequence[float], mean: float, second_moment: float, start: float, idle_timeout: float
+) -> Estimate:
     """Expectations over the hours of a day, each with its own rate and as many workers as it needs.
 
     Args:

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from diarist import __version__
+from diarist.architectures import ROLES
 from diarist.cpu_count import cpu_count
 from diarist.model.errors import EngineError, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.planning.prices import short_gpu_name
 from diarist.planning.profiles import Figure, Phase, Profile, Speed
 
-ROLES = ("single", "transcription", "diarization", "orchestrator")
 SHORT_CLIP = 60.0  # seconds of the recording that are the short one of the two lengths: two windows of Whisper
 LEAST_SECONDS = 120.0  # a recording must have, for the two lengths to be several windows apart
 NOISE = 0.1  # of the shorter run: by so much the fixed cost may come out below nothing, and counts as none

@@ -7,32 +7,28 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from diarist.model.errors import InputError
-from diarist.planning.architectures import (
+from diarist.architectures import (
     ARCHITECTURES,
-    COLD_SHARE_LIMIT,
+    JOBS_PER_GPU_WORKER,
     JOBS_PER_ORCHESTRATOR,
-    JOBS_PER_WORKER,
-    Candidate,
-    Decision,
-    Scaling,
-    decide,
-    misfit,
-    system_of,
-    too_slow,
+    NEW_ACCOUNT_WORKERS,
+    ORCHESTRATOR_IDLE_TIMEOUT,
+    ArchitectureName,
 )
-from diarist.planning.coldstart import FRONT, LEGS, Architecture, cold_start, start_of
+from diarist.model.errors import InputError
+from diarist.planning.coldstart import cold_start, start_of
+from diarist.planning.decision import COLD_SHARE_LIMIT, Candidate, Decision, decide, misfit, too_slow
 from diarist.planning.demand import all_workers, leg_estimates, workers_needed
-from diarist.planning.estimate import BUSY_LIMIT, endpoint
+from diarist.planning.estimate import BUSY_LIMIT, estimate_endpoint
 from diarist.planning.profiles import Figure
 from diarist.planning.question import GPU_DISK_GB, Question
 from diarist.planning.simulate import Outcome, simulate
+from diarist.planning.systems import Scaling, system_of
 from diarist.planning.workload import DAY
 
 DAYS_PER_MONTH = 30
 ENOUGH_REQUESTS = 10_000  # simulated, rather than a whole month of a high volume: a tenth of a second each time
 LEAD = 1800.0
-NEW_ACCOUNT_WORKERS = 5
 IDLE_TIMEOUTS = (5, 10, 30, 60, 120, 300, 600)
 DEFAULT_COLD_SHARE = 0.04  # so that the 95th percentile is a warm request, where a latency target is given
 FEWEST_MAX_WORKERS = 2  # one more than is needed, so that one worker that does not start is not the end
@@ -59,7 +55,7 @@ class Option:
         objection: why it is not chosen, if it fails a need.
     """
 
-    architecture: Architecture
+    architecture: ArchitectureName
     scaling: Scaling
     simulated: bool
     usd_per_month: float
@@ -154,11 +150,11 @@ def make_estimate(question: Question) -> Plan:
     return Plan(None, chosen, tuple(options), (*assumptions(question), note))
 
 
-def _scalings(architecture: Architecture, question: Question) -> list[Scaling]:
+def _scalings(architecture: ArchitectureName, question: Question) -> list[Scaling]:
     """Settings to try until one is fast enough: the cheapest, rarely cold ones, and with a worker always up."""
     needed = workers_needed(architecture, question)
     quota = question.needs.worker_quota or NEW_ACCOUNT_WORKERS
-    spare = (quota - (1 if FRONT[architecture] else 0)) // len(LEGS[architecture])
+    spare = ARCHITECTURES[architecture].fitting(quota)
     most = question.max_workers or max(needed, min(spare, max(FEWEST_MAX_WORKERS, needed + 1)))
 
     def scaling(min_workers: int, idle_timeout: float) -> Scaling:
@@ -177,7 +173,7 @@ def _scalings(architecture: Architecture, question: Question) -> list[Scaling]:
     return [*(scaling(0, timeout) for timeout in timeouts), scaling(1, timeouts[-1])]
 
 
-def _idle_timeouts(architecture: Architecture, question: Question) -> list[float]:
+def _idle_timeouts(architecture: ArchitectureName, question: Question) -> list[float]:
     """Idle timeouts to try, by the closed form: the cheapest, and the shortest that make waiting for a start rare."""
     by_timeout = {timeout: leg_estimates(architecture, timeout, question) for timeout in IDLE_TIMEOUTS}
     cheapest = min(by_timeout, key=lambda timeout: sum(leg.worker_seconds for leg in by_timeout[timeout].values()))
@@ -192,15 +188,15 @@ def _idle_timeouts(architecture: Architecture, question: Question) -> list[float
     return timeouts
 
 
-def _estimated(architecture: Architecture, scaling: Scaling, question: Question) -> Option:
+def _estimated(architecture: ArchitectureName, scaling: Scaling, question: Question) -> Option:
     legs = leg_estimates(architecture, scaling.idle_timeout, question)
     worker_seconds = {role: leg.worker_seconds for role, leg in legs.items()}
     service = max(leg.work for leg in legs.values()) + question.profile.overhead.value
-    front = FRONT[architecture]
+    front = ARCHITECTURES[architecture].front
     usd = sum(worker_seconds.values()) * question.gpu_price
     if front:
         start = start_of(question.profile, front).billed
-        one = endpoint(question.workload.rates(), service, service**2, start, 60.0)
+        one = estimate_endpoint(question.workload.rates(), service, service**2, start, ORCHESTRATOR_IDLE_TIMEOUT)
         # A front worker holds many jobs at once: what it is busy with is at most all of the time.
         worker_seconds[front] = min(one.worker_seconds, DAY / question.workload.per_day)
         usd += worker_seconds[front] * question.cpu_price
@@ -230,10 +226,10 @@ def _estimated(architecture: Architecture, scaling: Scaling, question: Question)
 
 
 def _option(
-    architecture: Architecture, scaling: Scaling, question: Question, outcome: Outcome, requests: int, audio: float
+    architecture: ArchitectureName, scaling: Scaling, question: Question, outcome: Outcome, requests: int, audio: float
 ) -> Option:
     usd = sum(
-        usage.worker_seconds * (question.cpu_price if role == FRONT[architecture] else question.gpu_price)
+        usage.worker_seconds * (question.cpu_price if role == ARCHITECTURES[architecture].front else question.gpu_price)
         for role, usage in outcome.usage.items()
     )
     return Option(
@@ -300,7 +296,7 @@ def assumptions(question: Question) -> Sequence[str]:
         for phase, details in phases.items():
             lines.append(said(f"Start of {role}, {phase}", details.seconds, "s" if details.billed else "s, not billed"))
     lines += [
-        f"A worker takes {JOBS_PER_WORKER} jobs at once and computes one after the other; an orchestrator holds"
+        f"A worker takes {JOBS_PER_GPU_WORKER} jobs at once and computes one after the other; an orchestrator holds"
         f" {JOBS_PER_ORCHESTRATOR}.",
         f"Another worker is started when a job has waited {question.queue_delay:g} s in the queue; workers are enough"
         f" when none computes more than {BUSY_LIMIT:.0%} of the busiest hour.",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from diarist.architectures import CPU_VCPUS, QUEUE_DELAY, RANGES, ROLES
 from diarist.model.errors import InputError
-from diarist.planning.architectures import Needs
+from diarist.planning.decision import Needs
 from diarist.planning.prices import PriceTable
 from diarist.planning.profiles import Profile
 from diarist.planning.workload import Workload
 
-GPU_DISK_GB = 20
-CPU_DISK_GB = 5
+GPU_DISK_GB = ROLES["single"].disk
+CPU_DISK_GB = ROLES["orchestrator"].disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +48,16 @@ class Question:
     idle_timeout: float | None = None
     min_workers: int | None = None
     max_workers: int | None = None
-    queue_delay: float = 1.0
+    queue_delay: float = QUEUE_DELAY
     restore_share: float = 0.0
     restore: float = 2.0
-    vcpus: int = 2
+    vcpus: int = CPU_VCPUS
     seed: int = 0
 
     def __post_init__(self) -> None:
         ranges = (
             ("usd_per_second", self.usd_per_second, 0.0, 1.0),
-            ("idle_timeout", self.idle_timeout, 1.0, 3600.0),
-            ("min_workers", self.min_workers, 0, 1000),
-            ("max_workers", self.max_workers, 1, 1000),
-            ("queue_delay", self.queue_delay, 0.5, 3600.0),
+            *((name, getattr(self, name), *limits) for name, limits in RANGES.items()),
             ("restore_share", self.restore_share, 0.0, 1.0),
         )
         for name, value, least, most in ranges:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from diarist.architectures import IDLE_TIMEOUT, JOBS_PER_GPU_WORKER, QUEUE_DELAY
 from diarist.planning.workload import Request
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ Done = Callable[[bool], None]  # told whether the job waited for a worker's star
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class SimulatedEndpoint:
     """How an endpoint scales.
 
     Attributes:
@@ -53,9 +54,9 @@ class Endpoint:
 
     max_workers: int
     min_workers: int = 0
-    idle_timeout: float = 30.0
-    queue_delay: float = 1.0
-    jobs: int = 4
+    idle_timeout: float = IDLE_TIMEOUT
+    queue_delay: float = QUEUE_DELAY
+    jobs: int = JOBS_PER_GPU_WORKER
     free_start: float = 0.0
     billed_start: float = 0.0
     restore_share: float = 0.0
@@ -87,7 +88,7 @@ class System:
         overhead: seconds outside of workers, for each hop from caller to endpoint.
     """
 
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, SimulatedEndpoint]
     works: Callable[[Request], Mapping[str, Work]]
     front: str | None = None
     front_work: Work = Work(0.0, 0.0)
@@ -239,7 +240,7 @@ class _Job:
 class _Server:
     """One endpoint at work."""
 
-    def __init__(self, env: simpy.Environment, settings: Endpoint, chance: random.Random, lead: float) -> None:
+    def __init__(self, env: simpy.Environment, settings: SimulatedEndpoint, chance: random.Random, lead: float) -> None:
         self._env = env
         self._settings = settings
         self._chance = chance

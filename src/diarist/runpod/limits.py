@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
+from diarist.architectures import time_limit
+
 SYNC_WAIT: Final = 2.0
 """Seconds that a submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
 
@@ -48,4 +50,4 @@ class Limits:
     def for_orchestrator(seconds: float | None) -> Limits:
         """Limits for a job that waits for two others: the platform must not stop it before it gives up by itself."""
         limits = Limits.for_audio(seconds)
-        return dataclasses.replace(limits, execution=max(limits.execution, 1800.0))
+        return dataclasses.replace(limits, execution=max(limits.execution, time_limit("orchestrator")))

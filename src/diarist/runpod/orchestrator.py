@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from diarist.architectures import JOBS_PER_ORCHESTRATOR, orchestrator_deadline
 from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
 from diarist.jobs.request import AudioJob, SpeakerTextJob, read_job
@@ -23,9 +24,7 @@ from diarist.runpod.limits import SYNC_WAIT, Limits
 from diarist.runpod.pipelines import SplitPipeline
 from diarist.runpod.settings import platform_url
 
-CONCURRENCY: Final = 16
-"""Jobs at a time: they wait on the network, so many fit into one small worker."""
-DEADLINE: Final = 1740.0
+DEADLINE: Final = float(orchestrator_deadline())
 """Seconds; a minute less than our client and ``diarist deploy`` let the orchestrator run, so that
 the caller gets our error and both legs are cancelled before the platform stops us. ``DIARIST_DEADLINE`` overrides."""
 
@@ -39,8 +38,8 @@ class OrchestratorService:
         revision: stands for the endpoints and their models in the names of what is kept.
     """
 
-    slots = CONCURRENCY
-    concurrency = CONCURRENCY
+    slots = JOBS_PER_ORCHESTRATOR
+    concurrency = JOBS_PER_ORCHESTRATOR
 
     def __init__(self, pipeline: SplitPipeline, cache: ResultCache | None = None, revision: str = "") -> None:
         self._pipeline = pipeline

@@ -14,7 +14,7 @@ from diarist.jobs.runner import CONCURRENCY, Service, Worker, failure, log, phas
 from diarist.model.errors import DiaristError, EngineError
 
 
-def start(load: Callable[[], Service], *, concurrency: int = CONCURRENCY) -> None:
+def start(load: Callable[[], Service]) -> None:
     """Load and warm what ``load`` makes, then take jobs until stopped. Never returns on the platform.
 
     Everything is loaded before the first job is taken, so that FlashBoot snapshots a warm process. A worker whose
@@ -48,6 +48,7 @@ def start(load: Callable[[], Service], *, concurrency: int = CONCURRENCY) -> Non
         return json.loads(failure(problem or EngineError("not_loaded", "The worker did not load.")))
 
     worker = Worker(service, send_progress=_send_progress, upload=_upload) if service else None
+    concurrency = service.concurrency if service else CONCURRENCY
     runpod.serverless.start(
         {"handler": worker.handle if worker else refuse, "concurrency_modifier": lambda _: concurrency}
     )

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
+from diarist.architectures import ARCHITECTURES
 from diarist.model.errors import EndpointError, InputError
 from diarist.runpod.deploy import apply as deploying
-from diarist.runpod.deploy.api import RunpodApi, find, model_reference, save_input
+from diarist.runpod.deploy.api import RunpodApi, find_endpoint, model_reference, save_input
 from diarist.runpod.deploy.apply import changes, deploy, destroy, dry_run, endpoint_body
-from diarist.runpod.deploy.plan_file import ROLES, Settings, by_hand
+from diarist.runpod.deploy.plan_file import Settings, by_hand
 
 MODEL = "nvidia/parakeet-tdt-0.6b-v2"
 
@@ -51,7 +52,7 @@ EVERYTHING = {
 
 
 class TestBodies:
-    @pytest.mark.parametrize("architecture", ROLES)
+    @pytest.mark.parametrize("architecture", ARCHITECTURES)
     @pytest.mark.parametrize("others", [{}, EVERYTHING, {"min_cuda": None, "flashboot": "OFF"}])
     def test_every_body_is_a_create_request_of_the_openapi_document(self, architecture, others, schema_violations):
         for request in dry_run(settings(architecture, **others)):
@@ -73,7 +74,7 @@ class TestBodies:
         workers=st.integers(1, 1000),
         idle=st.integers(1, 3600),
         delay=st.floats(0.5, 3600),
-        architecture=st.sampled_from(list(ROLES)),
+        architecture=st.sampled_from(list(ARCHITECTURES)),
     )
     def test_whatever_settings_are_accepted_give_valid_bodies(
         self, schema_violations, pools, workers, idle, delay, architecture
@@ -106,12 +107,12 @@ class TestBodies:
         assert words.body["timeout"] == 900_000
         assert words.body["timeout"] < 1000 * int(last.body["env"]["DIARIST_DEADLINE"]) < last.body["timeout"]
 
-    @pytest.mark.parametrize("architecture", ROLES)
+    @pytest.mark.parametrize("architecture", ARCHITECTURES)
     def test_the_defaults_fit_the_five_workers_of_a_new_account(self, architecture):
         assert sum(request.body["workers"]["max"] for request in dry_run(settings(architecture))) <= 5
 
     def test_workers_never_log_transcripts(self):
-        for architecture in ROLES:
+        for architecture in ARCHITECTURES:
             for request in dry_run(settings(architecture)):
                 assert request.body["env"]["RUNPOD_LOG_LEVEL"] == "INFO"
 
@@ -376,14 +377,14 @@ def test_a_damaged_file_is_one_line(tmp_path, text):
 
 
 def test_names_with_and_without_the_old_suffix():
-    assert find([{"name": "a -fb"}], "a") == {"name": "a -fb"}
-    assert find([{"name": "ab"}], "a") is None
+    assert find_endpoint([{"name": "a -fb"}], "a") == {"name": "a -fb"}
+    assert find_endpoint([{"name": "ab"}], "a") is None
 
 
 def test_dry_run_holds_no_value_that_is_secret(monkeypatch):
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_secret")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    for architecture in ROLES:
+    for architecture in ARCHITECTURES:
         text = json.dumps([dataclasses.asdict(request) for request in dry_run(settings(architecture))])
         assert "rpa_secret" not in text
         assert "hf_secret" not in text

@@ -95,7 +95,9 @@ class RunpodApi:
         with _translated("POST", "/v2/serverless"):
             for attempt in _attempts():
                 with attempt:
-                    if attempt.retry_state.attempt_number > 1 and (made := find(self.endpoints(), body["name"])):
+                    if attempt.retry_state.attempt_number > 1 and (
+                        made := find_endpoint(self.endpoints(), body["name"])
+                    ):
                         return made
                     return self._once("POST", "/v2/serverless", body)
         raise AssertionError("unreachable: the last attempt raises")
@@ -203,7 +205,7 @@ class RunpodApi:
         return found
 
 
-def find(endpoints: Sequence[Json], name: str) -> Json | None:
+def find_endpoint(endpoints: Sequence[Json], name: str) -> Json | None:
     """Find an endpoint by name; older ones carry `` -fb`` at the end, which once was how FlashBoot was asked for."""
     return next((endpoint for endpoint in endpoints if endpoint["name"].removesuffix(" -fb") == name), None)
 

@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from diarist.architectures import ARCHITECTURES, ROLES, orchestrator_deadline, time_limit
 from diarist.model.errors import EndpointError, InputError
-from diarist.runpod.deploy.api import MODELS_QUERY, SAVE_MUTATION, Json, RunpodApi, find, model_reference
-from diarist.runpod.deploy.plan_file import ROLES, Role, Settings
-
-ORCHESTRATOR_EXTRA_TIME = 600  # seconds that its legs may wait in their queues, on top of their own time limit
-ORCHESTRATOR_LAST_WORDS = 60  # seconds between its own deadline and the platform's
-ORCHESTRATOR_DISK = 5
-DEFAULT_IDLE_TIMEOUT = 30
-ORCHESTRATOR_IDLE_TIMEOUT = 60  # its seconds cost about a tenth of a GPU's
+from diarist.runpod.deploy.api import MODELS_QUERY, SAVE_MUTATION, Json, RunpodApi, find_endpoint, model_reference
+from diarist.runpod.deploy.plan_file import Role, Settings
 
 
 def endpoint_body(role: Role, settings: Settings, ids: Mapping[Role, str]) -> Json:
@@ -30,25 +25,24 @@ def endpoint_body(role: Role, settings: Settings, ids: Mapping[Role, str]) -> Js
         settings: what it should be.
         ids: endpoint ids the orchestrator is wired to.
     """
-    orchestrates = role == "orchestrator"
-    idle_timeout = settings.idle_timeout or DEFAULT_IDLE_TIMEOUT
+    scaling = settings.scaling(role)
     body: Json = {
         "name": settings.endpoint_name(role),
         "type": "QUEUE",
         "image": settings.image(role),
-        "disk": ORCHESTRATOR_DISK if orchestrates else settings.disk,
+        "disk": settings.disk if ROLES[role].gpu else ROLES[role].disk,
         "env": _environment(role, settings, ids),
         "workers": {
-            "min": settings.min_workers,
-            "max": settings.most_workers(role),
-            "idleTimeout": max(idle_timeout, ORCHESTRATOR_IDLE_TIMEOUT) if orchestrates else idle_timeout,
+            "min": scaling.min_workers,
+            "max": scaling.max_workers,
+            "idleTimeout": scaling.idle_timeout,
         },
         "scaling": {"type": "QUEUE_DELAY", "queueDelay": settings.queue_delay},
         # The platform's own limit, in milliseconds.
-        "timeout": 1000 * (settings.timeout + (ORCHESTRATOR_EXTRA_TIME if orchestrates else 0)),
+        "timeout": 1000 * time_limit(role, settings.timeout),
         "flashboot": settings.flashboot,
     }
-    if orchestrates:
+    if not ROLES[role].gpu:
         flavor, _, vcpus = settings.cpu.partition(":")
         body["cpu"] = [{"id": flavor, "vcpuCount": int(vcpus)}]
     else:
@@ -73,11 +67,10 @@ def _environment(role: Role, settings: Settings, ids: Mapping[Role, str]) -> dic
         environment |= {
             # The SDK refuses to start below 4 GB of free memory; this worker has 4 GB in all.
             "RUNPOD_MIN_MEMORY_GB": "0.5",
-            "TRANSCRIPTION_ENDPOINT_ID": ids["transcription"],
-            "DIARIZATION_ENDPOINT_ID": ids["diarization"],
+            **{ROLES[leg].id_variable: ids[leg] for leg in ARCHITECTURES["orchestrator"].legs},
             "CHILD_API_KEY": f"{{{{ RUNPOD_SECRET_{settings.child_key_secret} }}}}",
             # It has to answer before the platform ends it, and the caller learns nothing.
-            "DIARIST_DEADLINE": str(settings.timeout + ORCHESTRATOR_EXTRA_TIME - ORCHESTRATOR_LAST_WORDS),
+            "DIARIST_DEADLINE": str(orchestrator_deadline(settings.timeout)),
         }
         return environment
     if settings.hf_token_secret:
@@ -126,7 +119,7 @@ def _differs(there: Any, wanted: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiCall:
     """One call to the management API, as ``--dry-run`` prints it."""
 
     method: str
@@ -134,18 +127,18 @@ class Request:
     body: Json
 
 
-def dry_run(settings: Settings) -> list[Request]:
+def dry_run(settings: Settings) -> list[ApiCall]:
     """All calls that deploying to an empty account makes; ids that only the platform gives are ``<id of NAME>``."""
-    requests: list[Request] = []
+    requests: list[ApiCall] = []
     ids: dict[Role, str] = {}
-    for role in ROLES[settings.architecture]:
-        requests.append(Request("POST", "/v2/serverless", endpoint_body(role, settings, ids)))
+    for role in ARCHITECTURES[settings.architecture].roles:
+        requests.append(ApiCall("POST", "/v2/serverless", endpoint_body(role, settings, ids)))
         ids[role] = f"<id of {settings.endpoint_name(role)}>"
         if model := settings.model_for(role):
-            requests.append(Request("POST", "/graphql", {"query": MODELS_QUERY}))
+            requests.append(ApiCall("POST", "/graphql", {"query": MODELS_QUERY}))
             # The other fields of this input are what the query before it answers.
             merged = {"id": ids[role], "modelReferences": [model_reference(model)]}
-            requests.append(Request("POST", "/graphql", {"query": SAVE_MUTATION, "variables": {"input": merged}}))
+            requests.append(ApiCall("POST", "/graphql", {"query": SAVE_MUTATION, "variables": {"input": merged}}))
     return requests
 
 
@@ -187,7 +180,7 @@ def deploy(
     """
     existing = api.endpoints()
     ids: dict[Role, str] = {}
-    for role in ROLES[settings.architecture]:
+    for role in ARCHITECTURES[settings.architecture].roles:
         wanted = endpoint_body(role, settings, ids)
         found = _existing(existing, (known or {}).get(role), wanted["name"])
         changed: Json = {}
@@ -208,7 +201,9 @@ def deploy(
 
 
 def _existing(endpoints: Sequence[Json], endpoint_id: str | None, name: str) -> Json | None:
-    return next((endpoint for endpoint in endpoints if endpoint["id"] == endpoint_id), None) or find(endpoints, name)
+    return next((endpoint for endpoint in endpoints if endpoint["id"] == endpoint_id), None) or find_endpoint(
+        endpoints, name
+    )
 
 
 def _cache_model(api: RunpodApi, endpoint_id: str, model: str | None) -> tuple[bool, tuple[str, ...]]:
@@ -246,7 +241,7 @@ def destroy(api: RunpodApi, ids: Mapping[Role, str], gone: Callable[[Role], None
     Yields:
         The role, and whether its endpoint was still there.
     """
-    for role in reversed([role for role in get_args(Role) if role in ids]):
+    for role in reversed([role for role in ROLES if role in ids]):
         existed = api.delete_endpoint(ids[role])
         gone(role)
         yield role, existed

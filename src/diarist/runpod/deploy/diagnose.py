@@ -16,16 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from diarist.architectures import ARCHITECTURES, NEW_ACCOUNT_WORKERS, ROLES
 from diarist.checks import Finding, Status
 from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.runpod.deploy.api import Json, RunpodApi, key_from_environment, model_reference
 from diarist.runpod.deploy.apply import changes, endpoint_body, same_model
-from diarist.runpod.deploy.plan_file import ROLES, Role, Settings
+from diarist.runpod.deploy.plan_file import Role, Settings
 from diarist.runpod.deploy.state import read_endpoints, read_settings
 
 T = TypeVar("T")
 
-NEW_ACCOUNT_WORKERS = 5
 PRICE_CHANGE = 0.10  # that is worth a word
 WORKERS_LOOKED_AT = 3  # logs take seconds each
 _STARTED = re.compile(r"Starting Serverless Worker|cannot serve:")
@@ -151,7 +151,7 @@ def diagnose(facts: Facts, known_prices: Mapping[str, float]) -> Iterator[Findin
         return
     by_id = {endpoint["id"]: endpoint for endpoint in facts.endpoints}
     again = _deploy_command(facts.settings)
-    for role in ROLES[facts.settings.architecture]:
+    for role in ARCHITECTURES[facts.settings.architecture].roles:
         endpoint = by_id.get(facts.ids.get(role, ""))
         name = facts.settings.endpoint_name(role)
         if endpoint is None:
@@ -182,7 +182,7 @@ def _key(facts: Facts) -> Iterator[Finding]:
 
 def _max_workers(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
     name = f"{facts.settings.endpoint_name(role)}: workers"
-    wanted, most = facts.settings.most_workers(role), endpoint["workers"].get("max", 0)
+    wanted, most = facts.settings.scaling(role).max_workers, endpoint["workers"].get("max", 0)
     again = _deploy_command(facts.settings)
     if most == 0:
         detail = "at most 0, so nothing runs; the platform lowers it after 7 days without requests"
@@ -210,7 +210,7 @@ def _image(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
 
 def _settings(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
     name = f"{facts.settings.endpoint_name(role)}: settings"
-    legs = {leg: facts.ids.get(leg, "") for leg in ROLES["split"]}
+    legs = {leg: facts.ids.get(leg, "") for leg in ARCHITECTURES["orchestrator"].legs}
     try:
         differing = changes(endpoint, endpoint_body(role, facts.settings, legs))
     except InputError as error:
@@ -221,7 +221,7 @@ def _settings(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
     if differing.get("workers", {}).get("max") not in (None, endpoint["workers"].get("max")):
         differing.pop("workers")
     again = _deploy_command(facts.settings)
-    wired = {"TRANSCRIPTION_ENDPOINT_ID", "DIARIZATION_ENDPOINT_ID", "CHILD_API_KEY"}
+    wired = {*(ROLES[leg].id_variable for leg in legs), "CHILD_API_KEY"}
     env = endpoint.get("env") or {}
     lost = sorted(key for key, value in differing.get("env", {}).items() if key in wired and env.get(key) != value)
     if lost:
@@ -310,7 +310,7 @@ def _quota(facts: Facts) -> Iterator[Finding]:
     used = sum(endpoint["workers"].get("max", 0) for endpoint in facts.endpoints or ())
     quota = facts.quota or NEW_ACCOUNT_WORKERS
     known = "" if facts.quota else ", as a new account has; the platform did not say"
-    needed = sum(facts.settings.most_workers(role) for role in ROLES[facts.settings.architecture])
+    needed = sum(facts.settings.scaling(role).max_workers for role in ARCHITECTURES[facts.settings.architecture].roles)
     if needed > quota:
         detail = f"this deployment may use {needed} workers, the account {quota}{known}"
         yield Finding("quota", "warn", detail, _deploy_command(facts.settings) + " --max-workers FEWER")

@@ -8,16 +8,11 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from diarist.architectures import ARCHITECTURES, ROLES
 from diarist.model.errors import EngineError, InputError
-from diarist.runpod.deploy.plan_file import ROLES, Role, Settings
+from diarist.runpod.deploy.plan_file import Settings
 
 BUILDERS = ("docker", "podman", "buildah")
-DOCKERFILE: dict[Role, str] = {
-    "single": "Dockerfile",
-    "diarization": "Dockerfile.diarization",
-    "transcription": "Dockerfile.transcription",
-    "orchestrator": "Dockerfile.orchestrator",
-}
 PLATFORM = "linux/amd64"  # what RunPod's hosts are, whatever this machine is
 
 
@@ -49,14 +44,14 @@ def commands(settings: Settings, builder: str, source: Path, build_args: Sequenc
     Raises:
         InputError: a Dockerfile is missing.
     """
-    for role in ROLES[settings.architecture]:
-        dockerfile = source / DOCKERFILE[role]
+    for role in ARCHITECTURES[settings.architecture].roles:
+        dockerfile = source / ROLES[role].dockerfile
         if not dockerfile.is_file():
             raise InputError("no_dockerfile", f"There is no {dockerfile}.", "Name a checkout of diarist with --source.")
         build = [builder, "build", "--platform", PLATFORM, "-f", str(dockerfile), "-t", settings.image(role)]
         best = {"ENGINES": "gpu", "WEIGHTS": "full" if os.environ.get("HF_TOKEN") else "open"}
         given = dict(argument.split("=", 1) for argument in build_args)
-        for name, value in {**(best if role != "orchestrator" else {}), **given}.items():
+        for name, value in {**(best if ROLES[role].gpu else {}), **given}.items():
             build += ["--build-arg", f"{name}={value}"]
         if os.environ.get("HF_TOKEN"):
             build += ["--secret", "id=hf_token,env=HF_TOKEN"]

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from diarist.architectures import (
+    ARCHITECTURES,
+    CPU_FLAVOR,
+    CPU_VCPUS,
+    GPU_POOLS,
+    IDLE_TIMEOUT,
+    MIN_CUDA,
+    MIN_WORKERS,
+    QUEUE_DELAY,
+    RANGES,
+    ROLES,
+    TIME_LIMIT,
+    ArchitectureName,
+    EndpointScaling,
+    RoleName,
+    scaling_of,
+)
 from diarist.model.errors import InputError
 
-Role = Literal["single", "transcription", "diarization", "orchestrator"]
-Architecture = Literal["single", "split", "orchestrator"]
+Role = RoleName
 FlashBoot = Literal["OFF", "FLASHBOOT", "PRIORITY_FLASHBOOT"]
 
-# In the order they are made: the orchestrator needs the ids of the two others.
-ROLES: Mapping[Architecture, tuple[Role, ...]] = {
-    "single": ("single",),
-    "split": ("transcription", "diarization"),
-    "orchestrator": ("transcription", "diarization", "orchestrator"),
-}
-IMAGE_SUFFIX: Mapping[Role, str] = {
-    "single": "",
-    "diarization": "-diar",
-    "transcription": "-trans",
-    "orchestrator": "-orch",
-}
-# So that the three architectures fit the five workers that a new account has.
-DEFAULT_MAX_WORKERS: Mapping[Architecture, int] = {"single": 3, "split": 2, "orchestrator": 2}
-JOBS_PER_GPU_WORKER = 4
-JOBS_PER_ORCHESTRATOR = 16
 LONGEST_TIMEOUT = 7 * 24 * 3600
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -61,7 +60,7 @@ class Settings:
         network_volumes: ids of volumes to mount.
         min_workers: workers that stay up, and are paid, all the time; for each endpoint.
         max_workers: most workers of each GPU endpoint; None for a number that fits a new account's quota.
-        idle_timeout: seconds a worker stays up after its last job, None for 30; the orchestrator's at least for 60.
+        idle_timeout: seconds a worker stays up after its last job; the orchestrator's at least for 60.
         queue_delay: seconds a job waits before another worker is started.
         timeout: most seconds one job may run.
         disk: container disk of GPU workers, in GB.
@@ -77,22 +76,22 @@ class Settings:
         InputError: a value is malformed, out of range or a secret, or two values contradict each other.
     """
 
-    architecture: Architecture
+    architecture: ArchitectureName
     image_prefix: str
     tag: str
     name: str = "diarist"
-    pools: tuple[str, ...] = ("AMPERE_24", "ADA_24")
+    pools: tuple[str, ...] = GPU_POOLS
     excluded_gpus: tuple[str, ...] = ()
-    min_cuda: str | None = "13.0"  # that of the engines in requirements/gpu.txt
-    cpu: str = "cpu3c:2"
+    min_cuda: str | None = MIN_CUDA
+    cpu: str = f"{CPU_FLAVOR}:{CPU_VCPUS}"
     data_centers: tuple[str, ...] = ()
     network_volumes: tuple[str, ...] = ()
-    min_workers: int = 0
+    min_workers: int = MIN_WORKERS
     max_workers: int | None = None
-    idle_timeout: int | None = None
-    queue_delay: float = 1.0
-    timeout: int = 1800
-    disk: int = 20
+    idle_timeout: int = IDLE_TIMEOUT
+    queue_delay: float = QUEUE_DELAY
+    timeout: int = TIME_LIMIT
+    disk: int = ROLES["single"].disk
     flashboot: FlashBoot = "FLASHBOOT"
     registry: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
@@ -102,8 +101,8 @@ class Settings:
     cached_diarization_model: str | None = None
 
     def __post_init__(self) -> None:
-        if self.architecture not in ROLES:
-            raise _bad("architecture", self.architecture, f"one of {', '.join(ROLES)}")
+        if self.architecture not in ARCHITECTURES:
+            raise _bad("architecture", self.architecture, f"one of {', '.join(ARCHITECTURES)}")
         self._check_words()
         self._check_numbers()
         self._check_secrets()
@@ -134,21 +133,17 @@ class Settings:
 
     def _check_numbers(self) -> None:
         ranges: tuple[tuple[str, float | None, float, float], ...] = (
-            ("min_workers", self.min_workers, 0, 1000),
-            ("max_workers", self.max_workers, 1, 1000),
-            ("idle_timeout", self.idle_timeout, 1, 3600),
-            ("queue_delay", self.queue_delay, 0.5, 3600),
+            *((name, getattr(self, name), *limits) for name, limits in RANGES.items()),
             ("timeout", self.timeout, 5, LONGEST_TIMEOUT),
             ("disk", self.disk, 1, 10000),
         )
         for name, value, least, most in ranges:
             if value is not None and not least <= value <= most:
                 raise _bad(name, value, f"from {least:g} to {most:g}")
-        if self.min_workers > (self.max_workers or DEFAULT_MAX_WORKERS[self.architecture]):
+        if self.min_workers > self._leg_workers:
             raise InputError(
                 "contradictory_settings",
-                f"min_workers ({self.min_workers}) is more than max_workers"
-                f" ({self.max_workers or DEFAULT_MAX_WORKERS[self.architecture]}).",
+                f"min_workers ({self.min_workers}) is more than max_workers ({self._leg_workers}).",
                 "Raise max_workers.",
             )
 
@@ -167,21 +162,21 @@ class Settings:
 
     def image(self, role: Role) -> str:
         """Name of the image a role runs."""
-        return f"{self.image_prefix}{IMAGE_SUFFIX[role]}:{self.tag}"
+        return f"{self.image_prefix}{ROLES[role].image_suffix}:{self.tag}"
 
     def endpoint_name(self, role: Role) -> str:
         """Name of the endpoint of a role."""
         return f"{self.name}-{role}"
 
-    def most_workers(self, role: Role) -> int:
-        """Most workers of a role's endpoint.
+    @property
+    def _leg_workers(self) -> int:
+        return self.max_workers or ARCHITECTURES[self.architecture].max_workers
 
-        An orchestrator holds as many jobs as four GPU workers, so it needs a quarter of their number.
-        """
-        gpu_workers = self.max_workers or DEFAULT_MAX_WORKERS[self.architecture]
-        if role != "orchestrator":
-            return gpu_workers
-        return max(self.min_workers, math.ceil(gpu_workers * JOBS_PER_GPU_WORKER / JOBS_PER_ORCHESTRATOR))
+    def scaling(self, role: Role) -> EndpointScaling:
+        """How the workers of a role's endpoint come and go."""
+        return scaling_of(
+            role, min_workers=self.min_workers, max_workers=self._leg_workers, idle_timeout=self.idle_timeout
+        )
 
     def model_for(self, role: Role) -> str | None:
         """Which model the platform should keep near a role's workers."""

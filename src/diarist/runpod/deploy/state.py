@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
+from diarist.architectures import ROLES
 from diarist.files import write_whole
 from diarist.model.errors import InputError
 from diarist.runpod.deploy.plan_file import Role, Settings
@@ -47,11 +48,11 @@ def read_endpoints(path: Path) -> dict[Role, str]:
     """
     endpoints = _runpod(path).get("endpoints", {})
     for role, endpoint_id in endpoints.items():
-        if role not in get_args(Role) or not isinstance(endpoint_id, str):
+        if role not in ROLES or not isinstance(endpoint_id, str):
             raise InputError(
                 "bad_config", f"[runpod.endpoints] in {path} has a bad entry {role!r}.", "Remove that line."
             )
-    known: dict[Role, str] = {role: endpoints[role] for role in get_args(Role) if role in endpoints}
+    known: dict[Role, str] = {role: endpoints[role] for role in ROLES if role in endpoints}
     return known
 
 

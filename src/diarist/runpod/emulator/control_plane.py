@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from diarist.runpod.client import MAX_RUN_BYTES, MAX_RUNSYNC_BYTES
-from diarist.runpod.emulator.jobs import Job, Jobs
+from diarist.runpod.emulator.platform_jobs import PlatformJob, PlatformJobs
 
 TAKE_SECONDS: Final = 20.0
 """How long a worker's request for a job is held open. An instant "no" would make the SDK spin."""
@@ -27,7 +27,7 @@ Middleware = Callable[
 
 
 class Workers(Protocol):
-    """What the plane must know about workers."""
+    """What the control plane must know about workers."""
 
     def seen(self, worker: str) -> None:
         """Note that a worker asked for a job."""
@@ -39,19 +39,24 @@ class Workers(Protocol):
         """Return the ``workers`` part of /health."""
 
 
-class Plane:
+class ControlPlane:
     """The control plane.
 
     Args:
-        jobs: shared with the fleet of workers.
-        workers: the fleet.
+        jobs: shared with the pool of workers.
+        workers: their pool.
         endpoints: ids that exist.
         api_key: what clients and workers must show.
         middlewares: aiohttp middlewares put in front, for tests that break the network.
     """
 
     def __init__(
-        self, jobs: Jobs, workers: Workers, endpoints: frozenset[str], api_key: str, middlewares: tuple[Any, ...] = ()
+        self,
+        jobs: PlatformJobs,
+        workers: Workers,
+        endpoints: frozenset[str],
+        api_key: str,
+        middlewares: tuple[Any, ...] = (),
     ) -> None:
         self._jobs = jobs
         self._workers = workers
@@ -201,7 +206,7 @@ class Plane:
         endpoint = request.match_info["endpoint"]
         return web.json_response({"jobs": self._jobs.counts(endpoint), "workers": dict(self._workers.counts(endpoint))})
 
-    def _job(self, request: web.Request) -> Job | None:
+    def _job(self, request: web.Request) -> PlatformJob | None:
         job = self._jobs.get(request.match_info["job"])
         return job if job is not None and job.endpoint == request.match_info["endpoint"] else None
 

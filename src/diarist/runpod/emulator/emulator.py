@@ -16,28 +16,26 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
 import diarist
+from diarist.architectures import (
+    ARCHITECTURES,
+    EMULATED_IDLE_TIMEOUT,
+    MIN_WORKERS,
+    QUEUE_DELAY,
+    ROLES,
+    ArchitectureName,
+    EndpointScaling,
+    RoleName,
+    scaling_of,
+)
 from diarist.model.errors import InputError, WeightsError
-from diarist.runpod.emulator.control_plane import Plane, serve
-from diarist.runpod.emulator.jobs import Jobs
-from diarist.runpod.emulator.worker_pool import EndpointSpec, Fleet, WorkerProcess
-
-Architecture = Literal["single", "split", "orchestrator"]
-HANDLERS: Final = {
-    "single": "runpod_handler.py",
-    "diarization": "runpod_handler_diarization.py",
-    "transcription": "runpod_handler_transcription.py",
-    "orchestrator": "runpod_handler_orchestrator.py",
-}
-_ROLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "single": ("single",),
-    "split": ("diarization", "transcription"),
-    "orchestrator": ("diarization", "transcription", "orchestrator"),
-}
+from diarist.runpod.emulator.control_plane import ControlPlane, serve
+from diarist.runpod.emulator.platform_jobs import PlatformJobs
+from diarist.runpod.emulator.worker_pool import EndpointSpec, WorkerPool, WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +44,23 @@ class Emulator:
 
     Attributes:
         environ: what a client needs to find it: ids, key and address.
-        url: of the plane, ending in ``/v2``.
+        url: of the control plane, ending in ``/v2``.
         jobs: the platform's jobs.
-        fleet: its workers.
+        pool: its workers.
         folder: where workers' logs are.
     """
 
     environ: Mapping[str, str]
     url: str
-    jobs: Jobs
-    fleet: Fleet
+    jobs: PlatformJobs
+    pool: WorkerPool
     folder: Path
     loop: asyncio.AbstractEventLoop
 
     @property
     def workers(self) -> tuple[WorkerProcess, ...]:
         """Workers that run now."""
-        return self.fleet.workers
+        return self.pool.workers
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until every worker that should always run has asked for a job.
@@ -72,10 +70,10 @@ class Emulator:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            workers = self.fleet.workers
+            workers = self.pool.workers
             if workers and all(worker.ready is not None for worker in workers):
                 return
-            if any(worker.ready is None for worker in self.fleet.past):
+            if any(worker.ready is None for worker in self.pool.past):
                 break
             time.sleep(0.02)
         logs = sorted(self.folder.glob("*.log"))
@@ -84,13 +82,13 @@ class Emulator:
 
 @contextmanager
 def emulate(
-    architecture: Architecture,
+    architecture: ArchitectureName,
     *,
     port: int = 0,
-    min_workers: int = 0,
+    min_workers: int = MIN_WORKERS,
     max_workers: int = 1,
-    idle_timeout: float = 60.0,
-    queue_delay: float = 1.0,
+    idle_timeout: float = EMULATED_IDLE_TIMEOUT,
+    queue_delay: float = QUEUE_DELAY,
     handlers: Mapping[str, Path] | None = None,
     env: Mapping[str, str] | None = None,
     middlewares: tuple[Any, ...] = (),
@@ -101,39 +99,45 @@ def emulate(
         architecture: what to emulate.
         port: on the loopback interface; 0 takes a free one.
         min_workers: per endpoint, kept running.
-        max_workers: per endpoint.
-        idle_timeout: seconds after which an idle worker is stopped.
+        max_workers: per leg; the orchestrator has as many as a deployment's.
+        idle_timeout: seconds after which an idle worker is stopped; the orchestrator's at least after 60.
         queue_delay: seconds that a job may wait before another worker is started.
         handlers: files to run instead of diarist's own, by role.
         env: added to every worker's environment.
-        middlewares: aiohttp middlewares in front of the plane, e.g. to break its network in a test.
+        middlewares: aiohttp middlewares in front of the control plane, e.g. to break its network in a test.
 
     Raises:
         InputError: the port is taken, or the handler files cannot be found.
     """
-    scaling = {
-        "min_workers": min_workers,
-        "max_workers": max_workers,
-        "idle_timeout": idle_timeout,
-        "queue_delay": queue_delay,
-    }
-    files = {role: (handlers or {}).get(role) or _handler(role) for role in _ROLES[architecture]}
+    scaling = scalings(architecture, min_workers=min_workers, max_workers=max_workers, idle_timeout=idle_timeout)
+    files = {role: (handlers or {}).get(role) or _handler(role) for role in ARCHITECTURES[architecture].roles}
     with (
         tempfile.TemporaryDirectory(prefix="diarist-emulator-", ignore_cleanup_errors=True) as folder,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(
-            _running(architecture, port, files, scaling, dict(env or {}), middlewares, Path(folder))
+            _running(architecture, port, files, scaling, queue_delay, dict(env or {}), middlewares, Path(folder))
         ) as emulator,
     ):
         yield emulator
 
 
+def scalings(
+    architecture: ArchitectureName, *, min_workers: int, max_workers: int, idle_timeout: float
+) -> dict[RoleName, EndpointScaling]:
+    """How the workers of each endpoint come and go: as a deployment's do."""
+    return {
+        role: scaling_of(role, min_workers=min_workers, max_workers=max_workers, idle_timeout=idle_timeout)
+        for role in ARCHITECTURES[architecture].roles
+    }
+
+
 @asynccontextmanager
 async def _running(
-    architecture: Architecture,
+    architecture: ArchitectureName,
     port: int,
-    files: Mapping[str, Path],
-    scaling: Mapping[str, Any],
+    files: Mapping[RoleName, Path],
+    scaling: Mapping[RoleName, EndpointScaling],
+    queue_delay: float,
     env: Mapping[str, str],
     middlewares: tuple[Any, ...],
     folder: Path,
@@ -145,24 +149,27 @@ async def _running(
     root = f"http://127.0.0.1:{listener.getsockname()[1]}"
     key = f"emulated-{secrets.token_hex(16)}"
     ids = {role: f"emulated-{role}" for role in files}
-    legs = {
-        "DIARIZATION_ENDPOINT_ID": ids.get("diarization", ""),
-        "TRANSCRIPTION_ENDPOINT_ID": ids.get("transcription", ""),
-        "DIARIST_RUNPOD_URL": f"{root}/v2",
-    }
-    own_env = {"orchestrator": {**legs, "CHILD_API_KEY": key}}
+    shape = ARCHITECTURES[architecture]
+    legs = {ROLES[leg].id_variable: ids[leg] for leg in shape.legs}
+    own_env = {shape.front: {**legs, "DIARIST_RUNPOD_URL": f"{root}/v2", "CHILD_API_KEY": key}} if shape.front else {}
     specs = tuple(
-        EndpointSpec(id=ids[role], handler=file.resolve(), env={**own_env.get(role, {}), **env}, **scaling)
+        EndpointSpec(
+            id=ids[role],
+            handler=file.resolve(),
+            env={**own_env.get(role, {}), **env},
+            scaling=scaling[role],
+            queue_delay=queue_delay,
+        )
         for role, file in files.items()
     )
-    jobs = Jobs()
-    fleet = Fleet(jobs, specs, folder, key)
-    runner = await serve(Plane(jobs, fleet, frozenset(ids.values()), key, middlewares).app, listener)
-    scaler = asyncio.create_task(fleet.run(root))
-    found_by = legs if architecture == "split" else {"RUNPOD_ENDPOINT_ID": ids[architecture]}
+    jobs = PlatformJobs()
+    pool = WorkerPool(jobs, specs, folder, key)
+    runner = await serve(ControlPlane(jobs, pool, frozenset(ids.values()), key, middlewares).app, listener)
+    scaler = asyncio.create_task(pool.run(root))
+    found_by = {ROLES[shape.front].id_variable: ids[shape.front]} if shape.front else legs
     try:
         environ = {"RUNPOD_API_KEY": key, "DIARIST_RUNPOD_URL": f"{root}/v2", **found_by}
-        yield Emulator(environ, f"{root}/v2", jobs, fleet, folder, asyncio.get_running_loop())
+        yield Emulator(environ, f"{root}/v2", jobs, pool, folder, asyncio.get_running_loop())
     finally:
         scaler.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -170,10 +177,11 @@ async def _running(
         await runner.cleanup()
 
 
-def _handler(role: str) -> Path:
+def _handler(role: RoleName) -> Path:
     """Find a handler file: beside the package's sources, or where the wheel put it."""
     places = (Path(diarist.__file__).parents[2], Path(diarist.__file__).parent / "runpod" / "handlers")
-    found = next((place / HANDLERS[role] for place in places if (place / HANDLERS[role]).is_file()), None)
+    name = ROLES[role].handler
+    found = next((place / name for place in places if (place / name).is_file()), None)
     if found is None:
-        raise InputError("no_handler", f"{HANDLERS[role]} is not installed.", "Install diarist again.")
+        raise InputError("no_handler", f"{name} is not installed.", "Install diarist again.")
     return found

@@ -1,4 +1,4 @@
-"""Runs a handler file so that it cannot outlive the emulator: ``python leash.py HANDLER``.
+"""Runs a handler file so that it cannot outlive the emulator: ``python exit_with_parent.py HANDLER``.
 
 The emulator holds the other end of standard input. When it goes away, even by SIGKILL, the pipe ends and the whole
 process group is killed; otherwise workers would poll a dead address for ever, at full speed. Imports nothing of

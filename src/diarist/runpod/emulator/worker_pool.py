@@ -13,13 +13,14 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import diarist
-from diarist.runpod.emulator import exit_with_parent as leash
-from diarist.runpod.emulator.jobs import Jobs
+from diarist.architectures import EndpointScaling
+from diarist.runpod.emulator import exit_with_parent
+from diarist.runpod.emulator.platform_jobs import PlatformJobs
 
 _TICK: Final = 0.05
 _STOP_SECONDS: Final = 1.0
@@ -36,19 +37,15 @@ class EndpointSpec:
         id: as clients name it.
         handler: the file that workers run.
         env: added to the workers' environment.
-        min_workers: kept running.
-        max_workers: never more.
-        idle_timeout: seconds after which an idle worker above the minimum is stopped.
+        scaling: how many workers there are, and how long an idle one stays.
         queue_delay: seconds that a job may wait before another worker is started.
     """
 
     id: str
     handler: Path
-    env: Mapping[str, str] = field(default_factory=dict)
-    min_workers: int = 0
-    max_workers: int = 1
-    idle_timeout: float = 60.0
-    queue_delay: float = 1.0
+    env: Mapping[str, str]
+    scaling: EndpointScaling
+    queue_delay: float
 
 
 @dataclass(slots=True, eq=False)
@@ -70,17 +67,17 @@ class WorkerProcess:
     stopping: bool = False
 
 
-class Fleet:
+class WorkerPool:
     """All workers of all endpoints.
 
     Args:
         jobs: the platform's jobs.
         specs: the endpoints.
         folder: for logs and the workers' home.
-        api_key: what workers show to the plane.
+        api_key: what workers show to the control plane.
     """
 
-    def __init__(self, jobs: Jobs, specs: tuple[EndpointSpec, ...], folder: Path, api_key: str) -> None:
+    def __init__(self, jobs: PlatformJobs, specs: tuple[EndpointSpec, ...], folder: Path, api_key: str) -> None:
         self._jobs = jobs
         self._specs = specs
         self._folder = folder
@@ -126,7 +123,7 @@ class Fleet:
         """Scale until cancelled, then stop all workers.
 
         Args:
-            base_url: of the plane, e.g. ``"http://127.0.0.1:8000"``.
+            base_url: of the control plane, e.g. ``"http://127.0.0.1:8000"``.
         """
         try:
             while True:
@@ -149,8 +146,8 @@ class Fleet:
         live = [worker for worker in self.workers if worker.endpoint == spec.id and not worker.stopping]
         waited = time.monotonic() - queued[0].created if queued else 0.0
         starting = any(worker.ready is None for worker in live)
-        short = len(live) < spec.min_workers or (queued and not live)
-        behind = queued and not starting and waited > spec.queue_delay and len(live) < spec.max_workers
+        short = len(live) < spec.scaling.min_workers or (queued and not live)
+        behind = queued and not starting and waited > spec.queue_delay and len(live) < spec.scaling.max_workers
         if short or behind:
             await self._start(spec, base_url)
             return
@@ -158,7 +155,7 @@ class Fleet:
             busy = bool(self._jobs.running(worker.id)) or worker.ready is None
             worker.idle_since = None if busy else worker.idle_since or time.monotonic()
             idle = time.monotonic() - worker.idle_since if worker.idle_since else 0.0
-            if idle > spec.idle_timeout and len(live) > spec.min_workers and not queued:
+            if idle > spec.scaling.idle_timeout and len(live) > spec.scaling.min_workers and not queued:
                 await self.stop(worker)
                 return
 
@@ -169,9 +166,9 @@ class Fleet:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # the leash's folder is not a place to import from
+                "-P",  # its folder is not a place to import from
                 "-u",
-                leash.__file__,
+                exit_with_parent.__file__,
                 str(spec.handler),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,

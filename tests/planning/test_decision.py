@@ -3,7 +3,7 @@
 import pytest
 
 from diarist.model.errors import InputError
-from diarist.planning.architectures import Candidate, Needs, decide
+from diarist.planning.decision import Candidate, Needs, decide
 
 
 def candidate(architecture, usd=10.0, p95=10.0, cold_share=0.5, cold_start=15.0, workers=2, always_up=False):

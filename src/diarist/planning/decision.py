@@ -1,80 +1,17 @@
-"""The three architectures as systems to simulate, and the decision between them."""
+"""What the choice of an architecture has to respect, and the decision between the three."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from diarist.architectures import ARCHITECTURES, ArchitectureName
 from diarist.model.errors import InputError
-from diarist.planning.coldstart import FRONT, LEGS, Architecture, start_of
-from diarist.planning.profiles import Profile
-from diarist.planning.simulate import Endpoint, System, Work
-from diarist.planning.workload import Request
 
-ARCHITECTURES: tuple[Architecture, ...] = ("single", "split", "orchestrator")  # simplest first
-JOBS_PER_WORKER = 4  # what the workers' concurrency is
-JOBS_PER_ORCHESTRATOR = 16
-ORCHESTRATOR_IDLE_TIMEOUT = 60.0
 COLD_SHARE_LIMIT = 0.01  # what a cold-start limit lets through: one request in a hundred
 SIMPLER_IS_WORTH = 1.10  # a simpler architecture is preferred up to this ratio of costs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """Worker settings of an architecture.
-
-    Attributes:
-        min_workers: for each endpoint.
-        max_workers: for each GPU endpoint.
-        idle_timeout: seconds, for each GPU endpoint.
-        queue_delay: seconds.
-        restore_share: share of starts that FlashBoot restores.
-        restore: seconds of such a start.
-    """
-
-    min_workers: int
-    max_workers: int
-    idle_timeout: float
-    queue_delay: float = 1.0
-    restore_share: float = 0.0
-    restore: float = 0.0
-
-
-def system_of(architecture: Architecture, profile: Profile, scaling: Scaling) -> System:
-    """Build the system to simulate."""
-    endpoints = {role: _endpoint(role, profile, scaling) for role in LEGS[architecture]}
-    front = FRONT[architecture]
-    if front:
-        endpoints[front] = _endpoint(front, profile, scaling)
-
-    def works(request: Request) -> Mapping[str, Work]:
-        prepare = profile.preparation.seconds(request.audio)
-        if architecture == "single":
-            speed = profile.both if request.diarize else profile.transcription
-            return {"single": Work(prepare, speed.seconds(request.audio))}
-        legs = {"transcription": Work(prepare, profile.transcription.seconds(request.audio))}
-        if request.diarize:
-            legs["diarization"] = Work(prepare, profile.diarization.seconds(request.audio))
-        return legs
-
-    return System(endpoints, works, front=front, overhead=profile.overhead.value)
-
-
-def _endpoint(role: str, profile: Profile, scaling: Scaling) -> Endpoint:
-    start = start_of(profile, role)
-    front = role == "orchestrator"
-    return Endpoint(
-        max_workers=max(1, scaling.min_workers, scaling.max_workers // 4) if front else scaling.max_workers,
-        min_workers=scaling.min_workers,
-        idle_timeout=max(ORCHESTRATOR_IDLE_TIMEOUT, scaling.idle_timeout) if front else scaling.idle_timeout,
-        queue_delay=scaling.queue_delay,
-        jobs=JOBS_PER_ORCHESTRATOR if front else JOBS_PER_WORKER,
-        free_start=start.free,
-        billed_start=start.billed,
-        restore_share=scaling.restore_share,
-        restore=scaling.restore,
-    )
+_SIMPLEST_FIRST = tuple(ARCHITECTURES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +58,7 @@ class Candidate:
         workers: workers that the busiest hour needs, of all endpoints.
     """
 
-    architecture: Architecture
+    architecture: ArchitectureName
     name: str
     always_up: bool
     usd_per_month: float
@@ -175,7 +112,7 @@ def decide(candidates: Sequence[Candidate], needs: Needs) -> Decision:
     Raises:
         InputError: none does.
     """
-    refused: dict[Architecture, str] = {}
+    refused: dict[ArchitectureName, str] = {}
     left = []
     for candidate in candidates:
         why = misfit(candidate, needs) or too_slow(candidate, needs)
@@ -195,14 +132,14 @@ def decide(candidates: Sequence[Candidate], needs: Needs) -> Decision:
         )
     cheapest = min(left, key=lambda candidate: candidate.usd_per_month)
     affordable = [one for one in left if one.usd_per_month <= cheapest.usd_per_month * SIMPLER_IS_WORTH]
-    chosen = min(affordable, key=lambda one: (ARCHITECTURES.index(one.architecture), one.always_up))
+    chosen = min(affordable, key=lambda one: (_SIMPLEST_FIRST.index(one.architecture), one.always_up))
     if len(left) == 1:
         why = f"{chosen.name} is the only one that does what is needed"
     elif chosen is cheapest:
         why = f"{chosen.name} is the cheapest that does what is needed"
     else:
         why = f"{chosen.name} is simpler than {cheapest.name} and costs at most {SIMPLER_IS_WORTH - 1:.0%} more"
-    others: dict[Architecture, Candidate] = {}
+    others: dict[ArchitectureName, Candidate] = {}
     for one in sorted(left, key=lambda candidate: -candidate.usd_per_month):
         if one.architecture != chosen.architecture:
             others[one.architecture] = one

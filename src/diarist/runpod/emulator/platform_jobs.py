@@ -26,7 +26,7 @@ KEEP_RUNSYNC: Final = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class PlatformJob:
     """One job. Times are seconds of `time.monotonic`."""
 
     id: str
@@ -63,20 +63,20 @@ class Job:
         return body
 
 
-class Jobs:
+class PlatformJobs:
     """All jobs of all emulated endpoints. Used from one event loop; `changed` wakes those who wait."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, Job] = {}
-        self._queues: dict[str, deque[Job]] = {}
+        self._jobs: dict[str, PlatformJob] = {}
+        self._queues: dict[str, deque[PlatformJob]] = {}
         self._stops: dict[str, list[str]] = {}
         self._waiting: set[asyncio.Event] = set()
         self.retried = 0
 
-    def submit(self, endpoint: str, body: dict[str, Any], *, sync: bool) -> Job:
+    def submit(self, endpoint: str, body: dict[str, Any], *, sync: bool) -> PlatformJob:
         """Queue a job from the body of /run or /runsync."""
         policy = body.get("policy") or {}
-        job = Job(
+        job = PlatformJob(
             id=f"{'sync-' if sync else ''}{uuid.uuid4()}-e1",
             endpoint=endpoint,
             input=body["input"],
@@ -89,18 +89,18 @@ class Jobs:
         self.changed()
         return job
 
-    def get(self, job_id: str) -> Job | None:
+    def get(self, job_id: str) -> PlatformJob | None:
         """Find a job that is open or whose result is still kept."""
         return self._jobs.get(job_id)
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[PlatformJob]:
         """All jobs that are open or whose result is still kept."""
         return list(self._jobs.values())
 
-    def take(self, endpoint: str, worker: str, count: int) -> list[Job]:
+    def take(self, endpoint: str, worker: str, count: int) -> list[PlatformJob]:
         """Hand up to ``count`` queued jobs to a worker."""
         queue = self._queue(endpoint)
-        taken: list[Job] = []
+        taken: list[PlatformJob] = []
         while queue and len(taken) < count:
             job = queue.popleft()
             job.status, job.worker, job.taken = "IN_PROGRESS", worker, time.monotonic()
@@ -110,7 +110,7 @@ class Jobs:
             self.changed()
         return taken
 
-    def finish(self, job: Job, status: Status, *, output: Any = None, error: Any = None) -> None:
+    def finish(self, job: PlatformJob, status: Status, *, output: Any = None, error: Any = None) -> None:
         """End an open job; a job that has ended stays as it is, whoever reports late."""
         if job.status not in OPEN:
             return
@@ -122,7 +122,7 @@ class Jobs:
         job.output, job.error, job.progress = output, error, None
         self.changed()
 
-    def requeue(self, job: Job) -> None:
+    def requeue(self, job: PlatformJob) -> None:
         """Queue a job again, as the platform does when a worker is lost or a client asks for a retry."""
         job.status, job.worker, job.taken, job.ended = "IN_QUEUE", None, None, None
         job.output = job.error = job.progress = None
@@ -149,11 +149,11 @@ class Jobs:
             self.finish(job, "CANCELLED")
         return len(dropped)
 
-    def queued(self, endpoint: str) -> list[Job]:
+    def queued(self, endpoint: str) -> list[PlatformJob]:
         """Queued jobs, the oldest first."""
         return list(self._queue(endpoint))
 
-    def running(self, worker: str) -> list[Job]:
+    def running(self, worker: str) -> list[PlatformJob]:
         """Jobs that a worker has."""
         return [job for job in self._jobs.values() if job.worker == worker and job.status == "IN_PROGRESS"]
 
@@ -200,5 +200,5 @@ class Jobs:
             self._waiting.discard(event)
         return ready()
 
-    def _queue(self, endpoint: str) -> deque[Job]:
+    def _queue(self, endpoint: str) -> deque[PlatformJob]:
         return self._queues.setdefault(endpoint, deque())
