@@ -275,7 +275,7 @@ def open_emulator(architecture: str, engines: str) -> Any:
 
 def measure_speeds(architecture: str, opened: Callable[[], Any], clips: Mapping[float, Any]) -> Speeds:
     """Single requests: cold ones, after everything has stopped, and warm ones."""
-    from diarist.runpod.settings import open_pipeline
+    from diarist.runpod.place import open_pipeline
 
     cold: list[Run] = []
     warm: list[Run] = []
@@ -312,7 +312,7 @@ def measure_load(
     speeds: Speeds,
 ) -> dict[str, Any]:
     """Send a trace in real time, and compare with both predictions."""
-    from diarist.runpod.settings import open_pipeline
+    from diarist.runpod.place import open_pipeline
 
     with opened() as emulator, ThreadPoolExecutor(len(trace)) as pool:
         watch = Watch(emulator)

@@ -22,7 +22,7 @@ from machine import describe
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode
 from diarist.runpod.emulator.emulator import emulate
-from diarist.runpod.settings import open_pipeline
+from diarist.runpod.place import open_pipeline
 
 MODELS = {"DIARIST_MODEL": "whisper-tiny.en", "DIARIST_DIARIZER": "embedded"}
 PHASE = re.compile(r"phase ([\w-]+): ([\d.]+) s")

@@ -24,7 +24,7 @@ from diarist.planning.workload import Request, Workload
 from diarist.runpod.deploy.apply import dry_run
 from diarist.runpod.deploy.plan_file import Settings
 from diarist.runpod.limits import Limits
-from diarist.runpod.settings import open_pipeline
+from diarist.runpod.place import open_pipeline
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

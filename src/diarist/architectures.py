@@ -142,6 +142,11 @@ class Architecture:
         """All its endpoints, in the order they are made: the front has to know the ids of its legs."""
         return (*self.legs, *((self.front,) if self.front else ()))
 
+    @property
+    def called(self) -> tuple[RoleName, ...]:
+        """The endpoints that a client calls."""
+        return (self.front,) if self.front else self.legs
+
     def workers(self, max_workers: int, min_workers: int = MIN_WORKERS) -> int:
         """Most workers of all its endpoints together, where each leg has up to ``max_workers``."""
         return sum(max(min_workers, most_workers(role, max_workers)) for role in self.roles)

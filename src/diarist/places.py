@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from diarist.architectures import ARCHITECTURES
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress, ignore
 from diarist.pipelines.base import Pipeline
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 PLACES: Final[Mapping[str, str]] = {
     "local": "diarist.places:_open_local",
-    "runpod:single": "diarist.runpod.settings:open_place",
-    "runpod:split": "diarist.runpod.settings:open_place",
-    "runpod:orchestrator": "diarist.runpod.settings:open_place",
+    **{f"runpod:{architecture}": "diarist.runpod.place:open_place" for architecture in ARCHITECTURES},
 }
 """Each place's name, and what opens it: a function of the name, `Wanted`, a progress callback and one for notes."""
 

@@ -16,7 +16,7 @@ from diarist.audio.transport import encode_flac
 from diarist.model.errors import EndpointError, EngineError, InputError
 from diarist.model.options import Options
 from diarist.runpod.emulator.emulator import emulate
-from diarist.runpod.settings import open_pipeline
+from diarist.runpod.place import open_pipeline
 
 from .conftest import processes_of, sound
 

@@ -4,7 +4,8 @@ import pytest
 
 from diarist.model.errors import InputError
 from diarist.runpod.pipelines import EndpointPipeline, SplitPipeline
-from diarist.runpod.settings import open_pipeline, platform_url
+from diarist.runpod.place import open_pipeline
+from diarist.runpod.settings import platform_url
 
 SPLIT = {"RUNPOD_API_KEY": "k", "DIARIZATION_ENDPOINT_ID": "d", "TRANSCRIPTION_ENDPOINT_ID": "t"}
 

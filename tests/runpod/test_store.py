@@ -4,7 +4,7 @@ import pytest
 
 from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.runpod.emulator.emulator import emulate
-from diarist.runpod.settings import open_pipeline
+from diarist.runpod.place import open_pipeline
 from diarist.runpod.store import AudioStore
 
 from .conftest import sound

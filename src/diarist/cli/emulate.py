@@ -80,7 +80,7 @@ def emulate(
             _until_stopped(_how_to_use(architecture, emulator.environ))
             return
         from diarist.audio.recording import CLI_KINDS, parse_recording
-        from diarist.runpod.settings import open_pipeline
+        from diarist.runpod.place import open_pipeline
 
         with report.file(Path(file).name, diarize=diarize):
             recording = parse_recording(file, CLI_KINDS)

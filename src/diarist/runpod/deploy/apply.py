@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from diarist.architectures import ARCHITECTURES, ROLES, orchestrator_deadline, time_limit
+from diarist.architectures import ARCHITECTURES, ROLES, RoleName, orchestrator_deadline, time_limit
 from diarist.model.errors import EndpointError, InputError
 from diarist.runpod.deploy.api import MODELS_QUERY, SAVE_MUTATION, Json, RunpodApi, find_endpoint, model_reference
-from diarist.runpod.deploy.plan_file import Role, Settings
+from diarist.runpod.deploy.plan_file import Settings
 
 
-def endpoint_body(role: Role, settings: Settings, ids: Mapping[Role, str]) -> Json:
+def endpoint_body(role: RoleName, settings: Settings, ids: Mapping[RoleName, str]) -> Json:
     """Build the ``CreateEndpointRequest`` of a role (REST v2).
 
     Args:
@@ -60,7 +60,7 @@ def endpoint_body(role: Role, settings: Settings, ids: Mapping[Role, str]) -> Js
     return body
 
 
-def _environment(role: Role, settings: Settings, ids: Mapping[Role, str]) -> dict[str, str]:
+def _environment(role: RoleName, settings: Settings, ids: Mapping[RoleName, str]) -> dict[str, str]:
     # At its default level the worker SDK prints every result, and logs are kept for 90 days.
     environment = {"RUNPOD_LOG_LEVEL": "INFO"}
     if role == "orchestrator":
@@ -130,7 +130,7 @@ class ApiCall:
 def dry_run(settings: Settings) -> list[ApiCall]:
     """All calls that deploying to an empty account makes; ids that only the platform gives are ``<id of NAME>``."""
     requests: list[ApiCall] = []
-    ids: dict[Role, str] = {}
+    ids: dict[RoleName, str] = {}
     for role in ARCHITECTURES[settings.architecture].roles:
         requests.append(ApiCall("POST", "/v2/serverless", endpoint_body(role, settings, ids)))
         ids[role] = f"<id of {settings.endpoint_name(role)}>"
@@ -155,7 +155,7 @@ class Deployed:
         not_set: what could not be set, and how to set it by hand.
     """
 
-    role: Role
+    role: RoleName
     name: str
     id: str
     action: Literal["created", "updated", "unchanged"]
@@ -164,7 +164,10 @@ class Deployed:
 
 
 def deploy(
-    api: RunpodApi, settings: Settings, made: Callable[[Role, str], None], known: Mapping[Role, str] | None = None
+    api: RunpodApi,
+    settings: Settings,
+    made: Callable[[RoleName, str], None],
+    known: Mapping[RoleName, str] | None = None,
 ) -> Iterator[Deployed]:
     """Make the endpoints what the settings say, one after the other.
 
@@ -179,7 +182,7 @@ def deploy(
         InputError: an endpoint of that name cannot be turned into what is wanted.
     """
     existing = api.endpoints()
-    ids: dict[Role, str] = {}
+    ids: dict[RoleName, str] = {}
     for role in ARCHITECTURES[settings.architecture].roles:
         wanted = endpoint_body(role, settings, ids)
         found = _existing(existing, (known or {}).get(role), wanted["name"])
@@ -230,7 +233,9 @@ def same_model(references: Sequence[str] | None, reference: str) -> bool:
     return there == [reference]
 
 
-def destroy(api: RunpodApi, ids: Mapping[Role, str], gone: Callable[[Role], None]) -> Iterator[tuple[Role, bool]]:
+def destroy(
+    api: RunpodApi, ids: Mapping[RoleName, str], gone: Callable[[RoleName], None]
+) -> Iterator[tuple[RoleName, bool]]:
     """Delete endpoints, callers before the called.
 
     Args:

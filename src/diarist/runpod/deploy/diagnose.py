@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from diarist.architectures import ARCHITECTURES, NEW_ACCOUNT_WORKERS, ROLES
+from diarist.architectures import ARCHITECTURES, NEW_ACCOUNT_WORKERS, ROLES, RoleName
 from diarist.checks import Finding, Status
 from diarist.model.errors import DiaristError, EndpointError, InputError
 from diarist.runpod.deploy.api import Json, RunpodApi, key_from_environment, model_reference
 from diarist.runpod.deploy.apply import changes, endpoint_body, same_model
-from diarist.runpod.deploy.plan_file import Role, Settings
+from diarist.runpod.deploy.plan_file import Settings
 from diarist.runpod.deploy.state import read_endpoints, read_settings
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Facts:
     """
 
     settings: Settings
-    ids: Mapping[Role, str]
+    ids: Mapping[RoleName, str]
     endpoints: Sequence[Json] | None = None
     workers: Mapping[str, Json] = field(default_factory=dict)
     releases: Mapping[str, Json] = field(default_factory=dict)
@@ -85,7 +85,7 @@ def diagnose_deployment(config: Path, known_prices: Mapping[str, float] | None =
     return list(diagnose(facts, known_prices or {}))
 
 
-def gather(api: RunpodApi, settings: Settings, ids: Mapping[Role, str]) -> Facts:
+def gather(api: RunpodApi, settings: Settings, ids: Mapping[RoleName, str]) -> Facts:
     """Ask the platform everything that `diagnose` looks at; what it refuses is noted, not raised.
 
     Raises:
@@ -180,7 +180,7 @@ def _key(facts: Facts) -> Iterator[Finding]:
         yield Finding("key", "ok", "it may manage the endpoints and send jobs")
 
 
-def _max_workers(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
+def _max_workers(facts: Facts, role: RoleName, endpoint: Json) -> Iterator[Finding]:
     name = f"{facts.settings.endpoint_name(role)}: workers"
     wanted, most = facts.settings.scaling(role).max_workers, endpoint["workers"].get("max", 0)
     again = _deploy_command(facts.settings)
@@ -194,7 +194,7 @@ def _max_workers(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
         yield Finding(name, "ok", f"at most {most}")
 
 
-def _image(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
+def _image(facts: Facts, role: RoleName, endpoint: Json) -> Iterator[Finding]:
     name = f"{facts.settings.endpoint_name(role)}: image"
     image = str(endpoint.get("image") or "")
     tag = image.rpartition("/")[2].partition(":")[2]
@@ -208,7 +208,7 @@ def _image(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
         yield Finding(name, "ok", image)
 
 
-def _settings(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
+def _settings(facts: Facts, role: RoleName, endpoint: Json) -> Iterator[Finding]:
     name = f"{facts.settings.endpoint_name(role)}: settings"
     legs = {leg: facts.ids.get(leg, "") for leg in ARCHITECTURES["orchestrator"].legs}
     try:
@@ -232,7 +232,7 @@ def _settings(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
         yield Finding(name, "ok", "as deployed")
 
 
-def _workers(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
+def _workers(facts: Facts, role: RoleName, endpoint: Json) -> Iterator[Finding]:
     name = f"{facts.settings.endpoint_name(role)}: health"
     answer = facts.workers.get(endpoint["id"])
     if answer is None:
@@ -288,7 +288,7 @@ def _blamed(releases: Json | None, crashing: Sequence[Json]) -> Json | None:
     return next((entry for entry in entries if entry["field"].endswith("imageName") and entry.get("old")), None)
 
 
-def _cached_model(facts: Facts, role: Role, endpoint: Json) -> Iterator[Finding]:
+def _cached_model(facts: Facts, role: RoleName, endpoint: Json) -> Iterator[Finding]:
     model = facts.settings.model_for(role)
     if model is None:
         return

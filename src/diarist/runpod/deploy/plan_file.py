@@ -26,7 +26,6 @@ from diarist.architectures import (
 )
 from diarist.model.errors import InputError
 
-Role = RoleName
 FlashBoot = Literal["OFF", "FLASHBOOT", "PRIORITY_FLASHBOOT"]
 
 LONGEST_TIMEOUT = 7 * 24 * 3600
@@ -160,11 +159,11 @@ class Settings:
             if secret is not None:
                 _check(_SECRET_NAME, secret=secret)
 
-    def image(self, role: Role) -> str:
+    def image(self, role: RoleName) -> str:
         """Name of the image a role runs."""
         return f"{self.image_prefix}{ROLES[role].image_suffix}:{self.tag}"
 
-    def endpoint_name(self, role: Role) -> str:
+    def endpoint_name(self, role: RoleName) -> str:
         """Name of the endpoint of a role."""
         return f"{self.name}-{role}"
 
@@ -172,13 +171,13 @@ class Settings:
     def _leg_workers(self) -> int:
         return self.max_workers or ARCHITECTURES[self.architecture].max_workers
 
-    def scaling(self, role: Role) -> EndpointScaling:
+    def scaling(self, role: RoleName) -> EndpointScaling:
         """How the workers of a role's endpoint come and go."""
         return scaling_of(
             role, min_workers=self.min_workers, max_workers=self._leg_workers, idle_timeout=self.idle_timeout
         )
 
-    def model_for(self, role: Role) -> str | None:
+    def model_for(self, role: RoleName) -> str | None:
         """Which model the platform should keep near a role's workers."""
         if role in ("single", "transcription"):
             return self.cached_model

@@ -15,10 +15,10 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
-from diarist.architectures import ROLES
+from diarist.architectures import ROLES, RoleName
 from diarist.files import write_whole
 from diarist.model.errors import InputError
-from diarist.runpod.deploy.plan_file import Role, Settings
+from diarist.runpod.deploy.plan_file import Settings
 
 DEFAULT_FILE = Path("diarist.toml")
 _FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -40,7 +40,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def read_endpoints(path: Path) -> dict[Role, str]:
+def read_endpoints(path: Path) -> dict[RoleName, str]:
     """Read the endpoint ids by role.
 
     Raises:
@@ -52,7 +52,7 @@ def read_endpoints(path: Path) -> dict[Role, str]:
             raise InputError(
                 "bad_config", f"[runpod.endpoints] in {path} has a bad entry {role!r}.", "Remove that line."
             )
-    known: dict[Role, str] = {role: endpoints[role] for role in ROLES if role in endpoints}
+    known: dict[RoleName, str] = {role: endpoints[role] for role in ROLES if role in endpoints}
     return known
 
 
@@ -74,7 +74,7 @@ def write_settings(path: Path, settings: Settings) -> None:
     _write(path, document)
 
 
-def write_endpoint(path: Path, role: Role, endpoint_id: str | None) -> None:
+def write_endpoint(path: Path, role: RoleName, endpoint_id: str | None) -> None:
     """Remember the id of an endpoint, or forget it."""
     document = _document(path)
     endpoints = _subtable(_subtable(document, "runpod"), "endpoints")
