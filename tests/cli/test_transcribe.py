@@ -301,7 +301,7 @@ class TestHotwords:
         (["--diarizer", "pyanote"], "no diarization model"),
         (["--language", "Englsh"], "Did you mean English"),
         (["--hotwords", "gone.txt"], "no file gone.txt"),
-        (["--on", "runpod:everywhere"], "Choose from runpod:single"),
+        (["--on", "runpod:everywhere"], "Choose from local, runpod:single"),
     ],
 )
 def test_wrong_options_are_told_before_a_model_is_loaded_or_fetched(diarist, call, tmp_path, options, says):
