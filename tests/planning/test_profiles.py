@@ -104,6 +104,20 @@ def test_an_origin_that_names_a_stranger_to_the_image_is_noticed():
     assert "onnxruntime" not in in_image("orchestrator")
 
 
+@pytest.mark.parametrize("name", [name for name, one in PROFILES.items() if not one.hardware.startswith("CPU")])
+def test_the_page_about_planning_says_how_long_gpu_workers_start(name):
+    page = " ".join((ROOT / "docs" / "planning.md").read_text().split())
+    seconds = {role: phases["imports"].seconds.value for role, phases in PROFILES[name].starts.items()}
+    assert (
+        f"{seconds['single']} s where Parakeet runs on torch, {seconds['diarization']} s for speakers alone, "
+        f"{seconds['orchestrator']} s for the orchestrator" in page
+    )
+    assert seconds["transcription"] == seconds["single"]
+    billed = start_of(PROFILES[name], "single").billed
+    assert f"starts of {billed:.0f} billed seconds" in page
+    assert f"about {round(86_400 / billed, -3):,.0f} requests a day" in page  # an idle day costs as much
+
+
 @pytest.mark.parametrize("name", ["rtx-1", "/nowhere/x.json"])
 def test_an_unknown_profile_is_one_line(name):
     with pytest.raises(InputError):
