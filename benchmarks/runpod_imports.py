@@ -23,6 +23,7 @@ from machine import describe
 
 ROOT = Path(__file__).parent.parent
 WORDS = """
+import diarist.engines
 import ctranslate2, diarist.audio.decode, diarist.transcription.parakeet, faster_whisper.utils, onnxruntime, yaml
 from diarist.transcription.checkpoints import Architecture
 from diarist.transcription.parakeet_torch import make_network
@@ -35,15 +36,16 @@ with torch.device("meta"):
     ), 1024)
 """
 SPEAKERS = """
+import diarist.engines
 import diarist.audio.decode, diarist.diarization.pipeline, onnxruntime, scipy.linalg
 """
-WORKER = "import diarist.engines, diarist.runpod.engines, diarist.runpod.worker, runpod.serverless\n"
-ROLES = {
-    "single": WORKER + WORDS + SPEAKERS,
-    "transcription": WORKER + WORDS,
-    "diarization": WORKER + SPEAKERS,
-    "orchestrator": "import diarist.runpod.orchestrator, diarist.runpod.worker, runpod.serverless\n",
-}
+ROLES = {"single": WORDS + SPEAKERS, "transcription": WORDS, "diarization": SPEAKERS, "orchestrator": ""}
+# What the handler itself imports, without starting it, and what starts a worker.
+HANDLER = """
+import runpy, sys
+runpy.run_path(sys.argv[1], run_name="handler")
+import runpod.serverless
+"""
 # Written when all is imported: CPU seconds, and the packages that are in memory, with their versions.
 TOLD = """
 import time
@@ -62,9 +64,10 @@ def one_start(python: str, role: str) -> tuple[float, float, dict[str, str]]:
     Returns:
         Seconds until all was imported, CPU seconds, and the packages with their versions.
     """
+    handler = ROOT / ("runpod_handler.py" if role == "single" else f"runpod_handler_{role}.py")
     began = time.perf_counter()
     with subprocess.Popen(
-        [python, "-c", ROLES[role] + TOLD],
+        [python, "-c", HANDLER + ROLES[role] + TOLD, handler],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
