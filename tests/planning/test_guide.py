@@ -5,14 +5,22 @@ at $0.00034/s, diarization 5 to 8 s, transcription 3 to 5 s, orchestrator $0.000
 (single), 10 s (split) and 15 to 20 s (orchestrator, one after the other); idle timeout 5 s.
 """
 
+import re
+from pathlib import Path
+
 import pytest
 
+from diarist.planning.plan import make_plan
+from diarist.planning.prices import packaged_prices
+from diarist.planning.profiles import load_profile
+from diarist.planning.question import Question
 from diarist.planning.simulate import SimulatedEndpoint, System, Work, simulate
 from diarist.planning.workload import DAY, Request, Workload
 
 PRICE = 0.00034
 SPEEDS = {"low": {"diarization": 5.0, "transcription": 3.0}, "high": {"diarization": 8.0, "transcription": 5.0}}
 ORCHESTRATOR_PER_REQUEST = 0.0001
+PAGE = Path(__file__).parents[2] / "docs" / "planning.md"
 GUIDE = {  # USD for requests a month, low to high
     "single": {100: (0.27, 0.44), 1000: (2.70, 4.40), 10_000: (27, 44)},
     "split": {100: (0.27, 0.44), 1000: (2.70, 4.40), 10_000: (27, 44)},
@@ -50,6 +58,16 @@ def test_its_own_cold_starts_and_idle_timeout_are_not_in_its_table():
     billed = bill("single", "high", 100, start=60.0, idle_timeout=5.0)
     assert billed == pytest.approx(100 * (60 + 13 + 5) * PRICE)
     assert billed > 5 * told
+
+
+@pytest.mark.parametrize("requests", [100, 1000, 10_000])
+def test_the_page_beside_it_says_what_diarist_plans_with_the_same_speeds(requests):
+    profile = load_profile("rtx-3090")
+    asked = Question(workload=Workload(requests / 30), profile=profile, prices=packaged_prices(), gpu=profile.hardware)
+    ours = make_plan(asked, enough=requests).chosen.usd_per_month
+    with_its_own = bill("single", "high", requests, start=60.0, idle_timeout=5.0)
+    row = re.search(rf"^\| {requests:,} \|.*\| ([\d.]+) \| ([\d.]+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert row.groups() == (f"{with_its_own:.2f}", f"{ours:.2f}")
 
 
 def test_split_costs_more_than_single_where_every_request_is_cold():

@@ -1,7 +1,11 @@
 """Measuring this machine, with real engines on real speech."""
 
+import wave
+
+import numpy as np
 import pytest
 
+from diarist.audio.decode import decode
 from diarist.model.errors import EngineError, InputError
 from diarist.planning import measure
 from diarist.planning.measure import Engines, long_enough, measure_profile
@@ -11,9 +15,22 @@ from diarist.weights.fetch import ensure
 
 @pytest.mark.models
 def test_a_measured_profile_survives_its_file_and_says_how_it_was_measured(tmp_path, monkeypatch):
+    lengths = []
+
+    def slope(short, long):
+        """What a busy machine measures on seconds of speech may make no sense; that is refused in test_fit.py."""
+        lengths.append((short[0], long[0]))
+        assert short[1] > 0
+        assert long[1] > 0
+        return long[1] / long[0], 0.0
+
     monkeypatch.setattr(measure, "REPEATS", 1)
-    recording = long_enough(ensure("sample-telephone") / "sample.wav", tmp_path)
+    monkeypatch.setattr(measure, "SHORT_CLIP", 4.0)
+    monkeypatch.setattr(measure, "LEAST_SECONDS", 8.0)
+    monkeypatch.setattr(measure, "fit", slope)
+    recording = first_seconds(ensure("sample-telephone") / "sample.wav", 12, tmp_path)
     profile = measure_profile("here", recording, Engines(device="cpu"), "diarist bench --profile here.json")
+    assert lengths == [(4.0, 12.0)] * 3
     for speed in (profile.transcription, profile.diarization, profile.both):
         assert speed.per_audio_second.kind == "measured"
         assert "diarist bench --profile here.json" in speed.per_audio_second.source
@@ -28,9 +45,30 @@ def test_a_measured_profile_survives_its_file_and_says_how_it_was_measured(tmp_p
     assert load_profile(str(tmp_path / "here.json")) == profile
 
 
+def first_seconds(call, seconds, folder):
+    """The beginning of a WAV file, as a file."""
+    target = folder / "beginning.wav"
+    with wave.open(str(call)) as source, wave.open(str(target), "wb") as beginning:
+        beginning.setparams(source.getparams())
+        beginning.writeframes(source.readframes(seconds * source.getframerate()))
+    return target
+
+
+@pytest.mark.models
+def test_the_sample_call_repeated_is_long_enough(tmp_path):
+    call = decode(ensure("sample-telephone") / "sample.wav")
+    repeated = decode(long_enough(ensure("sample-telephone") / "sample.wav", tmp_path))
+    assert 120 <= repeated.duration <= 120 + call.duration
+    again = repeated.samples[len(call.samples) :][: len(call.samples)]
+    assert np.abs(again - call.samples).max() < 1e-3
+
+
 def test_an_engine_that_fails_is_one_line(tmp_path):
+    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 8000 * 121))
     with pytest.raises(EngineError) as caught:
-        measure_profile("here", tmp_path / "none.wav", Engines(model="no-such-model"))
+        measure_profile("here", tmp_path / "silence.wav", Engines(model="no-such-model"))
     assert caught.value.message.startswith("Measuring single failed: ")
     assert "\n" not in caught.value.message
 

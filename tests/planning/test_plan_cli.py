@@ -1,12 +1,17 @@
 """``diarist plan`` as users type it."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from diarist.cli.app import app
 from diarist.model.errors import DiaristError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -65,6 +70,32 @@ def test_gpus_that_are_too_slow_are_named(plan):
 def test_a_chart_is_written(plan, tmp_path):
     plan("--per-day", 50, "--chart", tmp_path / "plan.svg", "--json")
     assert (tmp_path / "plan.svg").stat().st_size > 1000
+
+
+def an_hour_costs(answer):
+    """USD for an hour of audio, as the docs print it: single, split, orchestrator."""
+    found = {option["architecture"]: option["usd_per_audio_hour"] for option in json.loads(answer)["options"]}
+    return [f"${found[name]:.3f}" for name in ("single", "split", "orchestrator")]
+
+
+def test_an_hour_costs_what_the_readme_says(plan):
+    text = (ROOT / "README.md").read_text()
+    rows = [re.findall(r"\$\d\.\d{3}", line) for line in text.splitlines() if line.startswith("| speeds that")]
+    commands = re.findall(r"^diarist plan (.*#.* row|.*# the second)$", text, re.MULTILINE)
+    assert len(rows) == len(commands) == 2
+    for row, command in zip(rows, commands, strict=True):
+        assert an_hour_costs(plan(*shlex.split(command, comments=True), "--json")) == row
+
+
+def test_an_hour_costs_what_the_page_about_planning_says(plan):
+    table = (ROOT / "docs" / "planning.md").read_text().partition("## What an hour of audio costs")[2]
+    rows = [[cell.strip() for cell in line.split("|")] for line in table.partition("\n## ")[0].splitlines()]
+    rows = [row for row in rows if len(row) > 2 and row[1].startswith(("measured", "published"))]
+    assert len(rows) == 5
+    for _, speeds, gpu, *_, single, split, orchestrator, _ in rows:
+        measured = ("--profile", "cpu-2core") if speeds.startswith("measured on a 2-core CPU") else ()
+        answer = plan("--per-day", 100, "--audio", 60, "--gpu", gpu, *measured, "--json")
+        assert an_hour_costs(answer) == [single, split, orchestrator]
 
 
 @pytest.mark.parametrize(

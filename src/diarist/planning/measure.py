@@ -69,9 +69,6 @@ if role != "orchestrator":
         from diarist.audio.decode import decode
         began = clock()
         audio = decode(path)
-        if audio.duration < 2 * float(seconds):
-            print(json.dumps({"duration": audio.duration}))
-            sys.exit()
         marks["decoding"] = (clock() - began) / audio.duration
         for part in (float(seconds), audio.duration):
             clip = Audio(audio.samples[: int(part * 16000)])
@@ -109,9 +106,10 @@ def measure_profile(
         progress: told how far it is; may raise `Cancelled`.
 
     Raises:
-        InputError: the recording is too short.
+        InputError: the recording cannot be had or is too short; found out before any engine is loaded.
         EngineError: an engine failed, or the times measured make no sense.
     """
+    _check_length(recording)
     load = os.getloadavg()[0]  # a busy machine measures itself slow
     runs: dict[str, list[Mapping[str, Any]]] = {}
     done = 0
@@ -186,6 +184,17 @@ def long_enough(recording: Path, folder: Path) -> Path:
     return target
 
 
+def _check_length(recording: Path) -> None:
+    from diarist.audio.decode import decode
+
+    if decode(recording).duration < LEAST_SECONDS:
+        raise InputError(
+            "too_short",
+            f"{recording.name} is shorter than {LEAST_SECONDS / 60:.0f} minutes.",
+            "Name a longer recording, or none: then the sample call is repeated.",
+        )
+
+
 def _phases(runs: Sequence[Mapping[str, Any]], source: str) -> dict[str, Phase]:
     phases = {
         "host": Phase(Figure(3.0, "estimate", "a host that has the image; a new host first pulls it"), billed=False),
@@ -228,12 +237,6 @@ def _probe(role: str, engines: Engines, recording: Path) -> Mapping[str, Any]:
         said = process.stderr.strip().splitlines()[-1:] or ["no message"]
         raise EngineError("bench_failed", f"Measuring {role} failed: {said[0]}", "Try diarist doctor.")
     marks: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
-    if "duration" in marks and marks["duration"] < LEAST_SECONDS:
-        raise InputError(
-            "too_short",
-            f"{recording.name} is shorter than {LEAST_SECONDS / 60:.0f} minutes.",
-            "Name a longer recording, or none: then the sample call is repeated.",
-        )
     ran = sum(marks.get(mark, 0.0) for mark in ("imports", "weights", "warm-up", "run short", "run long"))
     decoded = marks.get("decoding", 0.0) * marks.get("duration", 0.0)
     # What is left is the interpreter's start and end.
