@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from diarist.files import read_bounded
 from diarist.model.errors import InputError
 from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, find
 
@@ -36,6 +37,7 @@ A build step fills it with ``DIARIST_CACHE=/opt/diarist HF_HUB_CACHE=/opt/diaris
 """
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_MOST_REF_BYTES = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -169,12 +171,19 @@ def _hub_snapshots(entry: ModelEntry, hub: Path | None) -> Iterator[Path]:
     for source in _hub_sources(entry):
         for repo in _children(hub, "models--" + source.repo.replace("/", "--")):
             wanted = source.revision or "main"
-            ref = repo / "refs" / wanted
-            commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else wanted
-            first = repo / "snapshots" / commit
+            first = repo / "snapshots" / (_commit(repo / "refs" / wanted) or wanted)
             yield first
             if source.revision is None:
                 yield from (folder for folder in sorted(_children(repo / "snapshots")) if folder != first)
+
+
+def _commit(ref: Path) -> str | None:
+    """The commit that a reference in a hub cache names; None where there is no reference or it names none."""
+    try:
+        found = read_bounded(ref, _MOST_REF_BYTES).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found if _COMMIT.fullmatch(found) else None
 
 
 def _stored(entry: ModelEntry, store: Path | None, revision: str | None) -> Iterator[Path]:
