@@ -49,6 +49,16 @@ check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
+FUZZ ?= 11000
+fuzz: $(VENV)/.ready-dev  ## feed 100,000 hostile inputs to all that reads what people send; FUZZ=inputs of each target
+	$(BIN)/python fuzz/run.py --inputs $(FUZZ) --keep out/fuzz
+
+fuzz-quick: $(VENV)/.ready-dev
+	$(BIN)/python fuzz/run.py --inputs 300 --keep out/fuzz
+
+licences: $(VENV)/.ready  ## list every distribution that is installed in .venv, with its licence
+	$(BIN)/python scripts/licences.py
+
 readme: $(VENV)/.ready-dev  ## walk README's commands in a new clone, through a pipe and on a terminal
 	$(BIN)/python scripts/readme.py
 
@@ -65,4 +75,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 FORCE:
-.PHONY: FORCE help demo test parity check bench golden readme pythons lock clean
+.PHONY: FORCE help demo test parity check bench golden fuzz fuzz-quick licences readme pythons lock clean

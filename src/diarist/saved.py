@@ -6,7 +6,6 @@ A transcript does not hold where its recording is: that would tell whoever gets 
 from __future__ import annotations
 
 import errno
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from diarist.formats.page import recording_of
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.transcript import TRANSCRIPT_SCHEMA, Transcript
+
+_MOST_SECONDS: Final = 1e8  # three years
 
 _HINT: Final = "Give a file that was written by: diarist transcribe … -f json"
 
@@ -73,8 +74,9 @@ def _transcript(document: bytes, name: str) -> Transcript:
         found = codec.read(Transcript, document)
     except InputError as error:
         raise InputError("no_transcript", f"{name}: {error.message}", _HINT, http_status=422) from error
-    if not (math.isfinite(found.duration) and found.duration >= 0):
-        raise InputError("no_transcript", f"{name}: the duration is not a length.", _HINT, http_status=422)
+    spans = (*found.segments, *found.words, *found.turns)
+    if not (0 <= found.duration <= _MOST_SECONDS and all(span.end <= _MOST_SECONDS for span in spans)):
+        raise InputError("no_transcript", f"{name}: the duration, or a time, is not a length.", _HINT, http_status=422)
     return found
 
 

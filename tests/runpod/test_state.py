@@ -51,6 +51,7 @@ def test_a_setting_out_of_range_is_refused(toml, line):
         "runpod = 1",
         "[[runpod]]",
         "a = " + "[" * 10_000,
+        "a" + ".a" * 10_000 + " = 1",
         "a = " + "9" * 10_000,
         "a = 9999-99-99",
         "\\u0000 = 1",

@@ -75,6 +75,7 @@ class OnnxBackend:
             ]
             self._encoder_inputs = {one.name for one in self._encoder.get_inputs()} >= {"audio_signal", "length"}
             fits = self._encoder_inputs and {"outputs", "output_states_1", "output_states_2"} <= set(outputs)
+            fits &= all(1 <= size <= _MOST_STATE for sizes in self._state for size in sizes)
         except (KeyError, TypeError, ValueError, IndexError):
             fits = False
         if not fits:
@@ -170,6 +171,7 @@ def _bands(folder: Path) -> int:
         raise WeightsError("weights_damaged", f"{path} cannot be read: {error}", "Fetch the model again.") from error
 
 
+_MOST_STATE: Final = 1 << 14  # layers, and width, of the predictor; the published ones have 2 of 640
 _MOST_CONFIG_BYTES: Final = 1 << 20  # the published one has 96
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, get_type_hints
 import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Table
+from tomlkit.items import AbstractTable
 
 from diarist.architectures import ROLES, RoleName
 from diarist.files import read_bounded, why, write_whole
@@ -27,6 +27,7 @@ from diarist.runpod.deploy.plan_file import Settings
 DEFAULT_FILE = Path("diarist.toml")
 _FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 _MAX_BYTES: Final = 32 << 10  # with every setting and a long comment on each, it is a few kB
+_MOST_DOTS: Final = 300
 _ENDPOINT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -122,13 +123,17 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
 def _text(path: Path) -> str:
     """The file's text, in which every line ends alike; empty where there is no file."""
     try:
-        return read_bounded(path, _MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
+        text = read_bounded(path, _MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise InputError("bad_config", f"Cannot read {path}: {why(error)}.") from error
     except UnicodeDecodeError as error:
         raise InputError("bad_config", f"{path} is not text in UTF-8.", "Write it anew.") from error
+    # tomllib takes memory by the square of a key's dots: a gigabyte for 15,000 of them.
+    if any(line.count(".") > _MOST_DOTS and not line.lstrip().startswith("#") for line in text.split("\n")):
+        raise InputError("bad_config", f"{path} is not TOML that we read: it has too many dots in a line.", "Fix it.")
+    return text
 
 
 def _no_toml(path: Path, error: Exception) -> InputError:
@@ -137,11 +142,11 @@ def _no_toml(path: Path, error: Exception) -> InputError:
     return InputError("bad_config", f"{path} is not TOML: {said}.", "Fix that line.")
 
 
-def _subtable(parent: tomlkit.TOMLDocument | Table, name: str) -> Table:
+def _subtable(parent: tomlkit.TOMLDocument | AbstractTable, name: str) -> AbstractTable:
     if name not in parent:
         parent[name] = tomlkit.table()
     table = parent[name]
-    if not isinstance(table, Table):
+    if not isinstance(table, AbstractTable):
         raise InputError("bad_config", f"{name} is not a table.", f"Write [{name}].")
     return table
 
