@@ -91,3 +91,11 @@ def test_what_is_no_such_document_is_refused(document, code):
 def test_half_a_character_is_refused_wherever_it_comes_from():
     with pytest.raises(InputError, match="half a character"):
         load(Turn, {**DOCUMENT, "speaker": "\ud800"})
+
+
+def test_a_refusal_is_one_short_line_that_quotes_nothing():
+    info = {"task": "secret\n" * 9000, "name": "", "revision": None, "engine": ""}
+    for refuse in (lambda: load(ModelInfo, info), lambda: read(ModelInfo, json.dumps(info).encode())):
+        with pytest.raises(InputError, match=r"enum value - at `\$\.task`") as caught:
+            refuse()
+        assert "secret" not in caught.value.message

@@ -7,6 +7,7 @@ milliseconds (pydantic, which would need a second set of classes, takes 0.1 s).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -71,7 +72,10 @@ def is_whole(value: object) -> bool:
 
 
 def _invalid(cls: type, error: msgspec.ValidationError) -> InputError:
-    return InputError("bad_document", f"Not a valid {_name(cls)}: {error}.", http_status=422)
+    # It may quote what it found, which may be of any length and in many lines.
+    said, at, place = str(error).partition(" - at `$")
+    said = re.sub(r"^(Invalid enum value) .*", r"\1", said, flags=re.DOTALL)[:200]
+    return InputError("bad_document", f"Not a valid {_name(cls)}: {said}{at}{place}.", http_status=422)
 
 
 def _name(cls: type) -> str:
