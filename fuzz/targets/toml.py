@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mutate import changed_value
 
-from diarist.runpod.deployment import Settings
-from diarist.runpod.state import read_endpoints, read_settings, write_endpoint, write_settings
+from diarist.runpod.deploy.plan_file import Settings
+from diarist.runpod.deploy.state import read_endpoints, read_settings, write_endpoint, write_settings
 
 GOOD = {
     "architecture": "single", "image_prefix": "a/b", "tag": "1", "name": "n", "pools": ["ADA_24"], "min_cuda": "13.0",

@@ -6,7 +6,8 @@ from pathlib import Path
 from mutate import as_json, changed_value
 
 from diarist.model.transcript import Diarization, ModelInfo, Turn
-from diarist.speakers import Voice, VoiceStore, identify
+from diarist.speakers.identify import Voice, identify
+from diarist.speakers.store import VoiceStore
 
 VOICE = {"name": "Ada", "embedding": [0.6, 0.8], "model": "embedded", "seconds": 3.0, "consent": "", "added": ""}
 GOOD = {"schema": "diarist.voices/1", "note": "", "voices": [VOICE, {**VOICE, "name": "Bea"}]}

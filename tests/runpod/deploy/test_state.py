@@ -3,8 +3,8 @@
 import pytest
 
 from diarist.model.errors import InputError
-from diarist.runpod.deployment import Settings
-from diarist.runpod.state import read_endpoints, read_settings, write_endpoint, write_settings
+from diarist.runpod.deploy.plan_file import Settings
+from diarist.runpod.deploy.state import read_endpoints, read_settings, write_endpoint, write_settings
 
 GOOD = {"architecture": "single", "image_prefix": "a/b", "tag": "1"}
 
