@@ -172,6 +172,13 @@ def test_errors_that_are_not_ours_are_kept_in_one_line(said, message):
     assert error.message == message
 
 
+@pytest.mark.parametrize("said", ["[" * 100_000, '{"code": ' * 100_000])
+def test_an_error_nested_without_end_is_one_line(said):
+    error = read_error(said, "The endpoint")
+    assert isinstance(error, EndpointError)
+    assert len(error.message) < 600
+
+
 @given(st.one_of(st.none(), st.text(), st.integers(), st.lists(st.text()), st.dictionaries(st.text(), st.text())))
 def test_any_error_text_becomes_an_error(said):
     read_error(said, "E")
