@@ -51,9 +51,10 @@ RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
     esac && rm -rf /opt/diarist/models/.[!.]*
 
 FROM python
+# diarist is MIT; PyAV's wheel brings FFmpeg (LGPL) with libx264 and libx265 (GPL), see NOTICE.
 LABEL org.opencontainers.image.title="diarist" \
       org.opencontainers.image.description="RunPod Serverless worker: who said what, and when, in one endpoint" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT AND LGPL-3.0-or-later AND GPL-2.0-or-later"
 # The SDK's default log level prints every transcript. A worker never downloads weights: they are here, or it says so.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TESTED_EXTRAS := eval plan runpod s3
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # Made anew if its Python is gone, too old or too new, or if the folder was moved.
 STALE := $(shell { $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' && \
@@ -49,6 +49,16 @@ check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
+FUZZ ?= 11000
+fuzz: $(VENV)/.ready-dev  ## feed 100,000 hostile inputs to all that reads what people send; FUZZ=inputs of each target
+	$(BIN)/python fuzz/run.py --inputs $(FUZZ) --keep out/fuzz
+
+fuzz-quick: $(VENV)/.ready-dev  ## the same with a few hundred inputs of each kind
+	$(BIN)/python fuzz/run.py --inputs 300 --keep out/fuzz
+
+licences: $(VENV)/.ready  ## list every distribution that is installed in .venv, with its licence
+	$(BIN)/python scripts/licences.py
+
 readme: $(VENV)/.ready-dev  ## walk README's commands in a new clone, through a pipe and on a terminal
 	$(BIN)/python scripts/readme.py
 
@@ -62,7 +72,7 @@ lock: $(VENV)/.ready-dev  ## pin all requirements anew, with hashes and without 
 	UV=$(BIN)/uv requirements/lock_images.sh
 
 clean:  ## remove what these commands made here
-	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test parity check bench golden readme pythons lock clean
+.PHONY: FORCE help demo test parity check bench golden fuzz fuzz-quick licences readme pythons lock clean

@@ -16,7 +16,7 @@ from diarist.model.transcript import Segment, Transcript
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 STRANGERS = r"pip install [^\n`]*?['\" ]diarist(\[\w+\])?['\"]?(\s*$|[`'\"])"
 

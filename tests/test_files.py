@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.files import is_file, is_folder, write_whole
+from diarist.files import is_file, is_folder, read_bounded, write_whole
 from diarist.model.errors import InputError
 
 
@@ -72,3 +72,20 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(InputError, match=r"Cannot write .*a\.txt"):
         write_whole(tmp_path / "a.txt", b"x")
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_the_process_s_default_permissions_are_never_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("other threads make files with it"))
+    write_whole(tmp_path / "a.txt", b"one")
+    assert (tmp_path / "a.txt").read_bytes() == b"one"
+
+
+def test_a_file_is_read_whole_or_refused(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"12345")
+    assert read_bounded(tmp_path / "a.txt", 5) == b"12345"
+    for source in (tmp_path / "a.txt", "/dev/zero"):
+        with pytest.raises(OSError, match="too large"):
+            read_bounded(source, 4)
+    for path in ("a\0b", "\ud800", tmp_path):
+        with pytest.raises(OSError, match=r"."):
+            read_bounded(path)

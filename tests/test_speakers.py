@@ -3,6 +3,7 @@
 import json
 import math
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -161,3 +162,49 @@ def test_a_damaged_store_is_refused_and_left_as_it_is(tmp_path, content):
     with pytest.raises(InputError):
         VoiceStore(path).add(voice("Ada", 0))
     assert path.read_text() == content
+
+
+def stored(**changes):
+    voice = {"name": "n", "embedding": [0.6, 0.8], "model": "embedded", "seconds": 3.0, "consent": "", "added": ""}
+    return json.dumps({"schema": "diarist.voices/1", "note": "", "voices": [voice | changes]})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"embedding": []},
+        {"embedding": [0.0, 0.0]},
+        {"embedding": [1e308, 1e308]},
+        {"embedding": [[0.6], [0.8]]},
+        {"seconds": 0},
+        {"seconds": -3},
+        {"name": 1},
+    ],
+)
+def test_a_voice_that_cannot_be_is_refused_when_it_is_read(tmp_path, changes):
+    path = tmp_path / "voices.json"
+    path.write_text(stored(**changes))
+    with pytest.raises(InputError, match="Repair the file"):
+        VoiceStore(path).load()
+
+
+def test_a_voice_of_another_length_is_named_and_not_compared(tmp_path):
+    path = tmp_path / "voices.json"
+    path.write_text(stored())
+    three = Voice(name="n", embedding=(0.0, 0.6, 0.8), model="embedded", seconds=3, consent="", added="")
+    with pytest.raises(InputError, match="'n' has 2 numbers; those of 'embedded' have 3"):
+        VoiceStore(path).add(three)
+    heard = Diarization(
+        turns=(Turn(0, 1, "A"),),
+        exclusive=(Turn(0, 1, "A"),),
+        duration=1,
+        model=ModelInfo("diarization", "embedded", None, ""),
+        embeddings={"A": three.embedding},
+    )
+    with pytest.raises(InputError, match="voices remove 'n'"):
+        identify(heard, VoiceStore(path).load())
+
+
+def test_a_store_without_end_is_refused():
+    with pytest.raises(InputError, match="too large"):
+        VoiceStore(Path("/dev/zero")).load()

@@ -1,13 +1,40 @@
-"""Files that are written whole or not at all, and questions about paths that never raise."""
+"""Files that are written whole or not at all, files that are read within bounds, and questions that never raise."""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
 from pathlib import Path
-from typing import Literal
+from typing import IO, Final, Literal
 
 from diarist.model.errors import InputError
+
+MAX_DOCUMENT_BYTES: Final = 128 << 20
+"""More than this is no document: twelve hours of talk are some 30 MB of JSON."""
+
+
+def read_bounded(source: str | os.PathLike[str] | IO[bytes], most: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """Read all of a file that anybody may have written.
+
+    Args:
+        source: the file's path, or an open file.
+        most: bytes; whatever claims more is not read to its end, so that a device or a pipe without end is refused.
+
+    Raises:
+        OSError: it cannot be read, or it is larger (`errno.EFBIG`).
+    """
+    try:
+        if isinstance(source, str | os.PathLike):
+            with Path(source).open("rb") as file:
+                found = file.read(most + 1)
+        else:
+            found = source.read(most + 1)
+    except ValueError as error:  # a null byte or half a character in the path
+        raise OSError(errno.EINVAL, "no such file") from error
+    if len(found) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return found
 
 
 def write_whole(
@@ -29,18 +56,22 @@ def write_whole(
     try:
         target = Path(os.path.realpath(file))
         target.parent.mkdir(parents=True, exist_ok=True)
-        # mkstemp makes files that only their owner can read: nobody sees more than ``mode`` allows, at any time.
+        kept = mode
+        if mode is None and target.exists():
+            kept = target.stat().st_mode & 0o777
         # The draft's name is short whatever the file's is: with an addition, a long one would be refused.
-        handle, draft = tempfile.mkstemp(prefix=".diarist-", dir=target.parent)
+        draft = target.parent / f".diarist-{secrets.token_hex(8)}"
+        # Where permissions are asked for, only the owner can read it until it has them: nobody sees more than they
+        # allow, at any time. Where none are, the kernel takes the user's default from 0o666.
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666 if kept is None else 0o600)
         try:
             with os.fdopen(handle, "wb") as output:
                 output.write(content)
-            if mode is None:
-                mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-            Path(draft).chmod(mode)
-            Path(draft).replace(target)
+            if kept is not None:
+                draft.chmod(kept)
+            draft.replace(target)
         except BaseException:
-            Path(draft).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
             raise
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise InputError("cannot_write", f"Cannot write {file}: {why(error)}.", hint) from error
@@ -81,7 +112,4 @@ def why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+_BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would translate line ends

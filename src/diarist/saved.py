@@ -5,25 +5,22 @@ A transcript does not hold where its recording is: that would tell whoever gets 
 
 from __future__ import annotations
 
-import json
-import math
+import errno
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from diarist.audio.containers import MEDIA_SUFFIXES
+from diarist.files import MAX_DOCUMENT_BYTES, read_bounded, why
 from diarist.formats import FORMATS, render
 from diarist.formats.page import recording_of
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.transcript import TRANSCRIPT_SCHEMA, Transcript
 
-MAX_BYTES: Final = 512 * 1024 * 1024
-"""More than this is no transcript: twelve hours of talk are some 30 MB of JSON."""
+_MOST_SECONDS: Final = 1e8  # three years
 
 _HINT: Final = "Give a file that was written by: diarist transcribe … -f json"
 
@@ -39,33 +36,32 @@ def read_transcript(path: str) -> Transcript:
             names the file, and holds nothing of what is in it.
     """
     name = "standard input" if path == "-" else path or "a file without a name"
-    raw = _read(path, name)
-    try:
-        document = msgspec.json.decode(raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff"))
-    except (ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
-        raise InputError("no_transcript", f"{name} is not JSON.", _HINT, http_status=422) from error
-    return _transcript(document, name)
+    return _transcript(_read(path, name), name)
 
 
 def _read(path: str, name: str) -> bytes:
     try:
-        if path == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(path).open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "no such file"
-        raise InputError("unreadable_transcript", f"Cannot read {name}: {reason}.", _HINT) from error
-    if len(raw) > MAX_BYTES:
-        raise InputError("no_transcript", f"{name} is too large for a transcript.", _HINT, http_status=413)
-    return raw
+        return read_bounded(sys.stdin.buffer if path == "-" else path, MAX_DOCUMENT_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            message = f"{name} is too large for a transcript."
+            raise InputError("no_transcript", message, _HINT, http_status=413) from error
+        raise InputError("unreadable_transcript", f"Cannot read {name}: {why(error)}.", _HINT) from error
 
 
-def _transcript(document: Any, name: str) -> Transcript:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    schema: str = ""
+
+
+def _transcript(document: bytes, name: str) -> Transcript:
     family, _, version = TRANSCRIPT_SCHEMA.rpartition("/")
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if not isinstance(schema, str) or not schema.startswith(f"{family}/"):
+    try:
+        schema = codec.read(_Head, document).schema
+    except InputError as error:
+        what = "JSON" if error.code == "not_json" else "a transcript of diarist"
+        raise InputError("no_transcript", f"{name} is not {what}.", _HINT, http_status=422) from error
+    if not schema.startswith(f"{family}/"):
         raise InputError("no_transcript", f"{name} is not a transcript of diarist.", _HINT, http_status=422)
     number = schema.rpartition("/")[2]
     if number != version:
@@ -75,11 +71,12 @@ def _transcript(document: Any, name: str) -> Transcript:
             )
         raise InputError("no_transcript", f"{name} has a schema that diarist does not know.", _HINT, http_status=422)
     try:
-        found = codec.load(Transcript, document)
+        found = codec.read(Transcript, document)
     except InputError as error:
         raise InputError("no_transcript", f"{name}: {error.message}", _HINT, http_status=422) from error
-    if not (math.isfinite(found.duration) and found.duration >= 0):
-        raise InputError("no_transcript", f"{name}: the duration is not a length.", _HINT, http_status=422)
+    spans = (*found.segments, *found.words, *found.turns)
+    if not (0 <= found.duration <= _MOST_SECONDS and all(span.end <= _MOST_SECONDS for span in spans)):
+        raise InputError("no_transcript", f"{name}: the duration, or a time, is not a length.", _HINT, http_status=422)
     return found
 
 

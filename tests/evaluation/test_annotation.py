@@ -127,7 +127,7 @@ def test_a_sentence_without_spaces_is_no_word_with_a_time_of_its_own(tmp_path):
         ("a.seglst.json", '[{"speaker": "secret"}]', "segment 1: not valid SegLST"),
         ("a.seglst.json", "{}", "must be a list"),
         ("a.json", "{", "not readable JSON"),
-        ("a.json", "[" * 100_000, "not readable JSON"),
+        ("a.json", "[" * 100_000, "segment 1: not valid SegLST"),
         ("a.json", "{}", "neither"),
         ("a.json", json.dumps({"schema": "diarist.transcript/1"}), "Not a valid Transcript"),
         ("a.stm", b"\xff\xfe\x00", "not readable text"),

@@ -204,3 +204,21 @@ def test_a_file_s_name_says_its_format_by_the_longest_extension():
         assert format_of(f"a.b.{found.extension.upper()}") == name
     assert format_of("recording.pdf") is None
     assert format_of("srt") is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_half_a_character_and_a_name_without_end_are_written_all_the_same(name):
+    word = Word(0, 1, "a\ud800b", speaker="\udc80")
+    talk = Transcript(
+        duration=1,
+        language="\udfff",
+        speakers=("\udc80",),
+        segments=(Segment(0, 1, "\udc80", "a\ud800b", (word,)),),
+        turns=(Turn(0, 1, "\udc80"),),
+        models=(),
+        warnings=("\ud800",),
+    )
+    written = render(talk, name, name="\udc80" + "x" * 5000, recording="\udc80")
+    assert written
+    if isinstance(written, str):
+        written.encode()

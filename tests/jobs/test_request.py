@@ -172,6 +172,13 @@ def test_errors_that_are_not_ours_are_kept_in_one_line(said, message):
     assert error.message == message
 
 
+@pytest.mark.parametrize("said", ["[" * 100_000, '{"code": ' * 100_000])
+def test_an_error_nested_without_end_is_one_line(said):
+    error = read_error(said, "The endpoint")
+    assert isinstance(error, EndpointError)
+    assert len(error.message) < 600
+
+
 @given(st.one_of(st.none(), st.text(), st.integers(), st.lists(st.text()), st.dictionaries(st.text(), st.text())))
 def test_any_error_text_becomes_an_error(said):
     read_error(said, "E")
@@ -238,3 +245,20 @@ def test_the_diarization_endpoint_has_its_own_shape():
     assert output["segments"] == [{"start": 0, "end": 1, "speaker": "a"}, {"start": 1, "end": 2, "speaker": "b"}]
     assert output["exclusive_segments"] == output["segments"]
     assert (output["num_speakers"], output["duration"], output["embeddings"]) == (2, 2.0, {"a": [1.0]})
+
+
+@pytest.mark.parametrize("field", ["audio", "audio_format", "language", "hotwords", "request_id", "surprise"])
+def test_half_a_character_is_refused_wherever_a_job_holds_it(field):
+    value = ["\ud800"] if field == "hotwords" else "en\udfff"
+    with pytest.raises(FieldError) as caught:
+        read_job(SpeakerTextJob, {**AUDIO, field: value})
+    assert caught.value.field == (field if field != "surprise" else "input")
+    json.dumps(write_error(caught.value), ensure_ascii=False).encode()
+
+
+def test_a_job_nested_without_end_is_refused():
+    value = []
+    for _ in range(50_000):
+        value = [value]
+    with pytest.raises(FieldError, match="'language' is wrong"):
+        read_job(SpeakerTextJob, {**AUDIO, "language": value})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.model.codec import dump, load
+from diarist.model.codec import dump, load, read
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Segment, SpeakerScores, Transcript, Turn, Word
 
@@ -58,3 +58,44 @@ def test_a_bad_document_names_the_field(document, field):
     with pytest.raises(InputError, match="Not a valid Word") as caught:
         load(Word, document)
     assert field in caught.value.message
+
+
+DOCUMENT = {"start": 0.0, "end": 1.0, "speaker": "Ada"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])
+def test_a_document_is_read_in_any_of_json_s_encodings(encoding):
+    assert read(Turn, json.dumps(DOCUMENT).encode(encoding)) == Turn(0, 1, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (b"", "not_json"),
+        (b"\xff\xfe\x00", "not_json"),
+        (b'{"extra":' * 100_000, "not_json"),
+        (b"[" * 100_000, "bad_document"),
+        (b'{"start": 0, "end": NaN, "speaker": "A"}', "not_json"),
+        (b'{"start": 0, "end": 1e999, "speaker": "A"}', "bad_document"),
+        (b'{"start": 0, "end": %s, "speaker": "A"}' % (b"9" * 5000), "bad_document"),
+        (b'{"start": 0, "end": 1, "speaker": "\\ud800"}', "not_json"),
+        (b'{"start": 0, "end": 1, "speaker": []}', "bad_document"),
+    ],
+)
+def test_what_is_no_such_document_is_refused(document, code):
+    with pytest.raises(InputError) as caught:
+        read(Turn, document)
+    assert caught.value.code == code
+
+
+def test_half_a_character_is_refused_wherever_it_comes_from():
+    with pytest.raises(InputError, match="half a character"):
+        load(Turn, {**DOCUMENT, "speaker": "\ud800"})
+
+
+def test_a_refusal_is_one_short_line_that_quotes_nothing():
+    info = {"task": "secret\n" * 9000, "name": "", "revision": None, "engine": ""}
+    for refuse in (lambda: load(ModelInfo, info), lambda: read(ModelInfo, json.dumps(info).encode())):
+        with pytest.raises(InputError, match=r"enum value - at `\$\.task`") as caught:
+            refuse()
+        assert "secret" not in caught.value.message

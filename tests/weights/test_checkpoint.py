@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
+import resource
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -11,7 +14,8 @@ import numpy as np
 import pytest
 
 from diarist.model.errors import WeightsError
-from diarist.weights.checkpoint import Opaque, read_checkpoint, state_dict
+from diarist.weights.checkpoint import read_checkpoint, state_dict
+from diarist.weights.unpickle import Opaque
 
 spec = importlib.util.spec_from_file_location("torch_zip", Path(__file__).with_name("torch_zip.py"))
 torch_zip = importlib.util.module_from_spec(spec)
@@ -73,7 +77,7 @@ def test_nothing_named_in_the_pickle_is_called(save, tmp_path):
     bombs = [Call("os mkdir", str(witness)), Call("builtins eval", f"open({str(witness)!r}, 'w')")]
     read = read_checkpoint(save(checkpoint({"a": bombs[0], "b": bombs[1], "c": Global("posix system")}, {})))
     assert isinstance(read["a"], Opaque)
-    assert read["c"] is Opaque
+    assert isinstance(read["c"], Opaque)
     assert not witness.exists()
 
 
@@ -102,3 +106,104 @@ def test_damage_is_one_clear_error(save, data):
 def test_a_missing_file_is_one_clear_error(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         read_checkpoint(tmp_path / "none.bin")
+
+
+def frame(*opcodes: bytes) -> bytes:
+    """A checkpoint whose index is these opcodes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + b"".join(opcodes) + b".")
+        archive.writestr("archive/data/0", SIX.tobytes())
+    return out.getvalue()
+
+
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\n%sStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu"
+    b"K\x06tQK\x00%sK\x00NtR"
+)
+MANY = b"(J\x00\x00\x00\x7ft"  # a shape of two thousand million
+NONE = b"(K\x00t"  # a step of zero
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        pytest.param([TENSOR % (b"Float", MANY + NONE)], id="steps of zero"),
+        pytest.param([TENSOR % (b"BFloat16", MANY + NONE)], id="steps of zero that are widened"),
+        pytest.param([b"\x8e", (1 << 60).to_bytes(8, "little")], id="bytes without end"),
+        pytest.param([b"\x96", (1 << 60).to_bytes(8, "little")], id="a buffer without end"),
+        pytest.param([b"\x8b", (1 << 30).to_bytes(4, "little")], id="a number without end"),
+        pytest.param([b"I" + b"9" * 10_000 + b"\n"], id="a number of ten thousand digits"),
+        pytest.param([b"]" * 1_100_000], id="a million lists"),
+        pytest.param([b"0" * 10], id="an empty stack"),
+        pytest.param([b"e"], id="no mark"),
+        pytest.param([b"\x82\x01"], id="an extension"),
+        pytest.param([b"ctorch\nSize\n", TENSOR % (b"Float", MANY + NONE), b"\x85R"], id="the items of a tensor"),
+    ],
+)
+def test_what_would_take_memory_without_end_is_refused_before_it_does(save, opcodes):
+    path = save(frame(*opcodes))
+    with limited_memory(300 << 20), pytest.raises(WeightsError, match="not a readable checkpoint"):
+        read_checkpoint(path)
+
+
+def test_one_storage_is_not_many_networks(save):
+    values = np.zeros(100_000, np.float32)
+    shared = [tensor("0", (100_000,), (1,), length=100_000) for _ in range(50)]
+    assert len(read_checkpoint(save(checkpoint(shared[:2], {"0": values})))) == 2
+    with pytest.raises(WeightsError, match="larger than what is stored"):
+        read_checkpoint(save(checkpoint(shared, {"0": values})))
+
+
+def test_a_memo_of_four_thousand_million_places_takes_one(save):
+    with limited_memory(300 << 20):
+        assert read_checkpoint(save(frame(b"Nr\xff\xff\xff\xff"))) is None
+
+
+def test_keys_that_multiply_themselves_are_left_out(save):
+    doubled = b"".join(b"q%c0h%ch%c\x86" % (n, n, n) for n in range(1, 60))
+    path = save(frame(b"}", b"K\x01K\x01\x86", doubled, b"K\x02s"))
+    assert read_checkpoint(path) == {}
+
+
+def test_nesting_without_end_does_no_harm(save):
+    deep = read_checkpoint(save(frame(b"]" * 100_000, b"a" * 99_999)))
+    del deep
+    with pytest.raises(WeightsError):
+        state_dict(read_checkpoint(save(frame(b"}" * 100_000))))
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_storages_that_unpack_without_end_are_refused(save, packing):
+    zeros = np.zeros(20_000_000, np.float32)
+    value = {"w": tensor("0", (len(zeros),), (1,), length=len(zeros))}
+    with limited_memory(300 << 20), pytest.raises(WeightsError, match="not a readable checkpoint"):
+        read_checkpoint(save(checkpoint(value, {"0": zeros}, packing)))
+
+
+def test_members_that_lie_over_each_other_are_not_counted_as_many(save):
+    """Ten thousand names for the same few bytes."""
+    count = 2_000
+    value = [tensor(str(n), (6,), (1,), kind="BFloat16Storage") for n in range(count)]
+    data = bytearray(checkpoint(value, {"0": SIX, **{str(n): SIX[:0] for n in range(1, count)}}))
+    first = next(info for info in zipfile.ZipFile(io.BytesIO(data)).infolist() if info.filename.endswith("/0"))
+    at = data.index(b"PK\x01\x02")
+    while (at := data.find(b"PK\x01\x02", at)) >= 0:
+        if b"data/" in data[at + 46 : at + 60]:
+            data[at + 20 : at + 28] = (len(data)).to_bytes(4, "little") * 2
+            data[at + 42 : at + 46] = first.header_offset.to_bytes(4, "little")
+        at += 46
+    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+        read_checkpoint(save(bytes(data)))
+
+
+@contextlib.contextmanager
+def limited_memory(more: int):
+    """Let the process grow by no more than so many bytes."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

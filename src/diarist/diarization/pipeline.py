@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,9 +22,10 @@ from diarist.diarization.engine import WindowedDiarizer
 from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
 from diarist.extras import pip
-from diarist.model.errors import EngineError, InputError, WeightsError
+from diarist.model.errors import DiaristError, EngineError, InputError, WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import ModelInfo
+from diarist.weights.arrays import read_arrays
 from diarist.weights.catalog import find
 from diarist.weights.checkpoint import read_checkpoint, state_dict
 from diarist.weights.fetch import ensure
@@ -115,48 +117,67 @@ def load_diarizer(
     )
 
 
+@contextmanager
+def _made_of(path: Path) -> Iterator[None]:
+    """Tensors of other shapes than a network has lead to errors of every kind."""
+    try:
+        yield
+    except DiaristError:
+        raise
+    except Exception as error:
+        if "CUDA" in str(error):  # of the device, not of the file
+            raise
+        line = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        raise WeightsError(
+            "weights_damaged", f"{path} is another network: {line}.", "Fetch the model again."
+        ) from error
+
+
 def _segmenter(path: Path, providers: list[str]) -> Segmenter:
     state = _Tensors(path)
-    return Segmenter(
-        front=_session(graphs.sincnet(state), providers),
-        back=_session(graphs.pyannet(state), providers),
-        weight=float(state["sincnet.wav_norm1d.weight"][0]),
-        bias=float(state["sincnet.wav_norm1d.bias"][0]),
-        filter_sums=graphs.sinc_filters(state).sum(axis=(1, 2), dtype=np.float64),
-    )
+    with _made_of(path):
+        return Segmenter(
+            front=_session(graphs.sincnet(state), providers),
+            back=_session(graphs.pyannet(state), providers),
+            weight=float(state["sincnet.wav_norm1d.weight"][0]),
+            bias=float(state["sincnet.wav_norm1d.bias"][0]),
+            filter_sums=graphs.sinc_filters(state).sum(axis=(1, 2), dtype=np.float64),
+        )
 
 
 def _wespeaker(path: Path, mode: Mode, providers: list[str]) -> EmbeddingModel:
     state = _Tensors(path)
-    weight, bias = graphs.resnet34_head(state)
     ranges = json.loads(resources.files(__package__).joinpath(_RANGES).read_text()) if mode == "int8" else None
-    return EmbeddingModel(
-        trunk=_session(graphs.resnet34(state, ranges), providers),
-        pool=_session(graphs.pooling(weight, bias), providers),
-        dimension=len(weight),
-        size=weight.shape[1] // 2,
-        subsampling=8,
-        window="hamming",
-        needs_context=False,
-        block=2000,
-        margin=104,
-    )
+    with _made_of(path):
+        weight, bias = graphs.resnet34_head(state)
+        return EmbeddingModel(
+            trunk=_session(graphs.resnet34(state, ranges), providers),
+            pool=_session(graphs.pooling(weight, bias), providers),
+            dimension=len(weight),
+            size=weight.shape[1] // 2,
+            subsampling=8,
+            window="hamming",
+            needs_context=False,
+            block=2000,
+            margin=104,
+        )
 
 
 def _campplus(path: Path, providers: list[str]) -> EmbeddingModel:
     state = _Tensors(path)
-    weight, bias = graphs.campplus_head(state)
-    return EmbeddingModel(
-        trunk=_session(graphs.campplus(state), providers),
-        pool=_session(graphs.pooling(weight, bias), providers),
-        dimension=len(weight),
-        size=weight.shape[1] // 2,
-        subsampling=2,
-        window="povey",
-        needs_context=True,
-        block=1000,
-        margin=104,
-    )
+    with _made_of(path):
+        weight, bias = graphs.campplus_head(state)
+        return EmbeddingModel(
+            trunk=_session(graphs.campplus(state), providers),
+            pool=_session(graphs.pooling(weight, bias), providers),
+            dimension=len(weight),
+            size=weight.shape[1] // 2,
+            subsampling=2,
+            window="povey",
+            needs_context=True,
+            block=1000,
+            margin=104,
+        )
 
 
 class _Tensors(dict[str, Any]):
@@ -174,16 +195,22 @@ class _Tensors(dict[str, Any]):
 
 def _plda(folder: Path) -> Plda:
     parts = []
-    for name in ("xvec_transform.npz", "plda.npz"):
+    for name, shapes in _PLDA.items():
         path = folder / "plda" / name
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                parts.append({key: arrays[key] for key in arrays.files})
+            parts.append(read_arrays(path, shapes))
         except (OSError, ValueError) as error:
             raise WeightsError(
                 "weights_damaged", f"{path} cannot be read: {error}.", "Fetch the model again."
             ) from error
-    return Plda(*parts)
+    with _made_of(folder / "plda"):
+        return Plda(*parts)
+
+
+_PLDA = {
+    "xvec_transform.npz": {"mean1": (256,), "mean2": (128,), "lda": (256, 128)},
+    "plda.npz": {"mu": (128,), "tr": (128, 128), "psi": (128,)},
+}
 
 
 def _session(model: bytes, providers: list[str]) -> Session:

@@ -6,14 +6,16 @@ and it refuses a channel "A" beside a time in whole seconds. These formats are a
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Final, TypeVar
 
+from diarist.files import read_bounded, why
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import Span
@@ -111,12 +113,10 @@ def _kind(path: Path) -> str | None:
     kind = path.suffix.lower()
     if kind != ".json":
         return kind if kind in _READERS else None
-    document = _load_json(path)
-    if isinstance(document, list):
-        segments = [entry for entry in document if isinstance(entry, dict)]
-        return ".seglst.json" if segments and {"session_id", "words"} <= segments[0].keys() else None
-    is_transcript = isinstance(document, dict) and str(document.get("schema", "")).startswith("diarist.transcript/")
-    return kind if is_transcript else None
+    document = _bytes(path)
+    if _is_list(document):
+        return ".seglst.json" if {"session_id", "words"} <= _first_keys(document) else None
+    return kind if _schema(path, document).startswith("diarist.transcript/") else None
 
 
 def _read_files(files: Sequence[Path], name: str) -> dict[str, Annotation]:
@@ -144,38 +144,77 @@ def _merge(first: Annotation, second: Annotation) -> Annotation:
 
 
 def _read_json(path: Path) -> dict[str, Annotation]:
-    document = _load_json(path)
-    if isinstance(document, list):
+    document = _bytes(path)
+    if _is_list(document):
         return _read_seglst(path)
-    if not isinstance(document, dict) or document.get("schema") != TRANSCRIPT_SCHEMA:
+    if _schema(path, document) != TRANSCRIPT_SCHEMA:
         raise InputError("bad_document", f"{path} is neither a {TRANSCRIPT_SCHEMA} document nor SegLST.")
     try:
-        return {path.stem: of_transcript(codec.load(Transcript, document))}
-    except (InputError, ValueError) as error:
+        return {path.stem: of_transcript(codec.read(Transcript, document))}
+    except InputError as error:
         raise InputError("bad_document", f"{path}: {error}") from error
 
 
-def _load_json(path: Path) -> object:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _SegLst:
+    session_id: str | float
+    speaker: str | float
+    start_time: str | float
+    end_time: str | float
+    words: str
+
+
+def _schema(path: Path, document: bytes) -> str:
+    """What a JSON document says it is; empty where it says nothing of the kind."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError("bad_document", f"{path} is not readable JSON: {error}.") from error
+        return codec.read(_Head, document).schema
+    except InputError as error:
+        if error.code == "not_json":
+            raise InputError("bad_document", f"{path} is not readable JSON.") from error
+        return ""
+
+
+def _is_list(document: bytes) -> bool:
+    return document.removeprefix(b"\xef\xbb\xbf")[:1000].lstrip().startswith(b"[")
+
+
+def _first_keys(document: bytes) -> set[str]:
+    """The keys of a list's first entry, without reading the rest of the list."""
+    text = document[:_LOOKED_AT].decode("utf-8", "ignore").removeprefix("\ufeff").lstrip()[1:].lstrip()
+    try:
+        return set(json.JSONDecoder().raw_decode(text)[0]) if text.startswith("{") else set()
+    except (ValueError, RecursionError):
+        return set()
+
+
+_LOOKED_AT: Final = 1 << 16  # bytes; a talk of five minutes without a pause is some 5 kB
 
 
 def _read_seglst(path: Path) -> dict[str, Annotation]:
-    document = _load_json(path)
-    if not isinstance(document, list):
-        raise InputError("bad_document", f"{path} is not SegLST: it must be a list of segments.")
+    document = _bytes(path)
+    try:
+        entries = codec.read(list[_SegLst], document)
+    except InputError as error:
+        if error.code == "not_json":
+            raise InputError("bad_document", f"{path} is not readable JSON.") from error
+        at = re.search(r"`\$\[(\d+)\]", error.message)
+        if at is None:
+            raise InputError("bad_document", f"{path} is not SegLST: it must be a list of segments.") from error
+        raise InputError("bad_document", f"{path}, segment {int(at[1]) + 1}: not valid SegLST.") from error
 
-    def segment(entry: Mapping[str, Any]) -> tuple[str, Segment]:
-        start, end = float(entry["start_time"]), float(entry["end_time"])
-        text = str(entry["words"])
+    def segment(entry: _SegLst) -> tuple[str, Segment]:
+        start, end, speaker = float(entry.start_time), float(entry.end_time), str(entry.speaker)
         # A segment of one word is a word with a time of its own. Without spaces, only a single letter is surely one.
-        alone = len(text.split()) == 1 and sum(map(is_unspaced, text)) <= 1
-        words = (Word(start, end, text, speaker=str(entry["speaker"])),) if alone else ()
-        return str(entry["session_id"]), Segment(start, end, str(entry["speaker"]), text, words)
+        alone = len(entry.words.split()) == 1 and sum(map(is_unspaced, entry.words)) <= 1
+        words = (Word(start, end, entry.words, speaker=speaker),) if alone else ()
+        return str(entry.session_id), Segment(start, end, speaker, entry.words, words)
 
-    return _texts(_parsed(path, document, segment, "segment"))
+    return _texts(_parsed(path, entries, segment, "segment"))
 
 
 def _read_stm(path: Path) -> dict[str, Annotation]:
@@ -240,11 +279,18 @@ def _by_session(path: Path, parse: Callable[[str], tuple[str, SomeSpan] | None])
     return {session: tuple(sorted(spans, key=lambda span: span.start)) for session, spans in sessions.items()}
 
 
-def _lines(path: Path) -> Sequence[str]:
+def _lines(path: Path) -> Iterable[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("bad_document", f"{path} is not readable text: {error}.") from error
+        return io.StringIO(_bytes(path).decode("utf-8-sig"), newline="\n")
+    except UnicodeDecodeError as error:
+        raise InputError("bad_document", f"{path} is not readable text in UTF-8.") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_bounded(path)
+    except OSError as error:
+        raise InputError("bad_document", f"Cannot read {path}: {why(error)}.") from error
 
 
 def _parsed(

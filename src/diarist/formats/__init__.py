@@ -7,10 +7,12 @@ so the same transcript always gives the same bytes.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from diarist.formats import documents, openai, page, research, subtitles, tables, text
+from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.transcript import Transcript
 
@@ -86,7 +88,25 @@ def render(
     found = check(format_name)
     # A file name may hold bytes that are no text.
     name = text.printable(name)
+    # Nor need a speaker's name from a command line, or a text that another program wrote.
+    if not codec.is_whole(transcript):
+        transcript = codec.load(Transcript, _mended(codec.dump(transcript)))
     return page.html(transcript, name, recording) if found.render is page.html else found.render(transcript, name)
+
+
+def _mended(value: Any) -> Any:
+    """JSON-ready values with a sign in place of each half of a character, which no file in UTF-8 can hold."""
+    match value:
+        case str():
+            return _HALF.sub("\ufffd", value)
+        case dict():
+            return {_mended(key): _mended(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_mended(part) for part in value]
+    return value
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 def check(format_name: str) -> Format:

@@ -19,7 +19,7 @@ def docx(transcript: Transcript, name: str) -> bytes:
     from docx.shared import Pt, RGBColor
 
     document = Document()
-    document.core_properties.title = printable(name)
+    document.core_properties.title = printable(name)[:255]  # Word's properties take no more
     document.core_properties.author = ""
     document.core_properties.comments = ""
     document.add_heading(printable(name), level=1)

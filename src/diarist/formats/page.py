@@ -75,12 +75,16 @@ def recording_of(page: str) -> str | None:
     """The recording that a page tries first, as `html` takes it; None where there is no page."""
     first = re.search(r'<source src="([^"]*)">', page)
     place = unescape(first[1]) if first else None
-    return place if place is None or place.startswith("file:") else unquote(place)
+    return place if place is None or place.startswith("file:") else unquote(place, errors="surrogateescape")
 
 
 def _sources(name: str, recording: str | None) -> str:
     beside = [f"{quote(name)}.{suffix}" for suffix in PLAYED_SUFFIXES]
-    first = [] if recording is None else [recording if recording.startswith("file:") else quote(recording)]
+    first = (
+        []
+        if recording is None
+        else [recording if recording.startswith("file:") else quote(recording, errors="surrogateescape")]
+    )
     return "".join(f'<source src="{_escape(place)}">' for place in dict.fromkeys(first + beside))
 
 

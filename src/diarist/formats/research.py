@@ -76,7 +76,8 @@ def textgrid(transcript: Transcript, name: str) -> str:  # noqa: ARG001
     """
     from praatio.utilities import textgrid_io
 
-    end = max([transcript.duration, *(segment.end for segment in transcript.segments)], default=0.0) or 1.0
+    spans = (*transcript.segments, *transcript.words)  # a word may end after its segment
+    end = max([transcript.duration, *(span.end for span in spans)], default=0.0) or 1.0
     tiers = []
     for speaker, segments in _by_speaker(transcript):
         words = [word for segment in segments for word in segment.words]

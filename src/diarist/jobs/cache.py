@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import msgspec
 
-from diarist.model.codec import dump, load
+from diarist.files import MAX_DOCUMENT_BYTES
+from diarist.model.codec import dump, read
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Transcript
@@ -71,7 +72,7 @@ class ResultCache:
         try:
             if time.time() - self._written(path) > self._max_age:
                 return None
-            return load(Transcript, json.loads(self._files.cat_file(path)))
+            return read(Transcript, self._files.cat_file(path, start=0, end=MAX_DOCUMENT_BYTES))
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - drivers raise what they like

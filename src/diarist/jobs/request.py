@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 import msgspec
 
 from diarist.jobs.wire_errors import FieldError
+from diarist.model.codec import is_whole
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Turn
@@ -214,6 +215,15 @@ def read_job(kind: type[J], value: object) -> J:
         FieldError: a field is missing, unknown, of the wrong type, or contradicts another.
     """
     fields = [field.name for field in msgspec.structs.fields(kind)]
+    for name, part in value.items() if isinstance(value, dict) else ():
+        if not (is_whole(name) and is_whole(part)):
+            field = name if name in fields else "input"
+            raise FieldError(
+                "bad_field",
+                f"{field!r} is wrong: it holds half a character, or is nested too deep.",
+                _hint(field),
+                field=field,
+            )
     try:
         job = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

@@ -45,7 +45,7 @@ def read_error(text: object, endpoint: str) -> DiaristError:
     if isinstance(text, str):
         try:
             body = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = text
     if not isinstance(body, Mapping):
         return EndpointError("endpoint_failed", f"{endpoint} failed: {_line(body) or 'no reason given'}.")
@@ -71,4 +71,7 @@ def read_error(text: object, endpoint: str) -> DiaristError:
 
 def _line(value: Any) -> str:
     """Fit for one line of a message."""
-    return " ".join(str(value).split())[:500]
+    try:
+        return " ".join(str(value).split())[:500]
+    except RecursionError:
+        return "something nested without end"

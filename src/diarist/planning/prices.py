@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 
-from diarist.files import user_folder, write_whole
+from diarist.files import read_bounded, user_folder, why, write_whole
+from diarist.model import codec
 from diarist.model.errors import InputError
 
 SECONDS_PER_HOUR = 3600
 SECONDS_PER_MONTH = 30 * 24 * SECONDS_PER_HOUR  # the month of all figures here
+_MOST_USD = 1000  # an hour of a vCPU, a month of a gigabyte, and a second of any GPU cost less
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +125,18 @@ def load_prices() -> PriceTable:
     if file is None:
         return packaged
     try:
-        refreshed = msgspec.json.decode(file.read_bytes(), type=PriceTable)
+        refreshed = codec.read(PriceTable, read_bounded(file))
     except FileNotFoundError:
         return packaged
-    except (OSError, msgspec.MsgspecError) as error:
-        message = f"Cannot read the prices in {file}: {error}."
+    except (OSError, InputError) as error:
+        message = f"Cannot read the prices in {file}: {why(error)}".removesuffix(".") + "."
         raise InputError("bad_prices", message, "Delete that file, or fetch it again with --refresh.") from error
+    costs = [refreshed.cpu_usd_per_vcpu_hour, refreshed.disk_usd_per_gb_month]
+    costs += [gpu.usd_per_second for gpu in refreshed.gpus if gpu.usd_per_second is not None]
+    if not all(0 <= cost <= _MOST_USD for cost in costs):
+        raise InputError(
+            "bad_prices", f"The prices in {file} cannot be.", "Delete that file, or fetch it again with --refresh."
+        )
     return max(packaged, refreshed, key=lambda table: table.as_of)
 
 

@@ -6,7 +6,7 @@ whether it was measured by us, published by others, or is an estimate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from diarist.files import write_whole
+from diarist.files import read_bounded, why, write_whole
+from diarist.model import codec
 from diarist.model.errors import InputError
 
 Kind = Literal["measured", "published", "estimate"]
@@ -128,12 +129,12 @@ def load_profile(name_or_file: str) -> Profile:
             )
         return packaged[name_or_file]
     try:
-        profile = msgspec.json.decode(Path(name_or_file).read_bytes(), type=Profile)
+        profile = codec.read(Profile, read_bounded(name_or_file))
     except OSError as error:
-        raise InputError("unknown_profile", f"Cannot read {name_or_file}: {error.strerror}.") from error
-    except msgspec.MsgspecError as error:
+        raise InputError("unknown_profile", f"Cannot read {name_or_file}: {why(error)}.") from error
+    except InputError as error:
         raise InputError(
-            "bad_profile", f"{name_or_file} is not a profile: {error}.", "Write one with diarist bench."
+            "bad_profile", f"{name_or_file} is not a profile: {error.message}", "Write one with diarist bench."
         ) from error
     for name in ("transcription", "diarization", "both"):
         speed: Speed = getattr(profile, name)
@@ -144,7 +145,21 @@ def load_profile(name_or_file: str) -> Profile:
                 f"and {speed.per_request.value} s per request.",
                 "Measure again with diarist bench and two minutes of audio or more.",
             )
+    if any(not 0 <= figure.value <= _MOST_SECONDS for figure in _figures(profile)):
+        raise InputError(
+            "bad_profile", f"{name_or_file} has a length of time that cannot be.", "Measure again with diarist bench."
+        )
     return profile
+
+
+_MOST_SECONDS = 30 * 24 * 3600  # a month, longer than anything that is planned here
+
+
+def _figures(profile: Profile) -> Iterator[Figure]:
+    for speed in (profile.transcription, profile.diarization, profile.both, profile.preparation):
+        yield from (speed.per_audio_second, speed.per_request)
+    yield profile.overhead
+    yield from (phase.seconds for start in profile.starts.values() for phase in start.values())
 
 
 def save_profile(profile: Profile, file: Path) -> None:

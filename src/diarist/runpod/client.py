@@ -270,7 +270,7 @@ class Endpoint:
             raise self._refusal(error.response) from None
         try:
             answer = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise EndpointError("endpoint_answer", f"{self.name} answered with something that is not a JSON object.")

@@ -82,6 +82,9 @@ def identify(diarization: Diarization, voices: Sequence[Voice], threshold: float
     least = THRESHOLDS.get(model) if threshold is None else threshold
     if least is None:
         raise InputError("no_threshold", f"Voices of the model {model!r} have no calibrated threshold.", "Give one.")
+    for voice in comparable:
+        for embedding in diarization.embeddings.values():
+            check_length(voice, len(embedding))
     scores = sorted(
         (
             (cosine(e, voice.embedding), label, voice.name)
@@ -95,6 +98,20 @@ def identify(diarization: Diarization, voices: Sequence[Voice], threshold: float
         if score >= least and label not in names and name not in names.values():
             names[label] = name
     return names
+
+
+def check_length(voice: Voice, numbers: int) -> None:
+    """Make sure that a voice can be compared with an embedding of so many numbers.
+
+    Raises:
+        InputError: it has another length.
+    """
+    if len(voice.embedding) != numbers:
+        raise InputError(
+            "bad_voices",
+            f"The voice {voice.name!r} has {len(voice.embedding)} numbers; those of {voice.model!r} have {numbers}.",
+            f"Remove it and add it again: diarist voices remove {voice.name!r}",
+        )
 
 
 def voice_of(diarization: Diarization, name: str, consent: str, added: str) -> Voice:

@@ -12,12 +12,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from diarist.files import user_folder, write_whole
+from diarist.files import read_bounded, user_folder, why, write_whole
 from diarist.model import codec
 from diarist.model.errors import InputError
-from diarist.speakers.identify import Voice
+from diarist.speakers.identify import Voice, check_length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,19 @@ class VoiceStore:
         Raises:
             InputError: the file is not readable or not ours.
         """
+        hint = "Repair the file or delete it."
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8-sig"))
+            voices = codec.read(_Document, read_bounded(self.path)).voices
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError) as error:
-            raise InputError(
-                "bad_voices", f"Cannot read the voices in {self.path}.", "Repair the file or delete it."
-            ) from error
-        return codec.load(_Document, document).voices
+        except OSError as error:
+            raise InputError("bad_voices", f"Cannot read the voices in {self.path}: {why(error)}.", hint) from error
+        except InputError as error:
+            raise InputError("bad_voices", f"Cannot read the voices in {self.path}: {error.message}", hint) from error
+        for voice in voices:
+            if wrong := _wrong(voice):
+                raise InputError("bad_voices", f"The voice {voice.name[:80]!r} in {self.path} {wrong}.", hint)
+        return voices
 
     def add(self, voice: Voice) -> Voice:
         """Add a voice; more speech of a voice already known is averaged with it, by seconds.
@@ -73,6 +77,7 @@ class VoiceStore:
                     f"The voice {voice.name!r} was made with the model {known.model!r}.",
                     f"Remove it first: diarist voices remove {voice.name!r}",
                 )
+            check_length(known, len(voice.embedding))
             seconds = known.seconds + voice.seconds
             mean = [
                 (known.seconds * a + voice.seconds * b) / seconds
@@ -101,6 +106,19 @@ class VoiceStore:
         document = codec.dump(_Document(voices=tuple(voices.values())))
         text = json.dumps(document, ensure_ascii=False, indent=2)
         write_whole(self.path, text.encode(), mode=0o600)  # biometric data: for its owner only
+
+
+def _wrong(voice: Voice) -> str | None:
+    """What a voice has that no voice can have."""
+    if max(len(voice.name), len(voice.model)) > _MOST_CHARACTERS:
+        return "has too long a name, or one of a model"
+    if not all(abs(value) <= _MOST for value in voice.embedding) or not any(voice.embedding):
+        return "has an embedding that is no direction"
+    return None if 0 < voice.seconds < _MOST else "was made of no length of speech"
+
+
+_MOST_CHARACTERS: Final = 500
+_MOST: Final = 1e9  # far above any, and its square and the sum of many are finite
 
 
 def default_store() -> VoiceStore:

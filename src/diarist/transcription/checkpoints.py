@@ -10,9 +10,8 @@ Rejected: NeMo's own ``restore_from`` (25 s to ready, 2 GB of packages, unpickle
 
 from __future__ import annotations
 
-import json
+import gzip
 import re
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -22,11 +21,19 @@ from typing import IO, Any, Final
 
 from numpy.typing import NDArray
 
+from diarist.files import read_bounded
+from diarist.model import codec
 from diarist.model.errors import WeightsError
+from diarist.transcription.architecture import Architecture, NemoConfig, TransformersConfig, checked
 from diarist.transcription.vocabulary import Vocabulary
 from diarist.weights.checkpoint import read_checkpoint, state_dict
+from diarist.weights.window import Window, mapped
+from diarist.weights.yaml import MOST_BYTES, read_yaml
 
-_MAX_CONFIG_BYTES: Final = 16 << 20  # the real ones are about 0.3 MB
+_MOST_MEMBERS: Final = 1000  # of an archive; real ones have about ten
+_MOST_READ: Final = 64 << 20  # bytes of an archive beside its weights, which are mapped
+_MOST_UNPACKED: Final = 8  # times the size of a compressed archive; weights shrink to no less than half
+_MOST_TOKENIZER_BYTES: Final = 64 << 20  # v3's has 8,192 pieces in 1 MB
 
 # From NeMo's names to transformers'.
 _RENAMES: Final = tuple(
@@ -47,26 +54,6 @@ _RENAMES: Final = tuple(
     )
 )
 _UNUSED: Final = ("preprocessor.", "spec_augmentation.", "loss.", "joint._")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Architecture:
-    """The sizes of a Parakeet-TDT network; see transformers' ``ParakeetEncoderConfig`` for the encoder's."""
-
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    conv_kernel_size: int
-    subsampling_factor: int
-    subsampling_conv_channels: int
-    num_mel_bins: int
-    attention_bias: bool
-    convolution_bias: bool
-    scale_input: bool
-    predictor_hidden: int
-    predictor_layers: int
-    durations: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,111 +87,80 @@ def read(path: Path) -> Checkpoint:
     """
     try:
         return _read_nemo(path) if path.suffix == ".nemo" else _read_transformers(path)
-    except WeightsError:
+    except (WeightsError, ImportError):
         raise
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, tarfile.TarError) as error:
-        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+    except Exception as error:  # a damaged file raises nearly anything, from tarfile's errors to MemoryError
+        what = str(error)[:200] or type(error).__name__
         raise WeightsError(
             "weights_damaged", f"{path.name} is not a readable Parakeet-TDT model: {what}.", "Fetch the model again."
         ) from error
 
 
 def _read_nemo(path: Path) -> Checkpoint:
-    import yaml
-
-    try:
-        with tarfile.open(path, "r:") as archive:
-            members = _members(archive)
-            text = _text(archive, members["model_config.yaml"])
-            weights = members["model_weights.ckpt"]
-            tensors = read_checkpoint(path, offset=weights.offset_data, size=weights.size)
-    except tarfile.ReadError:
-        # Old archives are compressed; what is in them cannot be mapped in place.
-        with tarfile.open(path, "r:*") as archive, tempfile.TemporaryDirectory() as folder:
-            members = _members(archive)
-            text = _text(archive, members["model_config.yaml"])
-            unpacked = Path(folder) / "model_weights.ckpt"
-            with unpacked.open("wb") as out:
-                shutil.copyfileobj(_file(archive, members["model_weights.ckpt"]), out)
-            tensors = read_checkpoint(unpacked)
-    try:
-        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
-    except yaml.YAMLError as error:
-        raise ValueError("its configuration is no YAML") from error
-    pieces = config.get("labels") or config["joint"]["vocabulary"]
-    vocabulary = Vocabulary(tuple(str(piece) for piece in pieces))
-    named = {_renamed(name): tensor for name, tensor in state_dict(tensors).items() if not name.startswith(_UNUSED)}
-    return Checkpoint(_nemo_architecture(config), vocabulary, named)
+    data = mapped(path)
+    if bytes(data[:2]) != _GZIP:
+        return _read_archive(path, data)
+    # Old archives are compressed; what is in them cannot be mapped in place.
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = Path(folder) / path.name
+        most = _MOST_UNPACKED * len(data) + _MOST_READ
+        with gzip.open(path) as archive, unpacked.open("wb") as out:
+            while block := archive.read(1 << 20):
+                if out.tell() + len(block) > most:
+                    raise ValueError("it is far larger than its archive")
+                out.write(block)
+        return _read_archive(unpacked, mapped(unpacked))
 
 
-def _nemo_architecture(config: Mapping[str, Any]) -> Architecture:
-    encoder, predictor = config["encoder"], config["decoder"]["prednet"]
-    durations = (config.get("decoding") or {}).get("durations") or config["model_defaults"]["tdt_durations"]
-    if encoder["self_attention_model"] != "rel_pos" or encoder["subsampling"] != "dw_striding":
-        raise ValueError("its encoder is of another kind")
-    if encoder["conv_norm_type"] != "batch_norm" or encoder.get("causal_downsampling"):
-        raise ValueError("its encoder is of another kind")
-    bias = bool(encoder.get("use_bias", True))
-    return Architecture(
-        hidden_size=int(encoder["d_model"]),
-        num_hidden_layers=int(encoder["n_layers"]),
-        num_attention_heads=int(encoder["n_heads"]),
-        intermediate_size=int(encoder["d_model"]) * int(encoder["ff_expansion_factor"]),
-        conv_kernel_size=int(encoder["conv_kernel_size"]),
-        subsampling_factor=int(encoder["subsampling_factor"]),
-        subsampling_conv_channels=int(encoder["subsampling_conv_channels"]),
-        num_mel_bins=int(encoder["feat_in"]),
-        attention_bias=bias,
-        convolution_bias=bias,
-        scale_input=bool(encoder["xscaling"]),
-        predictor_hidden=int(predictor["pred_hidden"]),
-        predictor_layers=int(predictor["pred_rnn_layers"]),
-        durations=tuple(int(step) for step in durations),
-    )
+_GZIP: Final = b"\x1f\x8b"
+
+
+def _read_archive(path: Path, data: memoryview) -> Checkpoint:
+    with tarfile.open(fileobj=Window(data, _MOST_READ), mode="r:") as archive:
+        members = _members(archive)
+        config = _file(archive, _named(members, "model_config.yaml")).read(MOST_BYTES + 1)
+        weights = _named(members, "model_weights.ckpt")
+        if weights.size < 0 or weights.offset_data + weights.size > len(data):
+            raise ValueError("it ends early")
+    tensors = state_dict(read_checkpoint(path, offset=weights.offset_data, size=weights.size))
+    named = {_renamed(name): tensor for name, tensor in tensors.items() if not name.startswith(_UNUSED)}
+    nemo = checked(NemoConfig, read_yaml(config))
+    return Checkpoint(nemo.architecture(), Vocabulary(nemo.pieces()), named)
 
 
 def _read_transformers(path: Path) -> Checkpoint:
+    config = codec.read(TransformersConfig, read_bounded(path.parent / "config.json", MOST_BYTES))
     from safetensors import SafetensorError, safe_open
-    from tokenizers import Tokenizer
 
-    config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
-    if config.get("model_type") != "parakeet_tdt":
-        raise ValueError(f"its model_type is {config.get('model_type')!r}")
     try:
         # The numpy reader refuses bfloat16, in which v3 may be published; torch is at hand where this layout is used.
         with safe_open(path, framework="pt") as file:
             tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # not a mapping
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    blank = int(config["blank_token_id"])
-    try:
-        tokenizer = Tokenizer.from_file(str(path.parent / "tokenizer.json"))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise WeightsError(
-            "bad_vocabulary", f"{path.parent / 'tokenizer.json'} cannot be read: {error}.", "Fetch the model again."
-        ) from error
-    pieces = [tokenizer.id_to_token(index) for index in range(blank)]
-    if None in pieces:
-        raise WeightsError(
-            "bad_vocabulary",
-            f"The tokenizer has no piece number {pieces.index(None)} of {blank}.",
-            "Use the tokenizer.json that came with the weights.",
-        )
-    encoder = config["encoder_config"]
     return Checkpoint(
-        Architecture(
-            **{
-                name: encoder[name]
-                for name in Architecture.__dataclass_fields__
-                if name not in ("predictor_hidden", "predictor_layers", "durations")
-            },
-            predictor_hidden=int(config["decoder_hidden_size"]),
-            predictor_layers=int(config["num_decoder_layers"]),
-            durations=tuple(int(step) for step in config["durations"]),
-        ),
-        Vocabulary(tuple(piece for piece in pieces if piece is not None)),
-        tensors,
+        config.architecture(), Vocabulary(_pieces(path.parent / "tokenizer.json", config.blank_token_id)), tensors
     )
+
+
+def _pieces(path: Path, blank: int) -> tuple[str, ...]:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(read_bounded(path, _MOST_TOKENIZER_BYTES).decode("utf-8"))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise WeightsError("bad_vocabulary", f"{path} cannot be read: {error}.", "Fetch the model again.") from error
+    pieces: list[str] = []
+    for index in range(blank):
+        piece = tokenizer.id_to_token(index)
+        if piece is None:
+            raise WeightsError(
+                "bad_vocabulary",
+                f"The tokenizer has no piece number {index} of {blank}.",
+                "Use the tokenizer.json that came with the weights.",
+            )
+        pieces.append(piece)
+    return tuple(pieces)
 
 
 def _widened(tensor: Any) -> NDArray[Any]:
@@ -215,7 +171,19 @@ def _widened(tensor: Any) -> NDArray[Any]:
 
 
 def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    return {member.name.removeprefix("./"): member for member in archive if member.isfile()}
+    found = {}
+    for count, member in enumerate(archive):
+        if count >= _MOST_MEMBERS:
+            raise ValueError("it has too many parts")
+        if member.isreg() and not member.sparse:
+            found[member.name.removeprefix("./")] = member
+    return found
+
+
+def _named(members: Mapping[str, tarfile.TarInfo], name: str) -> tarfile.TarInfo:
+    if name not in members:
+        raise ValueError(f"it lacks {name}")
+    return members[name]
 
 
 def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -223,12 +191,6 @@ def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     if file is None:
         raise ValueError(f"{member.name} is no file")
     return file
-
-
-def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    if member.size > _MAX_CONFIG_BYTES:
-        raise ValueError(f"{member.name} is too large")
-    return _file(archive, member).read().decode("utf-8")
 
 
 def _renamed(name: str) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diarist.transcription.checkpoints import Architecture
+from diarist.transcription.architecture import Architecture
 
 _LONGEST_WAVE = 10_000.0  # of the sinusoids that encode positions (A. Vaswani et al., 2017)
 

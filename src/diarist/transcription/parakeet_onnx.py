@@ -7,16 +7,18 @@ was rejected: of it only the features would be used, since its decoder drops the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from diarist.model.errors import EngineError, WeightsError
+from diarist.files import read_bounded
+from diarist.model import codec
+from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.transcription.windows import OutOfMemory
 
 QUANTISATIONS: Final = ("int8mm", "int8", "")
@@ -73,6 +75,7 @@ class OnnxBackend:
             ]
             self._encoder_inputs = {one.name for one in self._encoder.get_inputs()} >= {"audio_signal", "length"}
             fits = self._encoder_inputs and {"outputs", "output_states_1", "output_states_2"} <= set(outputs)
+            fits &= all(1 <= size <= _MOST_STATE for sizes in self._state for size in sizes)
         except (KeyError, TypeError, ValueError, IndexError):
             fits = False
         if not fits:
@@ -163,9 +166,18 @@ def _bands(folder: Path) -> int:
     if not path.is_file():
         return 128
     try:
-        return int(json.loads(path.read_text(encoding="utf-8")).get("features_size", 128))
-    except (ValueError, AttributeError, TypeError, OSError) as error:
-        raise WeightsError("weights_damaged", f"{path} cannot be read: {error}.", "Fetch the model again.") from error
+        return codec.read(_Config, read_bounded(path, _MOST_CONFIG_BYTES)).features_size
+    except (InputError, OSError) as error:
+        raise WeightsError("weights_damaged", f"{path} cannot be read: {error}", "Fetch the model again.") from error
+
+
+_MOST_STATE: Final = 1 << 14  # layers, and width, of the predictor; the published ones have 2 of 640
+_MOST_CONFIG_BYTES: Final = 1 << 20  # the published one has 96
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    features_size: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 128
 
 
 def _session(path: Path, threads: int) -> Any:

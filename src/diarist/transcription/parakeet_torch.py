@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from diarist.extras import install
 from diarist.model.errors import EngineError, WeightsError
-from diarist.transcription.checkpoints import Architecture, Checkpoint
+from diarist.transcription.architecture import Architecture
+from diarist.transcription.checkpoints import Checkpoint
 from diarist.transcription.windows import OutOfMemory
 
 if TYPE_CHECKING:

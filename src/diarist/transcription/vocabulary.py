@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.files import read_bounded
 from diarist.model.errors import WeightsError
 from diarist.model.transcript import Word
 from diarist.transcription.tdt import Token
@@ -22,6 +23,8 @@ BOUNDARY: Final = "▁"
 
 _SPECIAL: Final = re.compile(r"<.*>")  # <unk>, <pad>, <|en|>: control tokens are not text
 _BYTE: Final = re.compile(r"<0x[0-9A-F]{2}>")
+
+_MOST_BYTES: Final = 16 << 20  # v3's has 8,193 lines in 0.1 MB
 
 CYRILLIC: Final = frozenset({"bg", "mk", "ru", "sr", "uk", "be"})
 GREEK: Final = frozenset({"el"})
@@ -46,7 +49,8 @@ class Vocabulary:
             WeightsError: it is missing or is no such list.
         """
         try:
-            rows = [line.rsplit(" ", 1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            text = read_bounded(path, _MOST_BYTES).decode("utf-8")
+            rows = [line.rsplit(" ", 1) for line in text.splitlines() if line.strip()]
             ordered = sorted((int(index), piece) for piece, index in rows)
         except (OSError, ValueError) as error:
             raise WeightsError(

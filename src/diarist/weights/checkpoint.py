@@ -1,32 +1,36 @@
 """Reads PyTorch checkpoints without PyTorch and without running anything they contain.
 
 A checkpoint is a zip of raw tensors beside a small pickle that says how they fit together. Pickles can run code when
-they are loaded; this reader resolves tensors and `collections.OrderedDict`, and turns every other class it meets into
-an inert `Opaque`. ``torch.load(weights_only=True)`` would do the same, but needs torch (about 900 MB installed), and
-refuses the checkpoints of pyannote, whose pickles name the classes of the training framework.
+they are loaded; `diarist.weights.unpickle` reads them as data. Everything that a file claims about itself is held
+against its own size before memory is taken: storages together are no larger than the file, tensors together no more
+than `_MOST_SHARED` times as large.
 
 Layout: https://pytorch.org/docs/stable/notes/serialization.html
 """
 
 from __future__ import annotations
 
-import io
 import math
-import mmap
-import pickle
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diarist.model.errors import WeightsError
+from diarist.weights.unpickle import MOST_BYTES, Opaque, unpickle
+from diarist.weights.window import Window, mapped, unpacked
 
-# The largest real one known (NeMo's 0.6B models) is about 200 kB.
-_MAX_PICKLE_BYTES = 64 << 20
+_MOST_SHARED: Final = 4
+"""How many times as large as its file all tensors may be: some networks use one matrix in two or three places."""
+
+_MOST_DEFLATED: Final = 4
+"""How many times as large as its file all storages may be. Weights hardly shrink; torch compresses none."""
+
+_MOST_READ: Final = 64 << 20  # bytes of directory and index beside the tensors
+_MOST_DIMENSIONS: Final = 32  # numpy's own bound before version 2
 
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     name: np.dtype(code)
@@ -43,26 +47,6 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
         "BoolStorage": "?",
     }.items()
 }
-
-
-class Opaque:
-    """Stands for an object of a class that is not read. Holds what it was made of, and does nothing."""
-
-    def __init__(self, *args: object) -> None:
-        self.args = args
-        self.state: object = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-    def append(self, item: object) -> None:
-        """Ignore an item of a list-like class."""
-
-    def extend(self, items: object) -> None:
-        """Ignore the items of a list-like class."""
-
-    def __setitem__(self, key: object, value: object) -> None:
-        """Ignore an item of a dict-like class."""
 
 
 def read_checkpoint(path: Path, *, offset: int = 0, size: int | None = None) -> Any:
@@ -82,18 +66,17 @@ def read_checkpoint(path: Path, *, offset: int = 0, size: int | None = None) -> 
         WeightsError: the file is missing, or is no checkpoint, or is damaged.
     """
     try:
-        with path.open("rb") as file:
-            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        whole = mapped(path)
     except (OSError, ValueError) as error:
         raise WeightsError("weights_missing", f"{path} cannot be read: {error}.", "Fetch the model again.") from error
-    region = mapped[offset : None if size is None else offset + size]
+    region = whole[offset : None if size is None else offset + size]
     try:
-        with zipfile.ZipFile(_Window(region)) as archive:
-            return _read(archive, region)
+        with zipfile.ZipFile(Window(region, _MOST_DEFLATED * len(region) + _MOST_READ)) as archive:
+            return _Reader(archive, region).read()
     except WeightsError:
         raise
-    except Exception as error:  # a damaged pickle raises nearly anything
-        raise _damaged(path.name, f"{type(error).__name__}: {error}") from error
+    except Exception as error:  # a damaged file raises nearly anything
+        raise _damaged(path.name, f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
 def state_dict(checkpoint: object) -> dict[str, NDArray[Any]]:
@@ -110,121 +93,105 @@ def state_dict(checkpoint: object) -> dict[str, NDArray[Any]]:
 
 
 class _Storage(NamedTuple):
-    dtype: str
     values: NDArray[Any]
 
 
-def _read(archive: zipfile.ZipFile, region: memoryview) -> Any:
-    members = {info.filename: info for info in archive.infolist()}
-    index = next((name for name in members if name.endswith("/data.pkl") and name.count("/") == 1), None)
-    if index is None or members[index].file_size > _MAX_PICKLE_BYTES:
-        raise ValueError("no pickle of a reasonable size in it")
-    root = index.removesuffix("data.pkl")
-    if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
-        raise ValueError("it is big-endian")
-    storages: dict[str, _Storage] = {}
+class _Reader:
+    """Reads one checkpoint, and keeps account of what it takes.
 
-    def storage(reference: Any) -> _Storage:
+    Args:
+        archive: the checkpoint's zip.
+        region: its bytes.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, region: memoryview) -> None:
+        self._archive = archive
+        self._region = region
+        self._members = {info.filename: info for info in archive.infolist()}
+        self._storages: dict[str, _Storage] = {}
+        self._stored = 0
+        self._made = 0
+        self._root = ""
+
+    def read(self) -> Any:
+        index = next((name for name in self._members if name.endswith("/data.pkl") and name.count("/") == 1), None)
+        if index is None:
+            raise ValueError("it has no index")
+        self._root = index.removesuffix("data.pkl")
+        order = self._members.get(f"{self._root}byteorder")
+        if order is not None and unpacked(self._archive, order, 100) != b"little":
+            raise ValueError("it is big-endian")
+        return unpickle(unpacked(self._archive, self._members[index], MOST_BYTES), self._build, self._storage)
+
+    def _storage(self, reference: Any) -> _Storage:
         kind, dtype, key, _location, length = reference
-        if kind != "storage":
-            raise pickle.UnpicklingError(f"it refers to a {kind!r}")
-        if key not in storages:
-            data = _member(archive, members[f"{root}data/{key}"], region)
-            storages[key] = _Storage(dtype, np.frombuffer(data, _DTYPES[dtype], count=length))
-        return storages[key]
+        if kind != "storage" or not isinstance(key, str):
+            raise ValueError("it refers to something else than a storage")
+        if key not in self._storages:
+            name = getattr(dtype, "name", "").removeprefix("torch ")
+            data = self._member(self._members[f"{self._root}data/{key}"])
+            values = np.frombuffer(data, _DTYPES[name], count=_count(length))
+            if name == "BFloat16Storage":
+                values = (values.astype(np.uint32) << 16).view(np.float32)
+            self._storages[key] = _Storage(values)
+        return self._storages[key]
 
-    return _Unpickler(io.BytesIO(archive.read(index)), storage).load()
+    def _member(self, info: zipfile.ZipInfo) -> memoryview | bytes:
+        # Members may lie over each other, so that a few bytes are the content of thousands.
+        self._stored += info.file_size
+        stored = info.compress_type == zipfile.ZIP_STORED
+        if self._stored > len(self._region) * (1 if stored else _MOST_DEFLATED):
+            raise ValueError("its storages are larger than the file")
+        if not stored:
+            return unpacked(self._archive, info, info.file_size)
+        # The local header repeats the name and has an extra field of its own, which torch uses for alignment.
+        header = self._region[info.header_offset : info.header_offset + 30]
+        if bytes(header[:4]) != b"PK\x03\x04":
+            raise ValueError(f"{info.filename} has no header")
+        name_length, extra_length = np.frombuffer(header[26:30], "<u2").tolist()
+        start = info.header_offset + 30 + name_length + extra_length
+        return self._region[start : start + info.file_size]
 
+    def _build(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        match name:
+            case "torch._utils _rebuild_tensor_v2":
+                return self._tensor(*arguments[:4])
+            case "torch._utils _rebuild_parameter":
+                return arguments[0]
+            case "collections OrderedDict" if not arguments:
+                return {}
+            case "torch Size" if arguments and isinstance(arguments[0], tuple | list):
+                return tuple(arguments[0])
+        return Opaque(name)
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, region: memoryview) -> memoryview | bytes:
-    if info.compress_type != zipfile.ZIP_STORED:
-        return archive.read(info)
-    # The local header repeats the name and has an extra field of its own, which torch uses for alignment.
-    header = region[info.header_offset : info.header_offset + 30]
-    if bytes(header[:4]) != b"PK\x03\x04":
-        raise ValueError(f"{info.filename} has no header")
-    name_length, extra_length = np.frombuffer(header[26:30], "<u2").tolist()
-    start = info.header_offset + 30 + name_length + extra_length
-    return region[start : start + info.file_size]
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, storage: Callable[[Any], _Storage]) -> None:
-        super().__init__(file)
-        self._storage = storage
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        return self._storage(pid)
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch._utils" and name == "_rebuild_tensor_v2":
-            return _tensor
-        if module == "torch._utils" and name == "_rebuild_parameter":
-            return _parameter
-        if (module, name) == ("torch", "Size"):
-            return tuple
-        if module == "torch" and name in _DTYPES:
-            return name
-        return Opaque
-
-
-def _tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_ignored: object
-) -> NDArray[Any]:
-    values = storage.values
-    bounds = [offset, *shape, *strides]
-    if len(shape) != len(strides) or any(not isinstance(n, int) or n < 0 for n in bounds):
-        raise ValueError("a tensor has an impossible shape")
-    # The view below trusts its numbers: outside the storage it would read foreign memory.
-    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    if math.prod(shape) and last >= len(values):
-        raise ValueError("a tensor reaches outside its storage")
-    item = values.itemsize
-    if math.prod(shape) == 0:
-        view = np.zeros(shape, values.dtype)
-    else:
-        view = np.lib.stride_tricks.as_strided(
+    def _tensor(self, storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[Any]:
+        if not isinstance(storage, _Storage):
+            raise TypeError("a tensor has no storage")
+        values = storage.values
+        if len(shape) != len(strides) or len(shape) > _MOST_DIMENSIONS:
+            raise ValueError("a tensor has an impossible shape")
+        offset, shape, strides = _count(offset), tuple(map(_count, shape)), tuple(map(_count, strides))
+        elements = math.prod(shape)
+        if elements == 0:
+            return np.zeros(shape, values.dtype)
+        # The view below trusts its numbers: outside the storage it would read foreign memory.
+        if offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) >= len(values):
+            raise ValueError("a tensor reaches outside its storage")
+        # Steps of zero would let a few bytes be a tensor of any size, which somebody will copy.
+        self._made += elements * values.itemsize
+        if elements > len(values) or self._made > _MOST_SHARED * 2 * len(self._region):
+            raise ValueError("its tensors are larger than what is stored")
+        item = values.itemsize
+        return np.lib.stride_tricks.as_strided(
             values[offset:], shape, tuple(step * item for step in strides), writeable=False
         )
-    if storage.dtype == "BFloat16Storage":
-        return (view.astype(np.uint32) << 16).view(np.float32)
-    return view
 
 
-def _parameter(data: NDArray[Any], *_ignored: object) -> NDArray[Any]:
-    return data
-
-
-class _Window(io.RawIOBase):
-    """A part of a mapped file as a file."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._data)}[whence]
-        if origin + offset < 0:
-            raise OSError("seek before the beginning")
-        self._at = origin + offset
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        part = self._data[self._at : self._at + len(buffer)]
-        buffer[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+def _count(number: Any) -> int:
+    """A length, a place or a step, none of which is below zero or above what memory can hold."""
+    if not isinstance(number, int) or not 0 <= number < 1 << 48:
+        raise ValueError("a tensor has an impossible shape")
+    return number
 
 
 def _damaged(what: str, why: str) -> WeightsError:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from diarist.model.errors import WeightsError
 from diarist.model.progress import Progress, ignore
-from diarist.weights import hub, wheel
+from diarist.weights import hub, pins, wheel
 from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource, find
 from diarist.weights.errors import SourceFailed, disk_full
-from diarist.weights.locate import Places, holds, locate, places
+from diarist.weights.locate import Places, holds, locate, pinned, places
 
 Report = Callable[[float], None]
 
@@ -95,10 +95,13 @@ def offline(env: Mapping[str, str] | None = None) -> bool:
 
 
 def _from_hub(source: HubSource, entry: ModelEntry, where: Places, report: Report, *, force: bool) -> Path:
+    pin = pinned(entry, where)
     with _disk_errors():
-        folder = hub.download(source, entry, where.hub_cache, report, force=force)
+        folder, found = hub.download(source, entry, where.hub_cache, report, force=force, pin=pin)
     if not holds(entry, folder):
         raise SourceFailed(f"{source.repo} on the hub lacks files of {entry.name}")
+    if source.revision is None:
+        pins.hold(where.cache, source.repo, found)
     return folder
 
 

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from diarist.model.errors import DiaristError
 from diarist.weights.catalog import HubSource, ModelEntry
 from diarist.weights.errors import SourceFailed
-from diarist.weights.verify import expected_digest, matches
+from diarist.weights.locate import COMMIT
+from diarist.weights.pins import Pin
+from diarist.weights.verify import expected_digest, matches, sha256
 
 if TYPE_CHECKING:
     from huggingface_hub.utils.tqdm import tqdm
@@ -29,9 +31,15 @@ _DISK_ERRORS = frozenset(
 
 
 def download(
-    source: HubSource, entry: ModelEntry, cache: Path | None, report: Callable[[float], None], *, force: bool = False
-) -> Path:
-    """Fetch the files of ``entry`` and return the snapshot folder.
+    source: HubSource,
+    entry: ModelEntry,
+    cache: Path | None,
+    report: Callable[[float], None],
+    *,
+    force: bool = False,
+    pin: Pin | None = None,
+) -> tuple[Path, Pin]:
+    """Fetch the files of ``entry``, all from one commit.
 
     Args:
         source: the repository. A token, if one is needed, comes from ``HF_TOKEN`` alone.
@@ -39,6 +47,10 @@ def download(
         cache: the hub cache to fill; None is the hub's default.
         report: told how far it is, 0 to 1; may raise to stop.
         force: fetch files again that the cache holds already.
+        pin: what the repository held at the first download, and must hold now.
+
+    Returns:
+        The snapshot folder, and what is in it.
 
     Raises:
         SourceFailed: the hub cannot be reached, refuses, lacks a file, or a file arrived damaged.
@@ -46,29 +58,36 @@ def download(
     """
     try:
         with _quiet():
-            return _download(source, entry, cache, report, force)
+            return _download(source, entry, cache, report, force, pin)
     except (DiaristError, SourceFailed):
         raise
     except OSError as error:
         if error.errno in _DISK_ERRORS:
             raise
-        raise _explain(source, error) from error
+        raise _explain(source, error, entry, pin) from error
     except Exception as error:  # network errors are classes of whatever HTTP or xet library the hub's client uses
-        raise _explain(source, error) from error
+        raise _explain(source, error, entry, pin) from error
 
 
 def _download(
-    source: HubSource, entry: ModelEntry, cache: Path | None, report: Callable[[float], None], force: bool
-) -> Path:
+    source: HubSource,
+    entry: ModelEntry,
+    cache: Path | None,
+    report: Callable[[float], None],
+    force: bool,
+    pin: Pin | None,
+) -> tuple[Path, Pin]:
     from huggingface_hub import HfApi, hf_hub_download
 
     token: str | bool = os.environ.get("HF_TOKEN", "").strip() or False
-    info = HfApi().model_info(source.repo, revision=source.revision, files_metadata=True, token=token)
+    revision = source.revision or (pin.revision if pin else None)
+    info = HfApi().model_info(source.repo, revision=revision, files_metadata=True, token=token)
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
     wanted = [file for file in entry.files if file.required or file.path in sizes]
     total = max(1, sum(sizes.get(file.path, 0) for file in wanted))
     before = 0
-    folder: Path | None = None
+    folders: set[Path] = set()
+    digests: dict[str, str] = {}
     for file in wanted:
 
         def report_file(done: int, before: int = before) -> None:
@@ -78,7 +97,7 @@ def _download(
             hf_hub_download(
                 source.repo,
                 file.path,
-                revision=source.revision,
+                revision=revision,
                 cache_dir=cache,
                 token=token,
                 force_download=force,
@@ -87,16 +106,24 @@ def _download(
         )
         before += sizes.get(file.path, 0)
         report(min(1.0, before / total))
-        expected = expected_digest(file, path)
-        if expected and not matches(path, expected):
+        held = pin.files.get(file.path) if pin else None
+        if not all(matches(path, expected) for expected in (held, expected_digest(file, path)) if expected):
             with contextlib.suppress(OSError):
                 path.resolve().unlink()
                 path.unlink(missing_ok=True)
-            raise SourceFailed(f"{file.path} from {source.repo} is not the file it should be (its digest differs)")
-        folder = path.parents[len(Path(file.path).parts) - 1]
-    if folder is None:
+            raise SourceFailed(
+                f"{file.path} from {source.repo} is not the file it should be (its digest differs)",
+                hint=_moved_on(entry) if held else "",
+            )
+        known = expected_digest(file, path)
+        digests[file.path] = held or (known if known and len(known) == 64 else sha256(path))
+        folders.add(path.parents[len(Path(file.path).parts) - 1])
+    if not folders:
         raise SourceFailed(f"the catalog names no files for {entry.name}")
-    return folder
+    folder = folders.pop()
+    if folders or not COMMIT.fullmatch(folder.name):
+        raise SourceFailed(f"{source.repo} changed on the hub while it was fetched")
+    return folder, Pin(folder.name, digests)
 
 
 @contextlib.contextmanager
@@ -128,7 +155,11 @@ def _bar(report: Callable[[int], None]) -> type[tqdm]:
     return Bar
 
 
-def _explain(source: HubSource, error: Exception) -> SourceFailed:
+def _moved_on(entry: ModelEntry) -> str:
+    return f"To take what the hub has now instead: diarist models remove {entry.name}, then pull it again."
+
+
+def _explain(source: HubSource, error: Exception, entry: ModelEntry, pin: Pin | None) -> SourceFailed:
     """What went wrong, without addresses: they may be signed."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -147,6 +178,11 @@ def _explain(source: HubSource, error: Exception) -> SourceFailed:
             hint=f"Accept the terms at https://huggingface.co/{source.repo} and set HF_TOKEN to your token.",
         )
     if isinstance(error, RevisionNotFoundError):
+        if pin and not source.revision:
+            return SourceFailed(
+                f"{source.repo} on the hub has no longer the commit {pin.revision[:12]} that was taken first",
+                hint=_moved_on(entry),
+            )
         return SourceFailed(f"{source.repo} on the hub has no revision {source.revision}")
     if isinstance(error, RepositoryNotFoundError):
         return SourceFailed(f"the hub has no repository {source.repo}, or only for those it knows")

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from diarist.files import read_bounded
 from diarist.model.errors import InputError
 from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, find
+from diarist.weights.pins import Pin, read
 
 Place = Literal["explicit", "runpod-volume", "runpod-store", "hub-cache", "cache", "image"]
 
@@ -35,7 +37,8 @@ IMAGE_DIR = Path("/opt/diarist/models")
 A build step fills it with ``DIARIST_CACHE=/opt/diarist HF_HUB_CACHE=/opt/diarist/models diarist models pull …``.
 """
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+_MOST_REF_BYTES = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -148,7 +151,7 @@ def _candidates(entry: ModelEntry, where: Places) -> Iterator[tuple[Place, Path]
         yield "runpod-volume", snapshot
     for snapshot in _stored(entry, where.runpod_store, where.runpod_revision):
         yield "runpod-store", snapshot
-    for snapshot in _hub_snapshots(entry, where.hub_cache):
+    for snapshot in _hub_snapshots(entry, where.hub_cache, pinned(entry, where)):
         yield "hub-cache", snapshot
     yield "cache", where.folder(entry)
     if where.image:
@@ -164,17 +167,37 @@ def _recognisable(entry: ModelEntry, folder: Path) -> bool:
     return folder.name.lower() in names or any(file.size or file.path not in others for file in entry.files)
 
 
-def _hub_snapshots(entry: ModelEntry, hub: Path | None) -> Iterator[Path]:
-    """Snapshots of ``entry`` in a hub cache, the wanted revision first. Some hosts lower-case the folder's name."""
+def pinned(entry: ModelEntry, where: Places) -> Pin | None:
+    """What the hub gave first of ``entry``; None for what was never taken from there, or has a revision of ours."""
+    unpinned = [source.repo for source in _hub_sources(entry) if source.revision is None]
+    held = read(where.cache) if unpinned else {}
+    return next((held[repo] for repo in unpinned if repo in held), None)
+
+
+def _hub_snapshots(entry: ModelEntry, hub: Path | None, pin: Pin | None = None) -> Iterator[Path]:
+    """Snapshots of ``entry`` in a hub cache, the wanted revision first. Some hosts lower-case the folder's name.
+
+    Where it is pinned, no other revision is taken.
+    """
     for source in _hub_sources(entry):
         for repo in _children(hub, "models--" + source.repo.replace("/", "--")):
+            if pin and source.revision is None:
+                yield repo / "snapshots" / pin.revision
+                continue
             wanted = source.revision or "main"
-            ref = repo / "refs" / wanted
-            commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else wanted
-            first = repo / "snapshots" / commit
+            first = repo / "snapshots" / (_commit(repo / "refs" / wanted) or wanted)
             yield first
             if source.revision is None:
                 yield from (folder for folder in sorted(_children(repo / "snapshots")) if folder != first)
+
+
+def _commit(ref: Path) -> str | None:
+    """The commit that a reference in a hub cache names; None where there is no reference or it names none."""
+    try:
+        found = read_bounded(ref, _MOST_REF_BYTES).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found if COMMIT.fullmatch(found) else None
 
 
 def _stored(entry: ModelEntry, store: Path | None, revision: str | None) -> Iterator[Path]:
@@ -219,7 +242,7 @@ def _is_file(path: Path, size: int | None) -> bool:
 def _revision(entry: ModelEntry, folder: Path) -> str | None:
     if entry.revision:
         return entry.revision
-    return folder.name if _COMMIT.fullmatch(folder.name) else None
+    return folder.name if COMMIT.fullmatch(folder.name) else None
 
 
 def _hub_cache(env: Mapping[str, str]) -> Path:

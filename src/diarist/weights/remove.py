@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from diarist.model.errors import InputError, WeightsError
+from diarist.weights import pins
 from diarist.weights.catalog import HubSource, find
 from diarist.weights.locate import Places, locate, places
 
@@ -13,7 +14,8 @@ from diarist.weights.locate import Places, locate, places
 def remove(name: str, where: Places | None = None) -> list[Path]:
     """Delete a model from diarist's cache and from the hub's.
 
-    In the hub's cache the whole repository goes, with all its revisions: snapshots are links into it.
+    In the hub's cache the whole repository goes, with all its revisions: snapshots are links into it. What the hub gave
+    first is forgotten: the next download is trusted anew.
 
     Args:
         name: a name in the catalog.
@@ -33,6 +35,9 @@ def remove(name: str, where: Places | None = None) -> list[Path]:
         repos = [source.repo for source in entry.sources if isinstance(source, HubSource)]
         ours += [where.hub_cache / f"models--{repo.replace('/', '--')}" for repo in repos]
     present = [folder for folder in ours if folder.is_dir()]
+    forgotten = pins.forget(where.cache, entry.repos)
+    if not present and forgotten:
+        return []
     if not present:
         found = locate(name, where)
         if found is None:

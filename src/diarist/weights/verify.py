@@ -14,7 +14,7 @@ from pathlib import Path
 from diarist.model.errors import WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.weights.catalog import ModelEntry, ModelFile, find
-from diarist.weights.locate import Located, Places, locate
+from diarist.weights.locate import Located, Places, locate, pinned, places
 
 _CHUNK = 1 << 20
 _BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -55,10 +55,12 @@ def verify(name: str, *, progress: Progress = ignore, where: Places | None = Non
         raise missing(entry)
     results: dict[str, list[str]] = {"good": [], "damaged": [], "unknown": []}
     files = _files(entry, located.path)
+    held = pinned(entry, where or places())
+    digests = held.files if held and held.revision == located.path.name else {}
     for number, file in enumerate(files):
         progress(f"verify {entry.name}", number / len(files))
         path = located.path / file.path
-        expected = expected_digest(file, path)
+        expected = file.sha256 or digests.get(file.path) or expected_digest(file, path)
         try:
             outcome = "unknown" if expected is None else "good" if matches(path, expected) else "damaged"
         except OSError as error:
@@ -91,14 +93,23 @@ def matches(path: Path, expected: str) -> bool:
         OSError: it cannot be read.
     """
     if len(expected) == 64:
-        digest = hashlib.sha256()
-    else:
-        digest = hashlib.sha1(usedforsecurity=False)
-        digest.update(b"blob %d\0" % path.stat().st_size)
+        return sha256(path) == expected
+    digest = hashlib.sha1(usedforsecurity=False)
+    digest.update(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as reader:
         while chunk := reader.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest() == expected
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest()
 
 
 def _files(entry: ModelEntry, folder: Path) -> tuple[ModelFile, ...]:

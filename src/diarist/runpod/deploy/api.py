@@ -199,7 +199,10 @@ class RunpodApi:
             answer.raise_for_status()
         if not answer.content:
             return {}
-        found = answer.json()
+        try:
+            found = answer.json()
+        except (ValueError, RecursionError):
+            found = None
         if not isinstance(found, dict):
             raise EndpointError("bad_answer", f"RunPod answered {method} {path} with something that is no object.")
         return found
@@ -322,7 +325,7 @@ def _problem(answer: httpx.Response) -> str:
     """What an ``application/problem+json`` answer says (RFC 9457), in one line."""
     try:
         body = answer.json()
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return answer.reason_phrase or str(answer.status_code)
     if not isinstance(body, dict):
         return answer.reason_phrase
@@ -339,5 +342,5 @@ def _one_line(text: str, limit: int = 300) -> str:
 def _log_line(data: str) -> str:
     try:
         return str(json.loads(data)["line"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return data

@@ -38,8 +38,8 @@ _SECRET_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _SECRET_REFERENCE = re.compile(r"\{\{\s*RUNPOD_SECRET_[A-Za-z0-9_-]+\s*\}\}")
 _LOOKS_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY$|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w./-]+)?")
-_CPU = re.compile(r"[a-z0-9]+:\d+")
-_CUDA = re.compile(r"\d+\.\d+")
+_CPU = re.compile(r"[a-z0-9]{1,32}:[0-9]{1,4}")
+_CUDA = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,7 @@ class ControlPlane:
             return _error(400, "result too large")
         try:
             body = json.loads(text, parse_constant=_no_constant)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _error(400, "result is not JSON")
         job = self._job(request)
         if job is None:
@@ -217,7 +217,7 @@ async def _submitted(request: web.Request, limit: int) -> dict[str, Any]:
         raise web.HTTPBadRequest(text=json.dumps({"error": f"payload is larger than {limit // 1_000_000} MB"}))
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or "input" not in body:
         raise web.HTTPBadRequest(text=json.dumps({"error": "the body must be a JSON object with an input"}))
