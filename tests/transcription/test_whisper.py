@@ -234,6 +234,7 @@ class TestOnAGpuWithoutCublas:
 
     @pytest.fixture(autouse=True)
     def gpu(self, monkeypatch):
+        monkeypatch.setattr("diarist.gpu.gpu_count", lambda: 1)
         monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
         monkeypatch.setattr("diarist.transcription.whisper.load_cublas", lambda: False)
 

@@ -96,12 +96,12 @@ def _packages() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    import ctranslate2
     import onnxruntime
 
+    from diarist.gpu import gpu_count
     from diarist.transcription.whisper import load_cublas
 
-    gpus = ctranslate2.get_cuda_device_count()
+    gpus = gpu_count()
     providers = onnxruntime.get_available_providers()
     if gpus and "CUDAExecutionProvider" not in providers:
         yield Finding(
@@ -124,11 +124,12 @@ def _devices() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from diarist.engines import auto_diarizer, auto_transcriber, sizes, uses_gpu
+    from diarist.engines import auto_diarizer, auto_transcriber, sizes
+    from diarist.gpu import torch_uses_gpu
     from diarist.weights.locate import locate
 
     for task, choice in (
-        ("transcription", auto_transcriber(None, gpu=uses_gpu("auto"))),
+        ("transcription", auto_transcriber(None, gpu=torch_uses_gpu("auto"))),
         ("diarization", auto_diarizer()),
     ):
         where = [locate(name) for name in choice.weights]

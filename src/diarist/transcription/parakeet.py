@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.cpu_count import cpu_count
-from diarist.extras import install
+from diarist.gpu import check_device, torch_uses_gpu
 from diarist.model.errors import DiaristError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -224,9 +224,7 @@ def load_parakeet(
         WeightsError: the weights are missing, damaged, or do not fit each other.
         EngineError: a checkpoint was asked for, and torch is not installed.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
-    threads = threads or cpu_count()
+    device, threads = check_device(device), threads or cpu_count()
     path = Path(name).expanduser()
     revision = None
     if not path.exists():
@@ -236,7 +234,7 @@ def load_parakeet(
 
         entry = find(name)
         name = entry.name.removesuffix("-onnx")
-        wanted = entry.name if entry.engine != "parakeet" or _cuda(device) else f"{entry.name}-onnx"
+        wanted = entry.name if entry.engine != "parakeet" or torch_uses_gpu(device) else f"{entry.name}-onnx"
         path = ensure(wanted, progress=progress)
         located = locate(wanted)
         revision = located.revision if located else None
@@ -270,7 +268,7 @@ def _torch_engine(
     from diarist.transcription.checkpoints import read
     from diarist.transcription.parakeet_torch import TorchBackend
 
-    where = "cuda" if _cuda(device) else "cpu"
+    where = "cuda" if torch_uses_gpu(device) else "cpu"
     first = [read(path)]  # the first load need not read it again
     vocabulary = first[0].vocabulary
 
@@ -278,29 +276,6 @@ def _torch_engine(
         return TorchBackend(first.pop() if first else read(path), where, threads)
 
     return Parakeet(load, vocabulary, name, revision, idle_seconds)
-
-
-def _cuda(device: str) -> bool:
-    """Whether to use CUDA.
-
-    Raises:
-        InputError: it was asked for, and there is none.
-    """
-    if device == "cpu":
-        return False
-    try:
-        import torch
-
-        found = bool(torch.cuda.is_available())
-    except ImportError:
-        found = False
-    if device == "cuda" and not found:
-        raise InputError(
-            "no_cuda",
-            "There is no CUDA device that torch can use.",
-            f"Use the device 'cpu', or: {install('gpu')}",
-        )
-    return found
 
 
 def _checked(backend: Backend[Any], vocabulary: Vocabulary) -> Backend[Any]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.cpu_count import cpu_count
 from diarist.extras import pip
+from diarist.gpu import check_device, wants_gpu
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -82,7 +83,7 @@ def load_whisper(
         InputError: no such model or device.
         WeightsError: the weights are missing or damaged and cannot be fetched.
     """
-    folder = Path(name).expanduser()
+    folder, device = Path(name).expanduser(), check_device(device)
     if folder.is_dir():
         info = ModelInfo("transcription", folder.resolve().name, None, _engine())
     else:
@@ -273,21 +274,18 @@ def _open(folder: Path, device: str, threads: int) -> WhisperModel:
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
-    if device == "cuda" and not ctranslate2.get_cuda_device_count():
-        raise InputError("no_cuda", "There is no CUDA device on this machine.", "Use the device 'auto' or 'cpu'.")
-    if device == "cuda" and not load_cublas():
-        raise InputError(
-            "no_cuda", "Whisper needs cuBLAS of CUDA 12.", f"Install it: {pip('install', 'nvidia-cublas-cu12')}"
-        )
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() and load_cublas() else "cpu"
+    gpu = wants_gpu(device)
+    if gpu and not (ctranslate2.get_cuda_device_count() and load_cublas()):
+        if device == "cuda":
+            raise InputError(
+                "no_cuda", "Whisper needs cuBLAS of CUDA 12.", f"Install it: {pip('install', 'nvidia-cublas-cu12')}"
+            )
+        gpu = False
     try:
         return WhisperModel(
             str(folder),
-            device=device,
-            compute_type="int8" if device == "cpu" else "float16",
+            device="cuda" if gpu else "cpu",
+            compute_type="float16" if gpu else "int8",
             cpu_threads=threads,
             local_files_only=True,
         )
