@@ -13,7 +13,7 @@ plug-ins cost nobody else a start.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -248,12 +248,3 @@ class Registry(Generic[E]):
     def _choice(self) -> str:
         engines = [*self.own, *dict.fromkeys(plugin.name for plugin in self.plugins())]
         return f"{self._hint} Engines: {', '.join(f'{engine}:MODEL' for engine in engines)}."
-
-
-def listed(registry: Registry[E]) -> Iterator[tuple[Plugin[E], tuple[str, ...] | EngineError]]:
-    """Yield what each plug-in says of its models, or why it cannot be imported."""
-    for plugin in registry.plugins():
-        try:
-            yield plugin, plugin.engine().models
-        except EngineError as error:
-            yield plugin, error
