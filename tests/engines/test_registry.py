@@ -93,6 +93,17 @@ def test_a_folder_is_read_by_the_engine_whose_files_it_holds(tmp_path, file, eng
     assert found(DIARIZERS, str(folder)) == f"diarist:{folder}"
 
 
+def test_after_an_engine_a_name_is_a_name_whatever_lies_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("base", "embedded"):
+        (tmp_path / folder).mkdir()
+    assert found(TRANSCRIBERS, "whisper:base") == "whisper:whisper-base"
+    assert found(TRANSCRIBERS, "whisper:./base") == "whisper:./base"
+    assert found(DIARIZERS, "diarist:embedded") == "diarist:embedded"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert found(DIARIZERS, "pyannote:~/base") == f"pyannote:{tmp_path}/base"
+
+
 def test_our_own_engines_have_their_loaders():
     for engine in (*TRANSCRIBERS.own.values(), *DIARIZERS.own.values()):
         # Each refuses a device that does not exist, or says that its library is missing; none is called wrongly.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from functools import partial
 from pathlib import Path
@@ -54,6 +55,11 @@ def _diarization_model(name: str) -> tuple[str, str]:
     return "diarist", plain
 
 
+def _name_or_folder(model: str) -> str:
+    """What engines that find their models by themselves are given."""
+    return os.path.expanduser(model)  # noqa: PTH111  # Path's raises where nobody has such a home
+
+
 def _is_parakeet(path: Path) -> bool:
     """Whether a file or folder is Parakeet's: an ONNX conversion, or a checkpoint, NVIDIA's or in safetensors."""
     if path.is_file():
@@ -98,9 +104,9 @@ DIARIZERS: Final[Registry[Diarizer]] = Registry(
             ("embedded", "community-1", "3.1"),
             lambda model: _diarization_model(model)[1],
         ),
-        "pyannote": OwnEngine(_at("diarist.diarization.pyannote:load_pyannote")),
-        "nemotron": OwnEngine(_at("diarist.diarization.nemotron:load_nemotron")),
-        "speakrs": OwnEngine(_at("diarist.diarization.speakrs:load_speakrs")),
+        "pyannote": OwnEngine(_at("diarist.diarization.pyannote:load_pyannote"), called=_name_or_folder),
+        "nemotron": OwnEngine(_at("diarist.diarization.nemotron:load_nemotron"), called=_name_or_folder),
+        "speakrs": OwnEngine(_at("diarist.diarization.speakrs:load_speakrs"), called=_name_or_folder),
     },
     _diarization_model,
     f"{_USE} or ENGINE:MODEL.",

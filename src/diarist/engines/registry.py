@@ -176,7 +176,8 @@ class Registry(Generic[E]):
     def find(self, name: str) -> Found[E]:
         """The model that is meant, before anything is loaded or fetched.
 
-        A path that exists comes first, then our own names, then those of plug-ins.
+        A path that exists comes first, then our own names, then those of plug-ins. After ``ENGINE:``, a
+        name comes before a path.
 
         Args:
             name: ``ENGINE:MODEL``; a model's name alone where only one engine has it; or the path of a model's files.
@@ -195,9 +196,7 @@ class Registry(Generic[E]):
             return self._find_bare(text)
         engine = engine.lower()
         if engine in self.own and model:
-            own = self.own[engine]
-            inside = os.path.expanduser(model)  # noqa: PTH111
-            return Found(engine, inside if os.path.exists(inside) else own.called(model), own.load)  # noqa: PTH110
+            return Found(engine, self._called(engine, model), self.own[engine].load)
         bringing = [plugin for plugin in self.plugins() if plugin.name == engine]
         if len(bringing) > 1:
             raise InputError(
@@ -217,6 +216,15 @@ class Registry(Generic[E]):
             if entry.name.lower() not in self.own:
                 found.append(Plugin(entry.name.lower(), entry, package))
         return tuple(sorted(found, key=lambda plugin: (plugin.name, plugin.package)))
+
+    def _called(self, engine: str, model: str) -> str:
+        try:
+            return self.own[engine].called(model)
+        except InputError:
+            path = os.path.expanduser(model)  # noqa: PTH111
+            if os.path.exists(path):  # noqa: PTH110
+                return path
+            raise
 
     def _find_bare(self, name: str) -> Found[E]:
         try:
@@ -241,7 +249,8 @@ class Registry(Generic[E]):
                 raise InputError(
                     "ambiguous_model", f"Several engines have a model {name!r}.", f"Say which: {names}."
                 ) from None
-            error.hint = " ".join([error.hint, *(failure.message for failure in broken)])
+            if broken:
+                error.hint = " ".join([f"{error.hint.rstrip('.')}.", *(failure.message for failure in broken)])
             raise
         return Found(engine, model, self.own[engine].load)
 
