@@ -68,3 +68,12 @@ def test_one_that_cannot_be_imported_is_named_in_one_line(diarist, tmp_path, qui
     assert listed.returncode == 0
     assert "whisper-base" in listed.stdout
     assert listed.stderr.count("broken 0.3") == 1
+    checked = diarist("doctor", env=with_packages(folder))
+    assert checked.returncode == 0
+    assert "! engine: The engine 'broken' of the package broken 0.3 cannot be imported" in checked.stdout
+
+
+def test_doctor_names_them(diarist, parrots):
+    assert (
+        "engine: parrot:MODEL for transcription, of parrots 1.2" in diarist("doctor", env=with_packages(parrots)).stdout
+    )

@@ -70,6 +70,7 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     yield from _devices()
     yield from _models()
+    yield from _plugins()
     yield from _cache()
 
 
@@ -144,6 +145,20 @@ def _models() -> Iterator[Finding]:
         if choice.better:
             command = f"diarist models pull {' '.join(choice.better)}"
             yield Finding(task, "note", f"a better model exists ({sizes(choice.better)})", command)
+
+
+def _plugins() -> Iterator[Finding]:
+    from diarist.engines.own import DIARIZERS, TRANSCRIBERS
+    from diarist.model.errors import EngineError
+
+    for registry in (TRANSCRIBERS, DIARIZERS):
+        for plugin in registry.plugins():
+            try:
+                plugin.engine()
+            except EngineError as error:
+                yield Finding("engine", "warn", error.message, error.hint)
+            else:
+                yield Finding("engine", "ok", f"{plugin.name}:MODEL for {registry.task}, of {plugin.package}")
 
 
 def _cache() -> Iterator[Finding]:
