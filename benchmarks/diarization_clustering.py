@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import diarization_systems
@@ -66,15 +67,14 @@ def ours(bundle: Path, path: Path, arrays: Path) -> tuple[float, list[Turns]]:
         "3.1": load_diarizer("3.1", mode="exact"),
     }
     audio = decode(path)
-    (window,) = engines["3.1"].windows(len(audio.samples))
-    evidence = engines["3.1"].segment_and_embed(audio.samples, window)
+    evidence = engines["3.1"].evidence(audio)
     # Slots that never speak have an embedding there too; it is not used.
     embeddings = np.where(np.isnan(evidence.embeddings), 1, evidence.embeddings)
     active = POWERSET[evidence.classes].astype(np.float32)
     np.savez(arrays, active=active, embeddings=embeddings, num_samples=len(audio.samples))
     outputs = []
     for name, hints in CASES:
-        result = engines[name].cluster([evidence], window.grid, Options(**hints))
+        result = engines[name].cluster(replace(evidence, model=engines[name].model.name), Options(**hints))
         outputs += [[(t.start, t.end, t.speaker) for t in turns] for turns in (result.turns, result.exclusive)]
     return audio.duration, outputs
 

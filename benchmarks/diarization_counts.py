@@ -43,13 +43,12 @@ def main() -> None:
             reference = read(recording)[recording.name]
             true = len({turn.speaker for turn in reference.turns or ()})
             audio = decode(next(recording.glob("audio.*")))
-            (window,) = diarizer.windows(len(audio.samples))
-            evidence = diarizer.segment_and_embed(audio.samples, window)
+            evidence = diarizer.evidence(audio)
             kind = (re.match("[a-z-]+", recording.name) or [recording.name])[0]
             for name, clustering in rules.items():
                 diarizer.clustering = clustering
                 for told, asked in (("not told", Options()), ("told", Options(num_speakers=true))):
-                    found = diarizer.cluster([evidence], window.grid, asked)
+                    found = diarizer.cluster(evidence, asked)
                     errors = score(reference, Annotation(turns=found.turns), normaliser("none"), collar=options.collar)[
                         "der"
                     ]

@@ -40,6 +40,7 @@ def diarist(args: argparse.Namespace, model: str, **settings: Any) -> Diarize:
 def windowed(args: argparse.Namespace) -> Diarize:
     """The embedded models, with never more than five minutes of samples in memory."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
+    from diarist.diarization.engine import Evidence
     from diarist.diarization.pipeline import load_diarizer
 
     engine = load_diarizer("embedded", threads=args.threads)
@@ -48,7 +49,7 @@ def windowed(args: argparse.Namespace) -> Diarize:
         with wave.open(str(path)) as file:
             windows = engine.windows(file.getnframes(), 320)
             evidence = [engine.segment_and_embed(read(path, w.start, w.end), w) for w in windows]
-        return [(t.start, t.end, t.speaker) for t in engine.cluster(evidence, windows[0].grid).turns]
+        return [(t.start, t.end, t.speaker) for t in engine.cluster(Evidence.joined(evidence)).turns]
 
     return run
 

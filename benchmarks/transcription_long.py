@@ -24,10 +24,8 @@ import numpy as np
 from pathlib import Path
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
-from diarist.transcription.parakeet import CONTEXT_SECONDS, _cut, load_parakeet
-from diarist.transcription.vad import voice_probability
-from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
-from diarist.transcription.words import in_order
+from diarist.transcription.hearing import Hearing
+from diarist.transcription.parakeet import CONTEXT_SECONDS, load_parakeet
 from diarist.weights.fetch import ensure
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 call = decode(ensure("sample-telephone") / "sample.wav").samples
@@ -38,17 +36,15 @@ before = peak()
 began = time.process_time()
 found = engine.transcribe(audio)
 used, after = time.process_time() - began, peak()
-probability = voice_probability(audio.samples)
+hearing = Hearing(audio, context=CONTEXT_SECONDS)
 with engine.weights.use() as backend:
-    singly = recognise_windows(
-        plan(probability, audio.duration, MAX_SECONDS, CONTEXT_SECONDS),
-        lambda spans: [engine.recognise(backend, [_cut(audio, span)], [span])[0] for span in spans],
-        batch=7, probability=probability,
+    singly = hearing.recognise(
+        lambda spans: [engine.recognise(backend, [hearing.cut(span)], [span])[0] for span in spans], batch=7
     )
 print(json.dumps({
     "minutes": audio.duration / 60, "words": len(found.words), "samples_mb": round(audio.samples.nbytes / 2**20),
     "peak_over_samples_mb": round(after - before), "cpu_s": round(used, 1),
-    "equal_to_its_windows": in_order(singly, audio.duration) == found.words,
+    "equal_to_its_windows": singly == found.words,
 }))
 """
 

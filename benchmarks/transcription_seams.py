@@ -29,8 +29,8 @@ from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode
 from diarist.model.timeline import Span
 from diarist.model.transcript import Word
-from diarist.transcription.vad import voice_probability, voice_regions
-from diarist.transcription.whisper import Whisper, heard, load_whisper
+from diarist.transcription.hearing import Hearing
+from diarist.transcription.whisper import Whisper, believed, load_whisper
 from diarist.transcription.windows import OVERLAP, join
 
 CLIP = 24.0
@@ -38,8 +38,9 @@ ZONE = 3.0
 
 
 def recognise(engine: Whisper, audio: Audio, span: Span) -> list[Word]:
-    probability = voice_probability(audio.samples)
-    return heard(engine._decode(audio, span, "en"), span.start, probability, voice_regions(probability))  # noqa: SLF001
+    hearing = Hearing(audio)
+    segments = engine._decode(hearing.cut(span), "en")  # noqa: SLF001
+    return believed(segments, span.start, hearing.probability, hearing.regions)
 
 
 def texts(words: list[Word]) -> list[str]:

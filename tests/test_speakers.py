@@ -73,6 +73,12 @@ def test_a_clip_of_two_people_or_of_too_little_speech_is_refused():
         voice_of(spoken(), "Ada", "asked", "2026-01-01")
 
 
+def test_a_diarizer_that_gives_no_voices_is_named():
+    bare = Diarization(turns=(Turn(0, 9, "x"),), exclusive=(), duration=9, model=MODEL)
+    with pytest.raises(InputError, match="test gives no voices to compare"):
+        voice_of(bare, "Ada", "asked", "2026-01-01")
+
+
 def test_the_same_voice_in_several_recordings_gets_one_label():
     first, second, third = spoken(a=0, b=90), spoken(a=88, b=180), spoken(a=2)
     assert link([first, second, third], threshold=0.9) == [

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from diarist.audio.decode import decode
     from diarist.audio.recording import Recording
     from diarist.diarization.base import Diarizer
-    from diarist.engines import load
+    from diarist.engines import Engine, load
     from diarist.formats import render
     from diarist.pipelines.base import Pipeline
     from diarist.pipelines.local import LocalPipeline
@@ -65,6 +65,7 @@ _LAZY = {
     "decode": "diarist.audio.decode",
     "open_place": "diarist.places",
     "Diarizer": "diarist.diarization.base",
+    "Engine": "diarist.engines",
     "load": "diarist.engines",
     "render": "diarist.formats",
     "LocalPipeline": "diarist.pipelines.local",
@@ -79,6 +80,7 @@ __all__ = [
     "Diarization",
     "Diarizer",
     "EndpointError",
+    "Engine",
     "EngineError",
     "InputError",
     "LocalPipeline",

@@ -93,8 +93,8 @@ def _open_local(_: str, wanted: Wanted, progress: Progress, note: Callable[[str]
     if wanted.audio_store:
         raise InputError("not_here", "An audio store is for --on runpod:….", "Leave it out.")
     return load(
-        wanted.model,  # type: ignore[arg-type]
-        wanted.diarizer,  # type: ignore[arg-type]
+        wanted.model,
+        wanted.diarizer,
         language=wanted.language,
         device=wanted.device,
         threads=wanted.threads,

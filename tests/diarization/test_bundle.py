@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.diarization.pipeline import load_diarizer
 from diarist.model.errors import InputError, WeightsError
+from diarist.model.options import Options
 from diarist.weights.fetch import ensure
 
 pytestmark = pytest.mark.models
@@ -65,6 +67,19 @@ def test_3_1_finds_its_two_networks_in_repositories_of_their_own(bundle, telepho
     result = load_diarizer("3.1", threads=2).diarize(telephone)
     assert result.turns
     assert result.model.name == "3.1"
+
+
+@pytest.mark.parametrize("name", ["community-1", "3.1"])
+def test_both_give_evidence_that_is_clustered_again(bundle, telephone, tmp_path, monkeypatch, name):
+    (tmp_path / "community-1").symlink_to(bundle)
+    (tmp_path / "segmentation-3.0").symlink_to(bundle / "segmentation")
+    (tmp_path / "wespeaker-voxceleb-resnet34-LM").symlink_to(bundle / "embedding")
+    monkeypatch.setenv("DIARIST_MODEL_DIR", str(tmp_path))
+    diarizer = load_diarizer(name, threads=2)
+    evidence = diarizer.evidence(telephone)
+    for number in ({}, {"num_speakers": 3}):
+        again = diarizer.cluster(evidence, Options(**number))
+        assert replace(again, timings={}) == replace(diarizer.diarize(telephone, Options(**number)), timings={})
 
 
 def test_a_damaged_bundle_is_one_clear_error(bundle, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
+from diarist.diarization.base import ReclusteringDiarizer
 from diarist.diarization.embedding import OnePass
 from diarist.diarization.engine import Evidence, WindowedDiarizer
 from diarist.diarization.pipeline import load_diarizer
@@ -77,12 +79,60 @@ def test_windows_on_several_machines_give_what_one_machine_gives(diarizer, voice
         evidence = diarizer.segment_and_embed(part, window)
         packed.append(evidence.to_bytes())
         unpacked = Evidence.from_bytes(packed[-1])
-        for name in ("first_chunk", "classes", "activity", "embeddings"):
-            np.testing.assert_array_equal(getattr(unpacked, name), getattr(evidence, name))
-    apart = diarizer.cluster([Evidence.from_bytes(data) for data in reversed(packed)], windows[0].grid)
+        for field in dataclasses.fields(Evidence):
+            np.testing.assert_array_equal(getattr(unpacked, field.name), getattr(evidence, field.name))
+    parts = [Evidence.from_bytes(data) for data in reversed(packed)]
+    apart = diarizer.cluster(Evidence.joined(parts))
     assert (apart.turns, apart.exclusive) == (whole.turns, whole.exclusive)
     assert apart.scores == whole.scores
     assert sum(map(len, packed)) < 55_000 * len(samples) / RATE / 60
+
+    with pytest.raises(InputError, match="a part of a recording"):
+        diarizer.cluster(parts[0])
+    for wrong in ([], parts[1:], [*parts, parts[0]], [parts[0], dataclasses.replace(parts[1], num_samples=1)]):
+        with pytest.raises(InputError):
+            diarizer.cluster(Evidence.joined(wrong))
+
+
+NUMBERS = [{"num_speakers": 1}, {"num_speakers": 2}, {"min_speakers": 3}, {}]
+
+
+def test_another_number_of_speakers_needs_no_network_and_gives_what_a_run_from_scratch_gives(
+    diarizer, voices, monkeypatch
+):
+    audio = Audio(np.concatenate(voices))
+    from_scratch = [diarizer.diarize(audio, Options(**number)) for number in NUMBERS]
+    told = []
+    evidence = diarizer.evidence(audio, lambda stage, done: told.append(done))
+    assert told
+    monkeypatch.setattr(diarizer, "segment_and_embed", lambda *_: pytest.fail("ran a network"))
+    again = [diarizer.cluster(evidence, Options(**number)) for number in NUMBERS]
+    for one, other in zip(again, from_scratch, strict=True):
+        assert set(one.timings) < set(other.timings)
+        assert dataclasses.replace(one, timings={}) == dataclasses.replace(other, timings={})
+    assert [len(found.speakers) for found in again[:2]] == [1, 2]
+
+
+def test_silence_has_evidence_too(diarizer):
+    evidence = diarizer.evidence(Audio(np.zeros(0, np.float32)))
+    assert diarizer.cluster(evidence, Options(num_speakers=2)).turns == ()
+
+
+def test_evidence_of_another_model_is_refused(diarizer):
+    evidence = diarizer.evidence(Audio(np.zeros(RATE, np.float32)))
+    with pytest.raises(InputError, match="evidence of 'community-1', not of 'embedded'"):
+        diarizer.cluster(dataclasses.replace(evidence, model="community-1"))
+
+
+def test_who_can_give_evidence_can_be_told_from_who_cannot(diarizer):
+    class Plain:
+        model = diarizer.model
+
+        def diarize(self, audio, options=None, progress=None):
+            """Finds nobody."""
+
+    assert isinstance(diarizer, ReclusteringDiarizer)
+    assert not isinstance(Plain(), ReclusteringDiarizer)
 
 
 def test_bytes_that_are_no_evidence_are_refused():

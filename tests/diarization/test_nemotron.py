@@ -8,10 +8,9 @@ import pytest
 
 from diarist.audio.audio import Audio
 from diarist.diarization.nemotron import load_nemotron
-from diarist.engines import _load_diarizer
+from diarist.engines import open_diarizer
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import ignore
 
 installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
 needs_it = pytest.mark.skipif(not installed, reason="the extra nemotron is not installed")
@@ -110,7 +109,7 @@ def test_a_number_of_speakers_is_refused_by_name(diarizer, audio, hint):
 
 @needs_it
 def test_the_command_line_name_reaches_it(folder):
-    found = _load_diarizer(f"nemotron:{folder}", "cpu", 1, ignore)
+    found = open_diarizer(f"nemotron:{folder}", device="cpu", threads=1)
     assert found.model.name == folder.name
     assert found.model.engine.startswith("transformers 5")
 

@@ -53,18 +53,18 @@ class TestOnAMachineWithoutGpu:
     def runtime_for_cuda(self, monkeypatch):
         names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         monkeypatch.setattr("onnxruntime.get_available_providers", lambda: names)
-        monkeypatch.setattr("diarist.diarization.pipeline._has_driver", lambda: False)
+        monkeypatch.setattr("diarist.gpu.gpu_count", lambda: 0)
 
     def test_auto_takes_the_cpu(self):
         assert "cuda" not in load_diarizer("embedded").model.engine
 
     def test_cuda_is_refused(self):
-        with pytest.raises(InputError, match="no NVIDIA driver"):
+        with pytest.raises(InputError, match="no NVIDIA GPU"):
             load_diarizer("embedded", device="cuda")
 
     @pytest.mark.filterwarnings("ignore:Specified provider")
     def test_a_driver_without_cudas_libraries_is_an_error_and_not_the_cpu_in_silence(self, monkeypatch):
-        monkeypatch.setattr("diarist.diarization.pipeline._has_driver", lambda: True)
+        monkeypatch.setattr("diarist.gpu.gpu_count", lambda: 1)
         with pytest.raises(EngineError, match="cannot load CUDA"):
             load_diarizer("embedded")
 

@@ -11,10 +11,9 @@ import pytest
 
 from diarist.audio.audio import Audio
 from diarist.diarization.speakrs import load_speakrs
-from diarist.engines import _load_diarizer
+from diarist.engines import open_diarizer
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import ignore
 from diarist.weights.fetch import ensure
 
 installed = importlib.util.find_spec("speakrs") is not None
@@ -38,7 +37,7 @@ def test_a_folder_without_its_files_is_named_in_one_line(tmp_path):
 @needs_models
 @pytest.mark.models
 def test_two_people_on_the_telephone():
-    diarizer = _load_diarizer(f"speakrs:{os.environ['DIARIST_SPEAKRS_MODELS']}", "cpu", 2, ignore)
+    diarizer = open_diarizer(f"speakrs:{os.environ['DIARIST_SPEAKRS_MODELS']}", device="cpu", threads=2)
     with wave.open(str(ensure("sample-telephone") / "sample.wav")) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 32768
         audio = Audio(samples)

@@ -1,5 +1,6 @@
 """Measuring this machine, with real engines on real speech."""
 
+import os
 import wave
 
 import numpy as np
@@ -76,3 +77,15 @@ def test_an_engine_that_fails_is_one_line(tmp_path):
 def test_a_profile_is_a_json_file(tmp_path):
     with pytest.raises(InputError, match=r"\.json"):
         save_profile(load_profile("rtx-4090"), tmp_path / "here.toml")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell script")
+@pytest.mark.parametrize(("gpus", "named"), [(1, "L4"), (0, "CPU")])
+def test_hardware_is_a_gpu_only_where_engines_use_one(tmp_path, monkeypatch, gpus, named):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho NVIDIA L4\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("diarist.gpu.gpu_count", lambda: gpus)
+    assert measure._hardware("auto").startswith(named)
+    assert measure._hardware("cpu").startswith("CPU")

@@ -14,7 +14,7 @@ from diarist.model.errors import Cancelled, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.transcription.hallucinations import repeats
 from diarist.transcription.vad import voice_probability, voice_regions
-from diarist.transcription.whisper import heard, load_whisper
+from diarist.transcription.whisper import believed, load_whisper
 from diarist.weights.fetch import ensure
 
 from .conftest import sixteen_bit, sounds
@@ -119,31 +119,31 @@ class TestWhatIsHeard:
     faint = np.full(100, 0.3, np.float32)
 
     def test_speech_is_kept_with_its_offset(self):
-        (word,) = heard([segment("Hello.")], 1.0, self.voiced, voice_regions(self.voiced))
+        (word,) = believed([segment("Hello.")], 1.0, self.voiced, voice_regions(self.voiced))
         assert (word.start, word.end, word.text) == (1.0, 1.2, "Hello.")
 
     def test_a_passage_that_repeats_itself_is_dropped(self):
-        assert not heard([segment("no " * 9, compression_ratio=2.5)], 0, self.voiced, voice_regions(self.voiced))
+        assert not believed([segment("no " * 9, compression_ratio=2.5)], 0, self.voiced, voice_regions(self.voiced))
 
     def test_a_phantom_is_dropped_only_where_there_is_hardly_a_voice(self):
         phantom = [segment("Thank you.")]
-        assert len(heard(phantom, 0, self.voiced, voice_regions(self.voiced))) == 2
-        assert heard(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+        assert len(believed(phantom, 0, self.voiced, voice_regions(self.voiced))) == 2
+        assert believed(phantom, 0, self.faint, voice_regions(self.voiced)) == []
 
     def test_a_phantom_of_another_language_is_dropped_too(self):
         phantom = [segment("Untertitel der Amara.org-Community")]
-        assert len(heard(phantom, 0, self.voiced, voice_regions(self.voiced))) == 3
-        assert heard(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+        assert len(believed(phantom, 0, self.voiced, voice_regions(self.voiced))) == 3
+        assert believed(phantom, 0, self.faint, voice_regions(self.voiced)) == []
 
     def test_pieces_of_a_word_are_one_word(self):
         pieces = segment("The price is 10")
         more = SimpleNamespace(start=0.8, end=1.0, word=",000", probability=0.4)
         pieces.words.append(more)
-        *_, last = heard([pieces], 0, self.voiced, voice_regions(self.voiced))
+        *_, last = believed([pieces], 0, self.voiced, voice_regions(self.voiced))
         assert (last.text, last.start, last.end, last.confidence) == ("10,000", 0.6, 1.0, 0.4)
 
     def test_a_word_far_from_any_voice_is_dropped(self):
-        assert not heard([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))
+        assert not believed([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))
 
 
 def test_rhetoric_that_repeats_itself_is_kept_word_for_word(base, reading):
@@ -234,6 +234,7 @@ class TestOnAGpuWithoutCublas:
 
     @pytest.fixture(autouse=True)
     def gpu(self, monkeypatch):
+        monkeypatch.setattr("diarist.gpu.gpu_count", lambda: 1)
         monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
         monkeypatch.setattr("diarist.transcription.whisper.load_cublas", lambda: False)
 

@@ -1,6 +1,7 @@
 """Where long audio is cut."""
 
 import itertools
+import math
 import random
 
 import numpy as np
@@ -113,6 +114,30 @@ def test_no_word_is_lost_doubled_or_reordered_wherever_the_cuts_fall(rows, cuts,
     kept = [cut for index, cut in enumerate(spread) if index == 0 or cut - spread[index - 1] >= 4]
     found = recognise_windows(windows_at(kept, end), Listener(words, seed))
     assert [w.text for w in found] == [w.text for w in words]
+
+
+@given(SPOKEN, st.lists(st.integers(3, 60), max_size=5, unique=True), st.integers(0, 9))
+def test_words_are_told_when_no_later_window_can_change_them(rows, cuts, seed):
+    words = said(rows)
+    end = words[-1].end + 0.5
+    spread = [cut for cut in sorted(cuts) if 3 <= cut < end - 3]
+    windows = windows_at([cut for i, cut in enumerate(spread) if i == 0 or cut - spread[i - 1] >= 4], end)
+    told, times = [], []
+
+    def tell(some, before):
+        told.extend(some)
+        times.append(before)
+        assert all(word.end <= before for word in some)
+
+    found = recognise_windows(windows, Listener(words, seed), final=tell)
+    assert told == found
+    assert times == [*(window.heard.start for window in windows[1:]), math.inf]
+
+
+@given(ANY_VOICE)
+def test_each_window_hears_later_than_the_one_before(probability):
+    windows = plan(probability, len(probability) * FRAME_SECONDS, context=1.0)
+    assert all(a.heard.start < b.heard.start for a, b in itertools.pairwise(windows))
 
 
 def test_where_windows_agree_on_nothing_the_surer_of_two_words_for_one_sound_stays():

@@ -1,6 +1,7 @@
 """Times hold whatever an engine measured."""
 
 import itertools
+import math
 from typing import NamedTuple
 
 import pytest
@@ -32,6 +33,13 @@ def test_any_words_come_out_in_order_apart_and_inside_the_recording(words):
 def test_times_that_hold_are_kept(words):
     once = in_order(words, DURATION)
     assert in_order(once, DURATION) == once
+
+
+@given(ANY_WORDS, st.floats(0, 28))
+def test_words_that_come_in_two_parts_get_the_times_they_get_together(words, before):
+    first = tuple(itertools.takewhile(lambda word: word.end <= before, in_order(words, math.inf)))
+    rest = in_order(words[len(first) :], DURATION, start=first[-1].end if first else 0.0)
+    assert first + rest == in_order(words, DURATION)
 
 
 def test_a_word_of_no_length_gets_the_least_and_moves_only_what_it_must():

@@ -70,6 +70,7 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     yield from _devices()
     yield from _models()
+    yield from _plugins()
     yield from _cache()
 
 
@@ -96,12 +97,12 @@ def _packages() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    import ctranslate2
     import onnxruntime
 
+    from diarist.gpu import gpu_count
     from diarist.transcription.whisper import load_cublas
 
-    gpus = ctranslate2.get_cuda_device_count()
+    gpus = gpu_count()
     providers = onnxruntime.get_available_providers()
     if gpus and "CUDAExecutionProvider" not in providers:
         yield Finding(
@@ -124,11 +125,12 @@ def _devices() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from diarist.engines import auto_diarizer, auto_transcriber, sizes, uses_gpu
+    from diarist.engines import auto_diarizer, auto_transcriber, sizes
+    from diarist.gpu import torch_uses_gpu
     from diarist.weights.locate import locate
 
     for task, choice in (
-        ("transcription", auto_transcriber(None, gpu=uses_gpu("auto"))),
+        ("transcription", auto_transcriber(None, gpu=torch_uses_gpu("auto"))),
         ("diarization", auto_diarizer()),
     ):
         where = [locate(name) for name in choice.weights]
@@ -143,6 +145,20 @@ def _models() -> Iterator[Finding]:
         if choice.better:
             command = f"diarist models pull {' '.join(choice.better)}"
             yield Finding(task, "note", f"a better model exists ({sizes(choice.better)})", command)
+
+
+def _plugins() -> Iterator[Finding]:
+    from diarist.engines.own import DIARIZERS, TRANSCRIBERS
+    from diarist.model.errors import EngineError
+
+    for registry in (TRANSCRIBERS, DIARIZERS):
+        for plugin in registry.plugins():
+            try:
+                plugin.engine()
+            except EngineError as error:
+                yield Finding("engine", "warn", error.message, error.hint)
+            else:
+                yield Finding("engine", "ok", f"{plugin.name}:MODEL for {registry.task}, of {plugin.package}")
 
 
 def _cache() -> Iterator[Finding]:

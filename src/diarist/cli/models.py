@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -33,7 +33,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """Show all known models and where they are on this machine.
+    """Show all known models and where they are on this machine, and those of engines that other packages bring.
 
     On a terminal a table; piped, one line per model with tabs between name, task, engine, licence, bytes, and place.
     """
@@ -42,15 +42,19 @@ def list_models(
 
     where = places()
     rows = [(entry, locate(entry.name, where)) for entry in CATALOG.values()]
+    brought = _brought()
     if as_json:
-        say(json.dumps([_as_json(entry, found) for entry, found in rows], ensure_ascii=False, indent=2))
+        ours = [_as_json(entry, found) for entry, found in rows]
+        say(json.dumps([*ours, *map(_brought_as_json, brought)], ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
-        _print_table(rows)
+        _print_table(rows, brought)
     else:
         for entry, found in rows:
             size = "" if entry.size is None else str(entry.size)
             place = found.place if found else ""
             typer.echo("\t".join((entry.name, entry.task, entry.engine, entry.licence, size, place)))
+        for model in brought:
+            typer.echo("\t".join((model.name, model.task, model.engine, "", "", model.package)))
 
 
 @app.command()
@@ -145,6 +149,39 @@ def remove(names: Names) -> None:
             typer.echo(f"{entry.name}: deleted {folder}")
 
 
+class _Brought(NamedTuple):
+    """A model of an engine that another package brings."""
+
+    name: str
+    task: str
+    engine: str
+    package: str
+
+
+def _brought() -> list[_Brought]:
+    """What plug-ins bring; of those that cannot be imported, a line on standard error says so."""
+    from diarist.engines.own import DIARIZERS, TRANSCRIBERS
+    from diarist.model.errors import EngineError
+
+    models = []
+    for registry in (TRANSCRIBERS, DIARIZERS):
+        for plugin in registry.plugins():
+            try:
+                names = plugin.engine().models or ("MODEL",)
+            except EngineError as error:
+                say(f"warning: {error}", err=True)
+                continue
+            models += [_Brought(f"{plugin.name}:{m}", registry.task, plugin.name, plugin.package) for m in names]
+    return models
+
+
+def _brought_as_json(model: _Brought) -> dict[str, object]:
+    """As `_as_json`; its package knows the rest, and tells us nothing of it."""
+    unknown = dict.fromkeys(("licence", "size", "embedded", "large", "present", "path", "revision"))
+    known = {"name": model.name, "task": model.task, "engine": model.engine}
+    return {**known, **unknown, "attribution": f"the package {model.package}", "place": "package"}
+
+
 def _as_json(entry: ModelEntry, found: Located | None) -> dict[str, object]:
     return {
         "name": entry.name,
@@ -162,7 +199,7 @@ def _as_json(entry: ModelEntry, found: Located | None) -> dict[str, object]:
     }
 
 
-def _print_table(rows: list[tuple[ModelEntry, Located | None]]) -> None:
+def _print_table(rows: list[tuple[ModelEntry, Located | None]], brought: list[_Brought]) -> None:
     from rich.console import Console
 
     from diarist.cli.tables import show
@@ -178,6 +215,9 @@ def _print_table(rows: list[tuple[ModelEntry, Located | None]]) -> None:
             else literal("package index" if entry.embedded else "hub", "dim"),
         }
         for entry, found in rows
+    ]
+    cells += [
+        {"model": m.name, "for": m.task, "licence": "", "size": "", "here": f"package {m.package}"} for m in brought
     ]
     console = Console()
     narrow = ("model", "for", "size", "here")  # the licences, which are long, are left out first

@@ -59,7 +59,6 @@ def add(
 
       diarist voices add Anna --from call.json --speaker SPEAKER_00
     """
-    from diarist.engines import auto_diarizer
     from diarist.model.errors import InputError
     from diarist.speakers.store import default_store
 
@@ -73,7 +72,7 @@ def add(
     if transcript is None and (speaker is not None or recording is not None):
         raise InputError("bad_voice", "--speaker and --recording go with --from FILE.", "Leave them out.")
     audio, heard = _sound(clip, transcript, speaker, recording)
-    voice = _voice(audio, auto_diarizer().name if diarizer == "auto" else diarizer, name, consent, speaker)
+    voice = _voice(audio, diarizer, name, consent, speaker)
     store = default_store()
     stored = store.add(voice)
     if heard:
@@ -115,12 +114,12 @@ def _sound(
 
 
 def _voice(audio: Audio, diarizer: str, name: str, consent: str, speaker: str | None) -> Voice:
-    from diarist.diarization.pipeline import load_diarizer
+    from diarist.engines import open_diarizer
     from diarist.model.errors import InputError
     from diarist.model.options import Options
     from diarist.speakers.identify import voice_of
 
-    found = load_diarizer(diarizer).diarize(audio, Options())
+    found = open_diarizer(diarizer).diarize(audio, Options())
     try:
         return voice_of(found, name, consent, datetime.now(tz=UTC).date().isoformat())
     except InputError as error:

@@ -1,7 +1,8 @@
 """The diarization engine: from samples to speaker turns.
 
-Work comes in two steps, so that one recording can be spread over machines: `WindowedDiarizer.segment_and_embed` runs
-the networks on a part of the recording, `WindowedDiarizer.cluster` finds the speakers in what all parts gave.
+Work comes in two steps: `WindowedDiarizer.evidence` runs the networks, `WindowedDiarizer.cluster` finds the speakers in
+what they gave, and can do so again for another number of them. So that one recording can be spread over machines,
+`WindowedDiarizer.segment_and_embed` runs the networks on a part of it, and `Evidence.joined` puts the parts together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -58,19 +59,57 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What the networks found in consecutive chunks: all that clustering needs.
+    """What the networks found in consecutive chunks of ten seconds: all that clustering needs.
 
     Attributes:
+        model: the name of the diarization model that made it.
+        num_samples: length of the recording.
+        step_samples: from the start of one chunk to that of the next.
         first_chunk: number of the first chunk.
         classes: ``(num_chunks, 589)`` uint8, powerset class of each frame.
         activity: ``(num_chunks, 589, 3)`` uint8, probability of each slot in 255ths; 0 for slots that are not active.
         embeddings: ``(num_chunks, 3, dimension)`` float16 (float32 in exact mode), NaN for slots that are not active.
     """
 
+    model: str
+    num_samples: int
+    step_samples: int
     first_chunk: int
     classes: NDArray[np.uint8]
     activity: NDArray[np.uint8]
     embeddings: NDArray[np.floating]
+
+    @property
+    def grid(self) -> Grid:
+        """The recording's chunks."""
+        return Grid(self.num_samples, self.step_samples)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of all chunks of the recording."""
+        return self.first_chunk == 0 and len(self.classes) == self.grid.num_chunks
+
+    @classmethod
+    def joined(cls, parts: Iterable[Evidence]) -> Evidence:
+        """Put together what was found in the windows of one recording.
+
+        Args:
+            parts: in any order.
+
+        Raises:
+            InputError: they are not of one recording and model, do not follow each other, or there is none.
+        """
+        ordered = sorted(parts, key=lambda part: part.first_chunk)
+        ends = [part.first_chunk + len(part.classes) for part in ordered]
+        sources = {(part.model, part.num_samples, part.step_samples) for part in ordered}
+        if len(sources) != 1 or ends[:-1] != [part.first_chunk for part in ordered[1:]]:
+            raise InputError("bad_evidence", "These are not the windows of one recording.", "Take all of one.")
+        return replace(
+            ordered[0],
+            classes=np.concatenate([part.classes for part in ordered]),
+            activity=np.concatenate([part.activity for part in ordered]),
+            embeddings=np.concatenate([part.embeddings for part in ordered]),
+        )
 
     def to_bytes(self) -> bytes:
         """Pack, without loss, into about 50 kB for each minute of conversation."""
@@ -79,6 +118,9 @@ class Evidence:
         spoken = self.activity.transpose(0, 2, 1)[active]
         np.savez_compressed(
             file,
+            model=self.model,
+            num_samples=self.num_samples,
+            step_samples=self.step_samples,
             first_chunk=self.first_chunk,
             classes=self.classes,
             changes=np.diff(spoken, axis=1, prepend=np.uint8(0)),  # modulo 256; half the size of the values
@@ -101,7 +143,15 @@ class Evidence:
                 activity[active] = np.cumsum(changes, axis=1, dtype=np.uint8)
                 embeddings = np.full((*active.shape, found.shape[1]), np.nan, found.dtype)
                 embeddings[active] = found
-                return cls(int(parts["first_chunk"]), classes, activity.transpose(0, 2, 1), embeddings)
+                return cls(
+                    model=str(parts["model"]),
+                    num_samples=int(parts["num_samples"]),
+                    step_samples=int(parts["step_samples"]),
+                    first_chunk=int(parts["first_chunk"]),
+                    classes=classes,
+                    activity=activity.transpose(0, 2, 1),
+                    embeddings=embeddings,
+                )
         except (ValueError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise InputError("bad_evidence", f"This is no evidence of a diarizer: {error}.") from error
 
@@ -148,14 +198,17 @@ class WindowedDiarizer:
 
     def diarize(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Diarization:
         """See `diarist.diarization.base.Diarizer`."""
-        (window,) = self.windows(len(audio.samples))
         started = time.perf_counter()
-        evidence = self.segment_and_embed(audio.samples, window, progress)
-        embedded = time.perf_counter()
-        clustered = self.cluster([evidence], window.grid, options)
+        evidence = self.evidence(audio, progress)
+        networks = time.perf_counter() - started
+        clustered = self.cluster(evidence, options)
         progress("diarization", 1.0)
-        timings = {"networks": embedded - started, "clustering": time.perf_counter() - embedded}
-        return replace(clustered, timings=timings)
+        return replace(clustered, timings={"networks": networks, **clustered.timings})
+
+    def evidence(self, audio: Audio, progress: Progress = ignore) -> Evidence:
+        """See `diarist.diarization.base.ReclusteringDiarizer`."""
+        (window,) = self.windows(len(audio.samples))
+        return self.segment_and_embed(audio.samples, window, progress)
 
     def windows(self, num_samples: int, chunks_per_window: int | None = None) -> tuple[Window, ...]:
         """Cut a recording into units of work.
@@ -198,20 +251,26 @@ class WindowedDiarizer:
                 classes[rows], activity[rows] = self._segment(samples, window, group, end, executor)
                 activity[rows] *= active_slots(classes[rows])[:, None]
                 embeddings[rows] = embedder.embed(group, usable_masks(classes[rows]))
-        return Evidence(first, classes, activity, embeddings)
+        grid = window.grid
+        return Evidence(self._model.name, grid.num_samples, grid.step_samples, first, classes, activity, embeddings)
 
-    def cluster(self, evidence: Sequence[Evidence], grid: Grid, options: Options = Options()) -> Diarization:
-        """Find the speakers and their turns.
+    def cluster(self, evidence: Evidence, options: Options = Options()) -> Diarization:
+        """See `diarist.diarization.base.ReclusteringDiarizer`."""
+        if evidence.model != self._model.name or not evidence.whole:
+            raise InputError(
+                "bad_evidence",
+                f"This is evidence of {evidence.model!r}, not of {self._model.name!r}."
+                if evidence.whole
+                else "This is evidence of a part of a recording.",
+                "Take what this model found in the whole recording.",
+            )
+        started = time.perf_counter()
+        found = self._speakers(evidence, options)
+        return replace(found, timings={"clustering": time.perf_counter() - started})
 
-        Args:
-            evidence: of all windows of the recording, in any order.
-            grid: the recording's chunks.
-            options: how many speakers there may be.
-        """
-        parts = sorted(evidence, key=lambda part: part.first_chunk)
-        classes = np.concatenate([part.classes for part in parts])
-        activity = np.concatenate([part.activity for part in parts])
-        embeddings = np.concatenate([part.embeddings for part in parts]).astype(np.float32)
+    def _speakers(self, evidence: Evidence, options: Options) -> Diarization:
+        grid, classes, activity = evidence.grid, evidence.classes, evidence.activity
+        embeddings = evidence.embeddings.astype(np.float32)
         duration = grid.num_samples / SAMPLE_RATE
         if not classes.any():
             return Diarization(turns=(), exclusive=(), duration=duration, model=self._model)

@@ -14,21 +14,29 @@ import numpy as np
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.adapter import Adapter, name_speakers, shown_name, within
 from diarist.extras import install
+from diarist.gpu import torch_uses_gpu
 from diarist.model.errors import EngineError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import Progress
+from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Turn
 
 REPOSITORY = "nvidia/Nemotron-3-Diarization"
 
 
-def load_nemotron(name: str = REPOSITORY, *, device: str = "auto", threads: int | None = None) -> NemotronDiarizer:
+def load_nemotron(
+    name: str = REPOSITORY,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = ignore,  # noqa: ARG001 - all loaders are called alike
+) -> NemotronDiarizer:
     """Load the network and its processor.
 
     Args:
         name: a repository on the hub (a token is taken from ``HF_TOKEN``), or a folder.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: CPU threads; sets torch's, for the process.
+        progress: not used: the library tells of its downloads itself.
 
     Raises:
         EngineError: torch or a transformers that knows this network is not installed.
@@ -43,6 +51,7 @@ def load_nemotron(name: str = REPOSITORY, *, device: str = "auto", threads: int 
         raise EngineError(
             "nemotron_missing", "Nemotron needs torch and transformers 5.23.", install("nemotron")
         ) from error
+    where = "cuda" if torch_uses_gpu(device) else "cpu"
     try:
         processor = Processor.from_pretrained(name)
         # Never a pickle. Tensors that do not fit would only be warned about, and replaced by chance.
@@ -57,9 +66,8 @@ def load_nemotron(name: str = REPOSITORY, *, device: str = "auto", threads: int 
         ) from error
     if threads:
         torch.set_num_threads(threads)
-    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     info = ModelInfo("diarization", shown_name(name), None, f"transformers {transformers.__version__}")
-    return NemotronDiarizer(network.eval().to("cuda" if on_gpu else "cpu"), processor, info)
+    return NemotronDiarizer(network.eval().to(where), processor, info)
 
 
 class NemotronDiarizer(Adapter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from diarist.diarization.engine import WindowedDiarizer
 from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
 from diarist.extras import pip
+from diarist.gpu import check_device, wants_gpu
 from diarist.model.errors import DiaristError, EngineError, InputError, WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import ModelInfo
@@ -77,7 +77,7 @@ def load_diarizer(
     """
     if mode not in get_args(Mode) or (mode == "int8" and name == "embedded"):
         raise InputError("bad_mode", f"{name} has no mode {mode!r}.", "Use 'default' or 'exact'.")
-    providers = _providers(device)
+    providers = _providers(check_device(device))
     unclustered_after = 0.0
     clustering: Clustering = Agglomerative(_THRESHOLD_3_1, rare_first=mode != "exact")
     if name == "embedded":
@@ -243,30 +243,17 @@ def _session(model: bytes, providers: list[str]) -> Session:
 def _providers(device: str) -> list[str]:
     import onnxruntime
 
-    if device not in {"auto", "cpu", "cuda"}:
-        raise InputError("bad_device", f"There is no device {device!r}.", "Use 'auto', 'cpu' or 'cuda'.")
-    built_in = _CUDA in onnxruntime.get_available_providers()
-    if device == "cuda" and not built_in:
-        raise InputError(
-            "bad_device", "This ONNX Runtime has no CUDA.", "Install onnxruntime-gpu in place of onnxruntime."
-        )
-    if device == "cpu" or not built_in:
+    if not wants_gpu(device):
         return [_CPU]
-    if not _has_driver():
+    if _CUDA not in onnxruntime.get_available_providers():
         if device == "cuda":
-            raise InputError("bad_device", "There is no NVIDIA driver here.", "Use the device 'auto' or 'cpu'.")
+            raise InputError(
+                "no_cuda", "This ONNX Runtime has no CUDA.", "Install onnxruntime-gpu in place of onnxruntime."
+            )
         return [_CPU]
     with redirect_stdout(sys.stderr):
         onnxruntime.preload_dlls()  # from the wheels that came with it: no loader path leads there
     return [_CUDA, _CPU]
-
-
-def _has_driver() -> bool:
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True
 
 
 def _engine(mode: Mode, providers: list[str]) -> str:

@@ -12,14 +12,19 @@ from typing import Any
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.adapter import Adapter, name_speakers, shown_name, to_turns, within
 from diarist.extras import install
+from diarist.gpu import torch_uses_gpu
 from diarist.model.errors import DiaristError, EngineError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import Progress
+from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, ModelInfo
 
 
 def load_pyannote(
-    name: str = "pyannote/speaker-diarization-community-1", *, device: str = "auto", threads: int | None = None
+    name: str = "pyannote/speaker-diarization-community-1",
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = ignore,  # noqa: ARG001 - all loaders are called alike
 ) -> PyannoteDiarizer:
     """Load a pipeline of pyannote.audio.
 
@@ -27,6 +32,7 @@ def load_pyannote(
         name: its repository on the hub (gated: a token is taken from ``HF_TOKEN``), or a folder.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: CPU threads; sets torch's, for the process.
+        progress: not used: the library tells of its downloads itself.
 
     Raises:
         EngineError: pyannote.audio is not installed.
@@ -39,6 +45,7 @@ def load_pyannote(
         import torch
     except (ImportError, OSError) as error:
         raise EngineError("pyannote_missing", "pyannote.audio cannot be imported.", install("pyannote")) from error
+    on_gpu = torch_uses_gpu(device)
     try:
         pipeline = library.Pipeline.from_pretrained(name, token=os.environ.get("HF_TOKEN"))
     except Exception as error:  # the library raises whatever the hub client or torch does
@@ -49,7 +56,7 @@ def load_pyannote(
         raise WeightsError("pyannote_weights", f"pyannote.audio may not read {name}.", "Accept its terms on the hub.")
     if threads:
         torch.set_num_threads(threads)
-    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+    if on_gpu:
         pipeline.to(torch.device("cuda"))
     return PyannoteDiarizer(
         pipeline, ModelInfo("diarization", shown_name(name), None, f"pyannote.audio {library.__version__}")

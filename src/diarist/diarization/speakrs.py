@@ -14,9 +14,10 @@ import numpy as np
 from diarist.audio.audio import Audio
 from diarist.diarization.adapter import Adapter, name_speakers, to_turns, within
 from diarist.extras import install
+from diarist.gpu import wants_gpu
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
-from diarist.model.progress import Progress
+from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, ModelInfo
 
 
@@ -24,7 +25,8 @@ def load_speakrs(
     name: str,
     *,
     device: str = "auto",
-    threads: int | None = None,  # noqa: ARG001 - all adapters are called alike
+    threads: int | None = None,  # noqa: ARG001 - all loaders are called alike
+    progress: Progress = ignore,  # noqa: ARG001
 ) -> SpeakrsDiarizer:
     """Load speakrs from its own model files.
 
@@ -32,6 +34,7 @@ def load_speakrs(
         name: the folder that holds them; ``speakrs.prepare()`` fetches them and says where they are.
         device: ``"cuda"``, or ``"cpu"``, which ``"auto"`` means too: it cannot say beforehand whether a GPU will do.
         threads: not used: it takes as many as there are cores, at most four.
+        progress: not used: nothing is fetched.
 
     Raises:
         EngineError: speakrs is not installed.
@@ -42,7 +45,7 @@ def load_speakrs(
         import speakrs
     except ImportError as error:
         raise EngineError("speakrs_missing", "speakrs cannot be imported.", install("speakrs")) from error
-    folder, mode = Path(name).expanduser(), "cuda" if device == "cuda" else "cpu"
+    folder, mode = Path(name).expanduser(), "cuda" if device == "cuda" and wants_gpu(device) else "cpu"
     try:
         pipeline = speakrs.Pipeline.from_prepared(speakrs.prepare(mode, model_dir=folder))
     except speakrs.SpeakrsError as error:

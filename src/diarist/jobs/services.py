@@ -163,15 +163,12 @@ def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionServ
 
 def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
     """Load and warm the diarization engine; see `load_single`."""
-    from diarist.diarization.pipeline import load_diarizer
-    from diarist.engines import auto_diarizer
+    from diarist.engines import open_diarizer
 
-    name = env.get("DIARIST_DIARIZER") or "auto"
-    if name == "auto":
-        name = auto_diarizer().name
-    log.info("speakers: %s", name)
     with phase("weights"):
-        diarizer = load_diarizer(name, device=env.get("DIARIST_DEVICE") or "auto")
+        diarizer = open_diarizer(
+            env.get("DIARIST_DIARIZER") or "auto", device=env.get("DIARIST_DEVICE") or "auto", note=log.info
+        )
     with phase("warm-up"):
         diarizer.diarize(_noise())
     return DiarizationService(diarizer, env=env)

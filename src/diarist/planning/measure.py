@@ -24,6 +24,7 @@ from typing import Any
 from diarist import __version__
 from diarist.architectures import ROLES
 from diarist.cpu_count import cpu_count
+from diarist.gpu import wants_gpu
 from diarist.model.errors import EngineError, InputError
 from diarist.model.progress import Progress, ignore
 from diarist.planning.prices import short_gpu_name
@@ -246,7 +247,7 @@ def _probe(role: str, engines: Engines, recording: Path) -> Mapping[str, Any]:
 
 def _hardware(device: str) -> str:
     """The GPU's name as in the price table, or what CPU this is."""
-    if device != "cpu" and (tool := shutil.which("nvidia-smi")):
+    if wants_gpu(device) and (tool := shutil.which("nvidia-smi")):
         query = [tool, "--query-gpu=name", "--format=csv,noheader"]
         found = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603  # a tool from the PATH
         if found.returncode == 0 and found.stdout.strip():

@@ -118,8 +118,12 @@ def voice_of(diarization: Diarization, name: str, consent: str, added: str) -> V
     """Make a voice of a diarized clip of one person.
 
     Raises:
-        InputError: the clip has too little speech, or more than one voice.
+        InputError: the clip has too little speech, or more than one voice; or the model gives no voices to compare.
     """
+    if diarization.turns and not diarization.embeddings:
+        raise InputError(
+            "no_embeddings", f"{diarization.model.name} gives no voices to compare.", "Take --diarizer embedded."
+        )
     spoken = {s: total(t for t in diarization.turns if t.speaker == s) for s in diarization.embeddings}
     main = max(spoken, key=spoken.__getitem__, default=None)
     if main is None or spoken[main] < MIN_CLIP_SECONDS:

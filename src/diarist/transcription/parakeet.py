@@ -6,7 +6,6 @@ backend (ONNX Runtime on CPU, torch on GPU) only turns features into encoder fra
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,22 +16,21 @@ from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.cpu_count import cpu_count
-from diarist.extras import install
+from diarist.gpu import check_device, torch_uses_gpu
 from diarist.model.errors import DiaristError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription import tdt
+from diarist.transcription.base import Heard, unheard
 from diarist.transcription.checkpoints import checkpoint_file
 from diarist.transcription.features import HOP, batch, num_frames
+from diarist.transcription.hearing import Hearing
 from diarist.transcription.hotwords import Biases
 from diarist.transcription.languages import drifts, language_of
 from diarist.transcription.reloadable import Resident
-from diarist.transcription.vad import voice_probability
 from diarist.transcription.vocabulary import Vocabulary
-from diarist.transcription.windows import MAX_SECONDS, plan, recognise_windows
-from diarist.transcription.words import in_order
 
 SUBSAMPLING: Final = 8
 FRAME_SECONDS: Final = SUBSAMPLING * HOP / SAMPLE_RATE  # 80 ms
@@ -47,7 +45,6 @@ LANGUAGES_V3: Final = frozenset(
 )
 """The 25 languages of v3, from its model card."""
 
-_STAGE: Final = "transcription"
 P = TypeVar("P")
 
 
@@ -116,33 +113,24 @@ class Parakeet:
         with self.weights.use() as backend:
             self.model = ModelInfo("transcription", name, revision, backend.engine)
 
-    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
-        """See `diarist.transcription.base.Transcriber.transcribe`."""
+    def transcribe(
+        self, audio: Audio, options: Options = Options(), progress: Progress = ignore, heard: Heard = unheard
+    ) -> Transcription:
+        """See `diarist.transcription.base.StreamingTranscriber.transcribe`."""
         self._refuse(options)
-        began = time.perf_counter()
-        progress(_STAGE, 0.0)
-        probability = voice_probability(audio.samples, lambda done: progress(_STAGE, 0.05 * done))
-        windows = plan(probability, audio.duration, MAX_SECONDS, CONTEXT_SECONDS)
-        found_voice = time.perf_counter()
+        hearing = Hearing(audio, progress, heard, voice_share=0.05, context=CONTEXT_SECONDS)
         with self.weights.use() as backend:
-            words = recognise_windows(
-                windows,
-                lambda spans: self.recognise(backend, [_cut(audio, span) for span in spans], spans, options),
-                batch=backend.batch,
-                probability=probability,
-                report=lambda done: progress(_STAGE, 0.05 + 0.95 * done),
+            words = hearing.recognise(
+                lambda spans: self.recognise(backend, [hearing.cut(span) for span in spans], spans, options),
+                backend.batch,
             )
-        progress(_STAGE, 1.0)
         language = options.language or (language_of(words) if self.vocabulary.multilingual else "en")
         return Transcription(
-            words=in_order(words, audio.duration),
+            words=words,
             language=language,
             duration=audio.duration,
             model=self.model,
-            timings={
-                "voice_detection": round(found_voice - began, 3),
-                "recognition": round(time.perf_counter() - found_voice, 3),
-            },
+            timings=hearing.timings(),
             warnings=_drift_warnings(words, language) if self.vocabulary.multilingual and language else (),
             spoken_language=language,
             task="transcribe",
@@ -224,9 +212,7 @@ def load_parakeet(
         WeightsError: the weights are missing, damaged, or do not fit each other.
         EngineError: a checkpoint was asked for, and torch is not installed.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
-    threads = threads or cpu_count()
+    device, threads = check_device(device), threads or cpu_count()
     path = Path(name).expanduser()
     revision = None
     if not path.exists():
@@ -236,7 +222,7 @@ def load_parakeet(
 
         entry = find(name)
         name = entry.name.removesuffix("-onnx")
-        wanted = entry.name if entry.engine != "parakeet" or _cuda(device) else f"{entry.name}-onnx"
+        wanted = entry.name if entry.engine != "parakeet" or torch_uses_gpu(device) else f"{entry.name}-onnx"
         path = ensure(wanted, progress=progress)
         located = locate(wanted)
         revision = located.revision if located else None
@@ -270,7 +256,7 @@ def _torch_engine(
     from diarist.transcription.checkpoints import read
     from diarist.transcription.parakeet_torch import TorchBackend
 
-    where = "cuda" if _cuda(device) else "cpu"
+    where = "cuda" if torch_uses_gpu(device) else "cpu"
     first = [read(path)]  # the first load need not read it again
     vocabulary = first[0].vocabulary
 
@@ -278,29 +264,6 @@ def _torch_engine(
         return TorchBackend(first.pop() if first else read(path), where, threads)
 
     return Parakeet(load, vocabulary, name, revision, idle_seconds)
-
-
-def _cuda(device: str) -> bool:
-    """Whether to use CUDA.
-
-    Raises:
-        InputError: it was asked for, and there is none.
-    """
-    if device == "cpu":
-        return False
-    try:
-        import torch
-
-        found = bool(torch.cuda.is_available())
-    except ImportError:
-        found = False
-    if device == "cuda" and not found:
-        raise InputError(
-            "no_cuda",
-            "There is no CUDA device that torch can use.",
-            f"Use the device 'cpu', or: {install('gpu')}",
-        )
-    return found
 
 
 def _checked(backend: Backend[Any], vocabulary: Vocabulary) -> Backend[Any]:
@@ -337,7 +300,3 @@ def _drift_warnings(words: Sequence[Word], language: str) -> tuple[str, ...]:
 def _padded(window: NDArray[np.float32]) -> NDArray[np.float32]:
     """Lengthen a window to what gives one encoder frame."""
     return np.pad(window, (0, SUBSAMPLING * HOP - len(window)))
-
-
-def _cut(audio: Audio, span: Span) -> NDArray[np.float32]:
-    return audio.samples[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]

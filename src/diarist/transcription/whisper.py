@@ -12,7 +12,6 @@ import ctypes
 import importlib.util
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -22,19 +21,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.audio import Audio
 from diarist.cpu_count import cpu_count
 from diarist.extras import pip
+from diarist.gpu import check_device, wants_gpu
 from diarist.model.errors import EngineError, InputError, WeightsError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
+from diarist.transcription.base import Heard, unheard
 from diarist.transcription.hallucinations import is_phantom, repeats
+from diarist.transcription.hearing import Hearing
 from diarist.transcription.reloadable import Resident
-from diarist.transcription.vad import FRAME_SECONDS, voice_probability, voice_regions
-from diarist.transcription.windows import Window, plan, recognise_windows
-from diarist.transcription.words import in_order, whole_words
+from diarist.transcription.vad import FRAME_SECONDS
+from diarist.transcription.words import whole_words
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -58,7 +59,6 @@ _CUBLAS: Final = {
     "linux": (("libcublasLt.so.12", "libcublas.so.12"), "lib"),
     "win32": (("cublasLt64_12.dll", "cublas64_12.dll"), "bin"),
 }
-_STAGE: Final = "transcription"
 
 
 def load_whisper(
@@ -82,7 +82,7 @@ def load_whisper(
         InputError: no such model or device.
         WeightsError: the weights are missing or damaged and cannot be fetched.
     """
-    folder = Path(name).expanduser()
+    folder, device = Path(name).expanduser(), check_device(device)
     if folder.is_dir():
         info = ModelInfo("transcription", folder.resolve().name, None, _engine())
     else:
@@ -116,37 +116,29 @@ class Whisper:
                 code for code in network.supported_languages if code == "en" or f"<|{code}|>" in known
             )
 
-    def transcribe(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Transcription:
-        """See `diarist.transcription.base.Transcriber.transcribe`."""
-        began = time.perf_counter()
+    def transcribe(
+        self, audio: Audio, options: Options = Options(), progress: Progress = ignore, heard: Heard = unheard
+    ) -> Transcription:
+        """See `diarist.transcription.base.StreamingTranscriber.transcribe`."""
         self._refuse(options)
-        progress(_STAGE, 0.0)
-        samples = audio.samples
         # Voice detection is about a tenth of the work of the smallest model.
-        probability = voice_probability(samples, lambda done: progress(_STAGE, 0.1 * done))
-        regions = voice_regions(probability)
-        windows = plan(probability, audio.duration)
-        found_voice = time.perf_counter()
-        language = options.language or self._language(audio, windows)
-        words = recognise_windows(
-            windows,
+        hearing = Hearing(audio, progress, heard, voice_share=0.1)
+        language = options.language or self._language(hearing)
+        words = hearing.recognise(
             lambda spans: [
-                heard(self._decode(audio, s, language, options), s.start, probability, regions) for s in spans
-            ],
-            probability=probability,
-            report=lambda done: progress(_STAGE, 0.1 + 0.9 * done),
+                believed(
+                    self._decode(hearing.cut(span), language, options), span.start, hearing.probability, hearing.regions
+                )
+                for span in spans
+            ]
         )
-        progress(_STAGE, 1.0)
         return Transcription(
-            words=in_order(words, audio.duration),
+            words=words,
             # Whisper translates into English only.
             language="en" if options.task == "translate" and language else language,
             duration=audio.duration,
             model=self.model,
-            timings={
-                "voice_detection": round(found_voice - began, 3),
-                "recognition": round(time.perf_counter() - found_voice, 3),
-            },
+            timings=hearing.timings(),
             spoken_language=language,
             task=options.task,
             temperature=options.temperature or 0.0,
@@ -174,20 +166,21 @@ class Whisper:
             "Leave the language out to have it detected.",
         )
 
-    def _language(self, audio: Audio, windows: Sequence[Window]) -> str | None:
+    def _language(self, hearing: Hearing) -> str | None:
         """The language of the first minutes of voice; None where there is none to tell it by."""
         if self.languages == {"en"}:
             return "en"
-        if not windows:
+        if not hearing.windows:
             return None
-        voice = np.concatenate([_cut(audio, window.heard) for window in windows[:LANGUAGE_WINDOWS]])
+        voice = np.concatenate([hearing.cut(window.heard) for window in hearing.windows[:LANGUAGE_WINDOWS]])
         with _engine_errors(self.model.name), self.weights.use() as network:
             language, _, _ = network.detect_language(voice, language_detection_segments=LANGUAGE_WINDOWS)
         return str(language)
 
-    def _decode(self, audio: Audio, window: Span, language: str | None, options: Options = Options()) -> list[Segment]:
+    def _decode(
+        self, samples: NDArray[np.float32], language: str | None, options: Options = Options()
+    ) -> list[Segment]:
         """Decode one window, and once more without repeats if it looped."""
-        samples = _cut(audio, window)
         with _engine_errors(self.model.name), self.weights.use() as network:
             segments = _run(network, samples, language, options)
             if _looped(*segments):
@@ -195,7 +188,7 @@ class Whisper:
         return segments
 
 
-def heard(
+def believed(
     segments: Sequence[Segment], offset: float, probability: NDArray[np.float32], regions: Sequence[Span]
 ) -> list[Word]:
     """The words of a window that somebody said, as far as can be told.
@@ -255,10 +248,6 @@ def _voice(probability: NDArray[np.float32], segment: Segment, offset: float) ->
     return float(frames.mean()) if len(frames) else 0.0
 
 
-def _cut(audio: Audio, window: Span) -> NDArray[np.float32]:
-    return audio.samples[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
-
-
 def _open(folder: Path, device: str, threads: int) -> WhisperModel:
     missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
     if missing:
@@ -273,21 +262,18 @@ def _open(folder: Path, device: str, threads: int) -> WhisperModel:
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError("bad_device", f"There is no device {device!r}.", "Choose from auto, cpu and cuda.")
-    if device == "cuda" and not ctranslate2.get_cuda_device_count():
-        raise InputError("no_cuda", "There is no CUDA device on this machine.", "Use the device 'auto' or 'cpu'.")
-    if device == "cuda" and not load_cublas():
-        raise InputError(
-            "no_cuda", "Whisper needs cuBLAS of CUDA 12.", f"Install it: {pip('install', 'nvidia-cublas-cu12')}"
-        )
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() and load_cublas() else "cpu"
+    gpu = wants_gpu(device)
+    if gpu and not (ctranslate2.get_cuda_device_count() and load_cublas()):
+        if device == "cuda":
+            raise InputError(
+                "no_cuda", "Whisper needs cuBLAS of CUDA 12.", f"Install it: {pip('install', 'nvidia-cublas-cu12')}"
+            )
+        gpu = False
     try:
         return WhisperModel(
             str(folder),
-            device=device,
-            compute_type="int8" if device == "cpu" else "float16",
+            device="cuda" if gpu else "cpu",
+            compute_type="float16" if gpu else "int8",
             cpu_threads=threads,
             local_files_only=True,
         )

@@ -6,6 +6,7 @@ windows are cut, decoded and joined one batch at a time.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def recognise_windows(
     batch: int = 1,
     probability: NDArray[np.float32] | None = None,
     report: Callable[[float], None] = lambda _: None,
+    final: Callable[[Sequence[Word], float], None] = lambda _words, _before: None,
 ) -> list[Word]:
     """Recognise all windows and join them.
 
@@ -119,26 +121,34 @@ def recognise_windows(
     decoded once more by itself: recognisers skip clauses, above all after a change of speaker.
 
     Args:
-        windows: from `plan`.
+        windows: from `plan`: what they hear begins later with each.
         recognise: the engine.
         batch: how many windows at a time.
         probability: of voice, per frame, to tell where words were missed; None: do not look for them.
         report: told how much is done (0 to 1) after each batch; may raise to stop.
+        final: told, after each window, the words that no later window can change, and the time before which no later
+            window hears anything (infinity after the last); all words that it was told are what is returned.
 
     Raises:
         EngineError: not even one window fits into memory.
     """
-    joined: list[Word] = []
+    done: list[Word] = []
+    open_end: list[Word] = []  # what the next window may still change
     last: Window | None = None
-    for window, words in _decoded(windows, recognise, batch, report):
+    following = [*(window.heard.start for window in windows), math.inf][1:]  # of each, that of the next
+    for (window, words), before in zip(_decoded(windows, recognise, batch, report), following, strict=True):
         if probability is not None:
             words = _filled(words, window, probability, recognise)
         if last is not None and window.heard.start < last.heard.end:
-            joined = join(joined, words, Span(window.heard.start, last.heard.end))
+            open_end = join(open_end, words, Span(window.heard.start, last.heard.end))
         else:
-            joined += words
+            open_end += words
         last = window
-    return joined
+        settled = next((i for i, word in enumerate(open_end) if word.end > before), len(open_end))
+        done += open_end[:settled]
+        final(open_end[:settled], before)
+        open_end = open_end[settled:]
+    return done
 
 
 def holes(words: Sequence[Word], within: Span, probability: NDArray[np.float32]) -> tuple[Span, ...]:
