@@ -11,7 +11,7 @@ from diarist.pipelines.base import Pipeline
 
 
 class Heard(Pipeline):
-    async def atranscribe(self, recording, options=None, progress=None, *, naming=None):
+    async def atranscribe(self, recording, options=None, progress=None, *, naming=None, heard=None):
         audio = decode(recording)
         word = Word(0.0, 0.5, "Hello.")
         segment = Segment(0.0, 0.5, None, "Hello.", (word,))

@@ -27,7 +27,7 @@ from diarist.model.transcript import Segment, Transcript, Word
 from diarist.pipelines.base import Pipeline
 
 class Engine(Pipeline):
-    async def atranscribe(self, recording, options, progress, *, naming=None):
+    async def atranscribe(self, recording, options, progress, *, naming=None, heard=None):
         decode(recording)
         for done in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
             progress("transcription", done)

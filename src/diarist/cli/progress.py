@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from diarist.cli.estimate import Work
 from diarist.cli.summary import Summary
 from diarist.cli.terminal import clock, literal, visible
+from diarist.model.transcript import Word, join_words
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,6 +44,9 @@ class Reporter(Protocol):
 
     def problem(self, text: str) -> None:
         """Say that something failed, quiet or not."""
+
+    def words(self, words: Sequence[Word], start: float = 0.0) -> None:
+        """Show words that were just found, quiet or not; ``start`` is where in the recording their clock begins."""
 
     def file(self, name: str, place: str = "", *, diarize: bool = True) -> AbstractContextManager[None]:
         """Everything reported inside is about this recording, e.g. the ``"2 of 12"``."""
@@ -83,6 +87,10 @@ class Plain:
         if not self._quiet:
             self.problem(text)
 
+    def words(self, words: Sequence[Word], start: float = 0.0) -> None:
+        """See `Reporter.words`."""
+        self.problem(_said(words, start))
+
     def problem(self, text: str) -> None:
         """See `Reporter.problem`."""
         sys.stderr.write(f"{visible(text)}\n")
@@ -106,7 +114,10 @@ class Plain:
 
 
 class JsonLines:
-    """One JSON object a line: ``{"file", "stage", "done"}``, ``{"note"}``, ``{"problem"}`` or ``{"summary"}``."""
+    """One JSON object a line.
+
+    They are ``{"file", "stage", "done"}``, ``{"file", "words"}``, ``{"note"}``, ``{"problem"}`` and ``{"summary"}``.
+    """
 
     def __init__(self) -> None:
         self._file: str | None = None
@@ -128,6 +139,11 @@ class JsonLines:
     def problem(self, text: str) -> None:
         """See `Reporter.problem`."""
         self._say({"problem": text})
+
+    def words(self, words: Sequence[Word], start: float = 0.0) -> None:
+        """See `Reporter.words`."""
+        found = [{"start": round(w.start + start, 3), "end": round(w.end + start, 3), "text": w.text} for w in words]
+        self._say({"file": self._file, "words": found})
 
     @contextmanager
     def file(self, name: str, place: str = "", *, diarize: bool = True) -> Iterator[None]:
@@ -200,6 +216,10 @@ class Line:
         """See `Reporter.problem`."""
         self._console.print(literal(text, "red"), soft_wrap=True)
 
+    def words(self, words: Sequence[Word], start: float = 0.0) -> None:
+        """See `Reporter.words`."""
+        self._console.print(literal(_said(words, start)))
+
     def summary(self, summary: Summary) -> None:
         """See `Reporter.summary`."""
         self.note(str(summary))
@@ -253,3 +273,7 @@ class Line:
             literal(remaining if self._one_by_one else doing or remaining, "dim"),
         )
         return line
+
+
+def _said(words: Sequence[Word], start: float) -> str:
+    return f"{clock(int(words[0].start + start))}  {join_words(words, None)}"

@@ -193,6 +193,9 @@ def transcribe(
             rich_help_panel=ENGINES,
         ),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show words as they are found; speakers follow when they are known.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
     json_progress: Annotated[
         bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")
@@ -224,6 +227,10 @@ def transcribe(
         temperature=temperature,
     )
     on = on.lower()
+    if live and channels is Channels.SEPARATE:
+        raise InputError(
+            "bad_live", "Words of separate channels are not in order before the end.", "Leave out --live or --channels."
+        )
     begin = parse_time(start, "--start") if start is not None else 0.0
     end = parse_time(stop, "--stop") if stop is not None else None
     part = Cut(begin, end, track)
@@ -255,7 +262,14 @@ def transcribe(
         summary = Summary()
         deliver = partial(_deliver, overwrite=overwrite)
         hear = partial(
-            _hear, part=part, pipeline=pipeline, options=options, channels=channels, report=report, naming=naming
+            _hear,
+            part=part,
+            pipeline=pipeline,
+            options=options,
+            channels=channels,
+            report=report,
+            naming=naming,
+            live=live,
         )
         work = partial(
             _run, hear=hear, start=part.start, diarize=diarize, report=report, deliver=deliver, summary=summary
@@ -352,12 +366,14 @@ def _hear(
     options: Options,
     channels: Channels,
     naming: Naming | None,
+    live: bool,
     report: Reporter,
 ) -> Transcript:
     """Transcribe a recording, or a part of it; times are those of the part."""
     recording = parse_recording(job.source, CLI_KINDS).part(part.start, part.stop, part.track)
     if channels is Channels.MIX:
-        return pipeline.transcribe(recording, options, report.progress, naming=naming)
+        heard = partial(report.words, start=part.start) if live else None
+        return pipeline.transcribe(recording, options, report.progress, naming=naming, heard=heard)
     from diarist.pipelines.channels import transcribe_channels
 
     return transcribe_channels(recording, pipeline, options, report.progress, naming=naming)

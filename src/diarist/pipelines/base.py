@@ -15,6 +15,7 @@ from diarist.pipelines.bridge import wait_for
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
+    from diarist.transcription.base import Heard
 
 Naming = Callable[[Diarization], Mapping[str, str]]
 """Gives names by the diarization's labels to those speakers it knows; see `diarist.speakers.identify.identify`."""
@@ -42,6 +43,7 @@ class Pipeline(ABC):
         progress: Progress = ignore,
         *,
         naming: Naming | None = None,
+        heard: Heard | None = None,
     ) -> Transcript:
         """Transcribe and diarize a recording from asynchronous code (asyncio); cancel the task to stop it.
 
@@ -55,6 +57,7 @@ class Pipeline(ABC):
         progress: Progress = ignore,
         *,
         naming: Naming | None = None,
+        heard: Heard | None = None,
     ) -> Transcript:
         """Transcribe and diarize a recording.
 
@@ -63,8 +66,10 @@ class Pipeline(ABC):
             options: what was asked.
             progress: called from any thread with a stage's name and how much of it is done; may raise `Cancelled`.
             naming: gives known speakers their names; None numbers all of them.
+            heard: told the words as soon as they are final, without speakers, from any thread. Where the engines are
+                elsewhere, all words come at once.
 
         Raises:
             DiaristError: the work cannot be done; see its code and hint.
         """
-        return wait_for(lambda: self.atranscribe(recording, options, progress, naming=naming))
+        return wait_for(lambda: self.atranscribe(recording, options, progress, naming=naming, heard=heard))

@@ -17,7 +17,7 @@ from diarist.pipelines.legs import run_legs
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
     from diarist.diarization.base import Diarizer
-    from diarist.transcription.base import Transcriber
+    from diarist.transcription.base import Heard, Transcriber
 
 
 class LocalPipeline(Pipeline):
@@ -41,6 +41,7 @@ class LocalPipeline(Pipeline):
         progress: Progress = ignore,
         *,
         naming: Naming | None = None,
+        heard: Heard | None = None,
     ) -> Transcript:
         """See `Pipeline.transcribe`."""
         diarizer = self.diarizer
@@ -51,7 +52,7 @@ class LocalPipeline(Pipeline):
 
         audio = await in_thread(lambda report: decode(given, progress=report), progress)
         return await run_legs(
-            lambda: in_thread(lambda report: hear(self.transcriber, audio, options, report), progress),
+            lambda: in_thread(lambda report: hear(self.transcriber, audio, options, report, heard), progress),
             (lambda: in_thread(lambda report: tell_apart(diarizer, audio, options, report), progress))
             if diarizer and options.diarize
             else None,
@@ -61,9 +62,13 @@ class LocalPipeline(Pipeline):
         )
 
 
-def hear(transcriber: Transcriber, audio: Audio, options: Options, progress: Progress) -> Transcription:
+def hear(
+    transcriber: Transcriber, audio: Audio, options: Options, progress: Progress, heard: Heard | None = None
+) -> Transcription:
     """Find the words, and say with them what is known of the recording: what was wrong with it, and how loud it is."""
-    words = transcriber.transcribe(audio, options, progress)
+    from diarist.transcription.base import transcribe_aloud, unheard
+
+    words = transcribe_aloud(transcriber, audio, options, progress, heard or unheard)
     return replace(words, warnings=(*audio.warnings, *words.warnings), peak=audio.peak)
 
 

@@ -30,6 +30,7 @@ from diarist.runpod.limits import Limits
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
     from diarist.runpod.store import AudioStore
+    from diarist.transcription.base import Heard
 
 MAX_SENT_BYTES: Final = (MAX_RUNSYNC_BYTES - 100_000) * 3 // 4
 """The most that a recording may take, in bytes before base64, with room for the rest of the request."""
@@ -150,6 +151,7 @@ class SplitPipeline(_RemotePipeline):
         progress: Progress = ignore,
         *,
         naming: Naming | None = None,
+        heard: Heard | None = None,
     ) -> Transcript:
         """See `Pipeline.transcribe`. A failed leg cancels the other's job; `run_legs` says what fails what."""
         async with (
@@ -161,7 +163,10 @@ class SplitPipeline(_RemotePipeline):
 
             async def transcribe() -> Transcription:
                 result = await self._job(words, sent, TranscriptionJob, options, "transcription", progress)
-                return _noun(Transcription, result, words.name)
+                found = _noun(Transcription, result, words.name)
+                if heard and found.words:
+                    heard(found.words)
+                return found
 
             async def diarize() -> Diarization:
                 result = await self._job(turns, sent, DiarizationJob, options, "diarization", progress)
@@ -208,6 +213,7 @@ class EndpointPipeline(_RemotePipeline):
         progress: Progress = ignore,
         *,
         naming: Naming | None = None,
+        heard: Heard | None = None,
     ) -> Transcript:
         """See `Pipeline.transcribe`.
 
@@ -229,6 +235,8 @@ class EndpointPipeline(_RemotePipeline):
                 endpoint(self._endpoint, name), sent, SpeakerTextJob, options, "endpoint", progress
             )
         transcript = _noun(Transcript, result, name)
+        if heard and transcript.words:
+            heard(transcript.words)
         warnings = dict.fromkeys((*sent.warnings, *transcript.warnings))
         return _placed(dataclasses.replace(transcript, warnings=tuple(warnings)), self._place, sent)
 
