@@ -490,6 +490,16 @@ _ENTRIES = (
         listed=33,
     ),
     ModelEntry(
+        name="speaker-diarization-3.1",
+        task="diarization",
+        engine="diarist",
+        licence="MIT",
+        attribution="pyannote speaker-diarization-3.1 by Hervé Bredin, CNRS: parameters, without networks",
+        files=(ModelFile("config.yaml"),),
+        sources=(HubSource("pyannote/speaker-diarization-3.1", gated=True),),
+        listed=0,
+    ),
+    ModelEntry(
         name="wespeaker-voxceleb-resnet34-LM",
         task="embedding",
         engine="diarist",

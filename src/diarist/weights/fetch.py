@@ -41,7 +41,10 @@ def ensure(name: str, *, progress: Progress = ignore, where: Places | None = Non
         WeightsError: it is not here, and it may not or cannot be fetched.
     """
     found = locate(name, where)
-    return found.path if found else fetch(name, progress, where=where)
+    if found is None:
+        return fetch(name, progress, where=where)
+    _log.info("%s: from %s, %s", name, found.place, found.path)
+    return found.path
 
 
 def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None, force: bool = False) -> Path:
