@@ -148,7 +148,7 @@ def compare(source: HubSource, entry: ModelEntry, scratch: Path) -> tuple[tuple[
     except SourceFailed:
         raise
     except Exception as error:  # as in `download`
-        raise _explain(source, error) from error
+        raise _explain(source, error, entry, None) from error
 
 
 def _compare(source: HubSource, entry: ModelEntry, scratch: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
