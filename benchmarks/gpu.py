@@ -338,8 +338,8 @@ def main() -> None:
     if args.ready:
         print(json.dumps(ready(device, args.ready, args.tiny, args.began)))
         return
-    args.batches = args.batches or ([1, 2] if args.cpu else [1, 4, 16, 32, 64])
-    args.seconds = args.seconds or (4.0 if args.cpu else 30.0)
+    args.batches = args.batches or ([1] if args.cpu else [1, 4, 16, 32, 64])
+    args.seconds = args.seconds or (2.0 if args.cpu else 30.0)
     args.rounds = args.rounds or (1 if args.cpu else 3)
     found: dict[str, Any] = {**describe(), "on": device_facts(device), "seconds": args.seconds, "tiny": args.tiny}
     found["ready"] = {precision: in_a_process(args, precision) for precision in args.precisions}
