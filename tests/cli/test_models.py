@@ -170,6 +170,35 @@ class TestVerify:
         assert (result.exit_code, result.stdout) == (0, "")
 
 
+class TestVerifySources:
+    """Against the package index that the tests use; `tests/weights` has every way in which a source can fail."""
+
+    @pytest.mark.models
+    def test_what_is_there_and_right(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("DIARIST_OFFLINE")
+        result = command("verify", "--sources", "sample-telephone")
+        assert (result.returncode, result.stdout) == (0, "sample-telephone\tpyannote-audio 4.0.7\tok\t2 good\n")
+        assert result.stderr == "Fetches 1 MB from the package index, and keeps nothing.\n"
+        assert not cache.exists()
+
+    def test_a_hub_that_does_not_answer_is_not_fine(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("DIARIST_OFFLINE")
+        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        result = command("verify", "--sources", "whisper-small")
+        assert result.returncode == 3
+        assert result.stdout.startswith("whisper-small\tSystran/faster-whisper-small on the hub\tnot reached\t")
+        assert "1 of 1 sources could not be looked at" in result.stderr
+
+    def test_a_source_that_is_gone(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("DIARIST_OFFLINE")
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+        result = command("verify", "--sources", "sample-telephone")
+        assert result.returncode == 3
+        assert "\tfailed\tthe package index has no pyannote-audio 4.0.7" in result.stdout
+        assert "Gone, or not what it should be: sample-telephone from pyannote-audio 4.0.7." in result.stderr
+
+
 class TestRemove:
     def test_what_was_fetched_is_deleted_and_its_neighbours_stay(self, cache: Path):
         folder, other = put(cache, "silero-vad"), put(cache, "sample-telephone")

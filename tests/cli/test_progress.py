@@ -1,13 +1,15 @@
 """What the line on a terminal says, with a clock that the test turns."""
 
 import io
+import json
+import logging
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from diarist.cli.progress import Line
+from diarist.cli.progress import Line, reporter
 from diarist.cli.render import show
 from diarist.cli.terminal import visible
 from diarist.model.transcript import Segment, Transcript
@@ -124,3 +126,22 @@ def test_no_letter_of_a_transcript_is_lost(said, width):
         for letter in "".join(visible(text).split()):
             assert letter in shown
             shown.remove(letter)
+
+
+class TestWarningsOfTheLog:
+    """What a module warns of is a note like any other, so it breaks neither a terminal's line nor JSON lines."""
+
+    def test_as_a_json_line(self, capsys):
+        with reporter(quiet=False, as_json=True):
+            logging.getLogger("diarist.weights.fetch").warning("toy: %s is gone; trying b.", "a")
+        assert json.loads(capsys.readouterr().err) == {"note": "toy: a is gone; trying b."}
+
+    def test_as_a_line(self, capsys):
+        with reporter(quiet=False, as_json=False):
+            logging.getLogger("diarist.weights.fetch").warning("toy: a is gone")
+        assert capsys.readouterr().err == "toy: a is gone\n"
+
+    def test_not_when_quiet(self, capsys):
+        with reporter(quiet=True, as_json=False):
+            logging.getLogger("diarist.weights.fetch").warning("toy: a is gone")
+        assert capsys.readouterr().err == ""

@@ -3,8 +3,11 @@
 import base64
 import hashlib
 import os
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,62 @@ def make_wheel(index: Path) -> MakeWheel:
         return path
 
     return make
+
+
+@dataclass
+class ServedIndex:
+    """A package index on loopback that serves the wheels of a folder, and pip set up to use it and nothing else.
+
+    Attributes:
+        asked: the paths that were asked for.
+        broken: distributions whose wheel is announced in full and breaks off half way.
+    """
+
+    asked: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def served(index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedIndex]:
+    """The index served over HTTP, as mirrors do: a page of links for each distribution, else 404."""
+    state = ServedIndex()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            state.asked.append(self.path)
+            _, kind, name, *_ = [*self.path.split("/"), "", ""]
+            wheels = sorted(index.glob(f"{name.replace('-', '_')}-*.whl"))
+            if kind == "files" and (index / name).is_file():
+                content = (index / name).read_bytes()
+                part = content[: len(content) // 2] if name.split("-")[0] in state.broken else content
+                self.answer(200, content, part)
+            elif kind == "simple" and wheels:
+                links = "".join(f'<a href="/files/{wheel.name}">{wheel.name}</a>' for wheel in wheels)
+                self.answer(200, links.encode(), links.encode())
+            else:
+                self.answer(404, b"", b"")
+
+        def answer(self, status: int, whole: bytes, sent: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

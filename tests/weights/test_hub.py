@@ -61,7 +61,12 @@ class Handler(BaseHTTPRequestHandler):
         if asked and asked[1] not in ("main", self.server.commit):
             self.answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
         elif route.startswith("/api/models/org/toy"):
-            siblings = [{"rfilename": path, "size": len(content)} for path, content in self.server.files.items()]
+            siblings: list[dict[str, object]] = [
+                {"rfilename": path, "size": len(content)} for path, content in self.server.files.items()
+            ]
+            for sibling in siblings:
+                if (path := str(sibling["rfilename"])).endswith(".bin"):
+                    sibling["lfs"] = {"sha256": self.server.digest(path), "size": sibling["size"], "pointerSize": 1}
             self.answer(200, json.dumps({"id": "org/toy", "sha": self.server.commit, "siblings": siblings}).encode())
         elif route.startswith("/org/toy/resolve/"):
             self.file(route.split("/", 5)[5])
@@ -110,6 +115,7 @@ CLIENT = """
     from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, ModelFile
     from diarist.weights.fetch import ensure, fetch
     from diarist.weights.locate import places
+    from diarist.weights.sources import check_sources
     wanted = json.loads(sys.argv[1])
     CATALOG["toy"] = ModelEntry(
         name="toy", task="sample", engine="none", licence="", attribution="",
@@ -119,6 +125,10 @@ CLIENT = """
     seen = []
     try:
         get = lambda: ensure("toy", progress=lambda stage, done: seen.append(done))
+        if wanted.get("check"):
+            (found,) = check_sources(["toy"])
+            print(json.dumps({"source": found.source, "verdict": found.verdict, "detail": found.detail}))
+            sys.exit()
         if wanted["force"]:
             get = lambda: fetch("toy", force=True)
         print(json.dumps({"path": str(get()), "seen": seen}))
@@ -141,10 +151,15 @@ class Client:
         }
 
     def ensure(
-        self, *files: dict[str, object], repo: str = "org/toy", force: bool = False, **env: str
+        self,
+        *files: dict[str, object],
+        repo: str = "org/toy",
+        force: bool = False,
+        check: bool = False,
+        **env: str,
     ) -> dict[str, object]:
         files = files or ({"path": "sub/model.bin"}, {"path": "config.json"})
-        wanted = json.dumps({"files": files, "repo": repo, "force": force})
+        wanted = json.dumps({"files": files, "repo": repo, "force": force, "check": check})
         result = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(CLIENT), wanted],
             env={**self.env, **env},
@@ -323,3 +338,51 @@ class TestTrustOnFirstUse:
         result = subprocess.run(command, env=client.env, capture_output=True, text=True, timeout=60, check=True)
         assert "path" in json.loads(result.stdout)
         assert "org/toy is not pinned" in result.stderr
+
+
+class TestCheck:
+    """Is the repository still there, with the files that the catalog means? Nothing is kept."""
+
+    RIGHT = (
+        {"path": "sub/model.bin", "size": len(WEIGHTS), "sha256": hashlib.sha256(WEIGHTS).hexdigest()},
+        {"path": "config.json", "size": len(CONFIG), "sha256": hashlib.sha256(CONFIG).hexdigest()},
+    )
+
+    def check(self, client: Client, *files: dict[str, object], **options: str) -> tuple[object, object]:
+        answer = client.ensure(*(files or self.RIGHT), check=True, **options)
+        assert not client.hub_cache.exists()
+        return answer["verdict"], answer["detail"]
+
+    def test_large_files_are_known_by_the_listing_and_small_ones_are_read(self, hub: Hub, client: Client):
+        assert self.check(client) == ("ok", "2 good")
+        hub.files["config.json"] = b"[]"
+        assert self.check(client) == ("failed", "config.json from org/toy is not the file it should be")
+
+    def test_another_large_file(self, hub: Hub, client: Client):
+        hub.files["sub/model.bin"] = WEIGHTS[::-1]
+        assert self.check(client) == ("failed", "sub/model.bin from org/toy is not the file it should be")
+
+    def test_another_size(self, hub: Hub, client: Client):
+        hub.files["config.json"] = b"{ }"
+        assert self.check(client) == ("failed", "config.json from org/toy is not the file it should be")
+
+    def test_a_file_that_is_gone(self, hub: Hub, client: Client):
+        del hub.files["sub/model.bin"]
+        assert self.check(client) == ("failed", "org/toy on the hub lacks sub/model.bin")
+
+    def test_files_of_which_no_digest_is_known_are_not_called_right(self, client: Client):
+        files = {"path": "sub/model.bin"}, {"path": "gone.json", "required": False}
+        assert self.check(client, *files) == ("unknown", "1 there, no digest known")
+
+    def test_a_repository_that_is_gone(self, client: Client):
+        verdict, detail = self.check(client, repo="org/none")
+        assert verdict == "failed"
+        assert "the hub has no repository org/none" in str(detail)
+
+    def test_a_repository_that_asks_for_consent(self, hub: Hub, client: Client):
+        hub.token = "good"
+        assert self.check(client)[0] == "closed"
+        assert self.check(client, HF_TOKEN="good") == ("ok", "2 good")
+
+    def test_a_hub_that_does_not_answer_is_not_reached(self, client: Client):
+        assert self.check(client, HF_ENDPOINT="http://127.0.0.1:9")[0] == "not reached"

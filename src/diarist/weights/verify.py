@@ -14,7 +14,7 @@ from pathlib import Path
 from diarist.model.errors import WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.weights.catalog import ModelEntry, ModelFile, find
-from diarist.weights.locate import Located, Places, locate, pinned, places
+from diarist.weights.locate import Located, Places, held, locate, pinned, places
 
 _CHUNK = 1 << 20
 _BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -54,9 +54,9 @@ def verify(name: str, *, progress: Progress = ignore, where: Places | None = Non
     if located is None:
         raise missing(entry)
     results: dict[str, list[str]] = {"good": [], "damaged": [], "unknown": []}
-    files = _files(entry, located.path)
-    held = pinned(entry, where or places())
-    digests = held.files if held and held.revision == located.path.name else {}
+    files = held(entry, located.path) or ()
+    pin = pinned(entry, where or places())
+    digests = pin.files if pin and pin.revision == located.path.name else {}
     for number, file in enumerate(files):
         progress(f"verify {entry.name}", number / len(files))
         path = located.path / file.path
@@ -110,11 +110,3 @@ def sha256(path: Path) -> str:
     """
     with path.open("rb") as reader:
         return hashlib.file_digest(reader, "sha256").hexdigest()
-
-
-def _files(entry: ModelEntry, folder: Path) -> tuple[ModelFile, ...]:
-    """The files in ``folder`` that make up the model: the catalog's own set, or another that is as good."""
-    if all((folder / file.path).is_file() for file in entry.files if file.required):
-        return tuple(file for file in entry.files if (folder / file.path).is_file())
-    paths = next(paths for paths in entry.also if all((folder / path).is_file() for path in paths))
-    return tuple(ModelFile(path) for path in paths)

