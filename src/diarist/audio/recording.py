@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from diarist.audio.download import download
 from diarist.audio.url_rules import UrlRules, url_name
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress, ignore
@@ -340,6 +339,8 @@ def _standard_input() -> Iterator[BinaryIO]:
 
 @contextmanager
 def _downloaded(url: str, rules: UrlRules, progress: Progress) -> Iterator[BinaryIO]:
+    from diarist.audio.download import download
+
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         download(url, spool, rules, progress)
         spool.seek(0)
