@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from diarist.audio.audio import Audio
 from diarist.audio.transport import encode_flac
+from diarist.formats import render
 from diarist.jobs.request import (
     DiarizationJob,
     SpeakerTextJob,
@@ -262,3 +263,17 @@ def test_a_job_nested_without_end_is_refused():
         value = [value]
     with pytest.raises(FieldError, match="'language' is wrong"):
         read_job(SpeakerTextJob, {**AUDIO, "language": value})
+
+
+@pytest.mark.parametrize("name", ["txt", "md", "html", "srt", "csv", "rttm", "textgrid", "openai_json", "audacity"])
+def test_every_format_that_is_text_may_be_asked_for(name):
+    output, transcript, _ = shaped(response_format=name)
+    assert output == render(transcript, name)
+
+
+@pytest.mark.parametrize("name", ["docx", "JSON", "", "exe"])
+def test_what_cannot_be_returned_is_refused_with_what_can(name):
+    with pytest.raises(FieldError) as caught:
+        read_job(SpeakerTextJob, AUDIO | {"response_format": name})
+    assert caught.value.field == "response_format"
+    assert "srt" in str(caught.value)

@@ -137,6 +137,11 @@ def canonical(format_name: str) -> str:
     raise InputError("bad_format", f"There is no format {format_name!r}.", f"{meant}Choose from: {', '.join(FORMATS)}.")
 
 
+def written_formats(*without: str) -> tuple[str, ...]:
+    """Names of the formats that are text, in their order, some left out."""
+    return tuple(name for name, each in FORMATS.items() if not each.binary and name not in without)
+
+
 def format_of(file_name: str) -> str | None:
     """The format whose extension a file's name ends in, the longest where several do; None where none does."""
     fitting = [name for name in FORMATS if file_name.lower().endswith(f".{_extension(name)}")]

@@ -18,13 +18,16 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 
+from diarist.formats import written_formats
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.codec import is_whole
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Turn
 
-TextFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "diarist"]
+_SHAPED = ("json", "text", "verbose_json", "diarized_json", "diarist")
+TEXT_FORMATS: Final = (*_SHAPED, *written_formats(*_SHAPED))
+"""What a job may ask to be answered with: OpenAI's (``json`` is theirs), the exact noun, and every format that is text."""
 MAX_GIVEN_TURNS: Final = 100_000
 _SPEAKER_FIELDS: Final = ("num_speakers", "min_speakers", "max_speakers")
 
@@ -92,7 +95,7 @@ class TextJob(AudioJob, frozen=True):
 
     Attributes:
         language: ISO 639 code of the speech; detected if not given.
-        response_format: an OpenAI format, or ``"diarist"`` for everything.
+        response_format: one of `TEXT_FORMATS`.
         timestamps: with ``json``, also return ``segments``.
         word_timestamps: with ``json``, ``verbose_json`` and ``diarized_json``, also return ``words``.
         temperature: how much chance plays in decoding, where the engine has it; it refuses what it has not.
@@ -102,13 +105,17 @@ class TextJob(AudioJob, frozen=True):
     """
 
     language: str | None = None
-    response_format: TextFormat = "json"
+    response_format: str = "json"
     timestamps: bool = False
     word_timestamps: bool = False
     temperature: float | None = None
     hotwords: tuple[str, ...] = ()
     task: Literal["transcribe", "translate"] = "transcribe"
     include_diarization_in_text: bool | None = None
+
+    def __post_init__(self) -> None:
+        AudioJob.__post_init__(self)
+        _check(self.response_format in TEXT_FORMATS, "response_format", f"must be one of {', '.join(TEXT_FORMATS)}")
 
 
 class GivenTurn(_Strict, frozen=True):
@@ -240,7 +247,7 @@ def read_job(kind: type[J], value: object) -> J:
 
 _HINTS: Final = {
     "audio": "Send an https URL, a data URL, base64, or volume:PATH on the endpoint's network volume.",
-    "response_format": "Use json, text, srt, vtt, verbose_json or diarized_json; to diarize only, json.",
+    "response_format": "Use json, text, srt, vtt, verbose_json, diarized_json or another text format.",
     "num_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
     "min_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",
     "max_speakers": "Give num_speakers alone, or min_speakers and max_speakers.",

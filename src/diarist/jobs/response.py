@@ -34,8 +34,6 @@ def transcript_output(transcript: Transcript, job: TextJob) -> Output:
     match job.response_format:
         case "diarist":
             return dump(transcript)
-        case "srt" | "vtt":
-            return str(render(transcript, job.response_format))
         case "text":
             return _text(transcript, job)
         case "json":
@@ -46,6 +44,8 @@ def transcript_output(transcript: Transcript, job: TextJob) -> Output:
             output = openai.verbose(transcript, words=False)
         case "diarized_json":
             output = openai.diarized(transcript)
+        case other:
+            return str(render(transcript, other))
     if job.word_timestamps:
         output["words"] = [_word(word) for word in transcript.words]
     return {**output, **_warnings(transcript.warnings)}
