@@ -65,7 +65,7 @@ def attribute(
 
     Returns:
         The transcript, cut into segments at speaker changes, sentence ends and pauses. Timings carry the name of their
-        leg, e.g. ``"transcription.decode"``.
+        leg, e.g. ``"transcription.decode"``. Its ``diarization`` is the one given, under the transcript's labels.
     """
     words: Iterable[Word] = transcription.words
     turns: tuple[Turn, ...] = ()
@@ -85,7 +85,7 @@ def attribute(
     legs: list[Transcription | Diarization] = [transcription]
     if diarization is not None:
         legs.append(diarization)
-    return Transcript(
+    transcript = Transcript(
         duration=transcription.duration,
         language=transcription.language,
         speakers=tuple(dict.fromkeys(given.values())),
@@ -98,6 +98,7 @@ def attribute(
         task=transcription.task,
         temperature=transcription.temperature,
     )
+    return transcript.with_diarization(diarization and diarization.renamed(given))
 
 
 def segment(words: Iterable[Word], language: str | None = None) -> tuple[Segment, ...]:

@@ -177,3 +177,9 @@ def test_a_transcript_without_words_says_why(peak, says):
     silent = dataclasses.replace(WORDS, words=(), peak=peak)
     transcript = legs(lambda _: silent, None)
     assert transcript.warnings == (f"There are no words: {says}.",)
+
+
+def test_the_diarization_is_at_hand_for_who_wants_it():
+    found = legs(lambda _: WORDS, lambda _: dataclasses.replace(TURNS, embeddings={"A": (1.0, 0.0)}))
+    assert found.diarization.embeddings == {"SPEAKER_00": (1.0, 0.0)}
+    assert legs(lambda _: WORDS, None).diarization is None

@@ -34,3 +34,6 @@ class Audio:
     def peak(self) -> float:
         """Largest magnitude of a sample; 1 is full scale."""
         return max(float(self.samples.max()), -float(self.samples.min())) if len(self.samples) else 0.0
+
+    def __repr__(self) -> str:
+        return f"<Audio: {self.duration:.1f} s>"

@@ -6,9 +6,9 @@ each into JSON and back without loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Literal, TypeVar
 
 from diarist.model.timeline import Span
 from diarist.model.writing import space_between
@@ -122,6 +122,9 @@ class Transcription:
     temperature: float | None = None
     peak: float | None = None
 
+    def __repr__(self) -> str:
+        return _brief(self, self.duration, self.language, _counted(self.words, "word"))
+
 
 @dataclass(frozen=True, slots=True)
 class SpeakerScores:
@@ -141,6 +144,18 @@ class SpeakerScores:
     step: float
     speakers: tuple[str, ...]
     values: bytes
+
+    def __repr__(self) -> str:
+        frames = len(self.values) // (len(self.speakers) or 1)
+        return f"<SpeakerScores: {_counted(self.speakers, 'speaker')}, {frames} frames of {self.step:g} s>"
+
+    def shifted(self, seconds: float) -> SpeakerScores:
+        """Return them on a clock that shows ``seconds`` more."""
+        return replace(self, start=self.start + seconds)
+
+    def renamed(self, names: Mapping[str, str]) -> SpeakerScores:
+        """Return them with other labels; those not in ``names`` stay."""
+        return replace(self, speakers=tuple(names.get(label, label) for label in self.speakers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +187,42 @@ class Diarization:
         """Speaker labels in order of first turn."""
         return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
 
+    def __repr__(self) -> str:
+        return _brief(self, self.duration, _counted(self.speakers, "speaker"), _counted(self.turns, "turn"))
+
+    def shifted(self, seconds: float) -> Diarization:
+        """Return it on the clock of a longer recording, of which it is the part that starts at ``seconds``."""
+        return replace(
+            self,
+            duration=self.duration + seconds,
+            turns=tuple(_moved(turn, seconds) for turn in self.turns),
+            exclusive=tuple(_moved(turn, seconds) for turn in self.exclusive),
+            scores=self.scores and self.scores.shifted(seconds),
+        )
+
+    def renamed(self, names: Mapping[str, str]) -> Diarization:
+        """Return it with other labels; those not in ``names`` stay. Of two that get one name, one voice stays."""
+        embeddings: dict[str, tuple[float, ...]] = {}
+        for label, embedding in self.embeddings.items():
+            embeddings.setdefault(names.get(label, label), embedding)
+        return replace(
+            self,
+            turns=tuple(replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in self.turns),
+            exclusive=tuple(replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in self.exclusive),
+            embeddings=embeddings,
+            scores=self.scores and self.scores.renamed(names),
+        )
+
+
+class _WithEvidence:
+    """Holds what a transcript has beside its fields, so that no JSON, schema or comparison ever knows of it."""
+
+    __slots__ = ("_diarization",)
+    _diarization: Diarization | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transcript:
+class Transcript(_WithEvidence):
     """Who said what, and when: the result of the whole pipeline.
 
     Attributes:
@@ -213,17 +261,49 @@ class Transcript:
         """All words, in order of time."""
         return tuple(word for segment in self.segments for word in segment.words)
 
+    @property
+    def diarization(self) -> Diarization | None:
+        """The evidence behind the speakers, under their labels: voices (embeddings) and scores, frame by frame.
+
+        Only where this process has it: where words met turns here. It is never written to a file or sent; an embedding
+        is biometric data. None for a transcript that was read, came from elsewhere, or has no speakers, and for one
+        made of this one by `dataclasses.replace`.
+        """
+        return getattr(self, "_diarization", None)
+
+    def with_diarization(self, diarization: Diarization | None) -> Transcript:
+        """Return it with other evidence, or without any."""
+        found = replace(self)
+        object.__setattr__(found, "_diarization", diarization)
+        return found
+
     def shifted(self, seconds: float) -> Transcript:
         """Return it on the clock of a longer recording, of which it is the part that starts at ``seconds``."""
         if not seconds:
             return self
+        segments = tuple(
+            replace(_moved(s, seconds), words=tuple(_moved(word, seconds) for word in s.words)) for s in self.segments
+        )
+        turns = tuple(_moved(turn, seconds) for turn in self.turns)
+        found = replace(self, duration=self.duration + seconds, segments=segments, turns=turns)
+        return found.with_diarization(self.diarization and self.diarization.shifted(seconds))
 
-        def moved(span: T) -> T:
-            return replace(span, start=span.start + seconds, end=span.end + seconds)
+    def to_dict(self) -> dict[str, Any]:
+        """Return what its JSON holds, as dicts, lists, strings and numbers; see docs/transcript.schema.json."""
+        from diarist.model.codec import dump  # msgspec is heavier than all nouns together
 
-        segments = tuple(replace(moved(s), words=tuple(map(moved, s.words))) for s in self.segments)
-        turns = tuple(map(moved, self.turns))
-        return replace(self, duration=self.duration + seconds, segments=segments, turns=turns)
+        return dump(self)
+
+    def __repr__(self) -> str:
+        known = (_counted(self.speakers, "speaker"), _counted(self.segments, "segment"), _counted(self.words, "word"))
+        return _brief(self, self.duration, self.language, *known)
+
+    def __getstate__(self) -> list[Any]:
+        return [*(getattr(self, each.name) for each in fields(self)), self.diarization]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for name, value in zip([*(each.name for each in fields(self)), "_diarization"], state, strict=True):
+            object.__setattr__(self, name, value)
 
     @property
     def text(self) -> str:
@@ -267,6 +347,19 @@ def _space(before: str, after: str, spaced: bool | None, language: str | None) -
     if not before or not after:
         return ""
     return " " if (space_between(before, after, language) if spaced is None else spaced) else ""
+
+
+def _moved(span: T, seconds: float) -> T:
+    return replace(span, start=span.start + seconds, end=span.end + seconds)
+
+
+def _brief(noun: object, duration: float, *known: str | None) -> str:
+    """One line for a noun that holds thousands of others."""
+    return f"<{type(noun).__name__}: {', '.join([f'{duration:.1f} s', *filter(None, known)])}>"
+
+
+def _counted(items: Sized, noun: str) -> str:
+    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 
 def _quantise_probability(noun: object, name: str) -> None:

@@ -96,9 +96,10 @@ async def run_legs(
     if not transcript.segments:
         warnings = (*warnings, _why_empty(words.peak, bool(transcript.turns)))
     seconds["total"] = round(time.perf_counter() - began, 3)
-    return dataclasses.replace(
+    found_out = dataclasses.replace(
         transcript, warnings=tuple(dict.fromkeys(warnings)), timings={**transcript.timings, **seconds}
     )
+    return found_out.with_diarization(transcript.diarization)
 
 
 def _why_empty(peak: float | None, voices: bool) -> str:

@@ -51,6 +51,9 @@ class Voice:
     consent: str
     added: str
 
+    def __repr__(self) -> str:
+        return f"<Voice of {self.name!r}: {self.seconds:.1f} s, {self.model}>"
+
 
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
     """How alike two embeddings are, from -1 to 1."""

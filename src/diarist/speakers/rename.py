@@ -20,9 +20,10 @@ def rename(transcript: Transcript, names: Mapping[str, str]) -> Transcript:
     segments = tuple(
         Segment(s.start, s.end, named(s.speaker), s.text, tuple(map(word, s.words))) for s in transcript.segments
     )
-    return replace(
+    found = replace(
         transcript,
         speakers=tuple(dict.fromkeys(names.get(label, label) for label in transcript.speakers)),
         segments=segments,
         turns=tuple(Turn(t.start, t.end, names.get(t.speaker, t.speaker), t.confidence) for t in transcript.turns),
     )
+    return found.with_diarization(transcript.diarization and transcript.diarization.renamed(names))
