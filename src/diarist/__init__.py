@@ -6,7 +6,8 @@
     for segment in transcript.segments:
         print(segment.speaker, segment.text)
 
-Importing this package loads no engine: heavy libraries are imported where an engine is built.
+Importing this package imports nothing else: each name is fetched when it is first used, and heavy libraries where an
+engine is built.
 """
 
 from __future__ import annotations
@@ -14,28 +15,6 @@ from __future__ import annotations
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
-
-from diarist.model.errors import (
-    Cancelled,
-    DiaristError,
-    EndpointError,
-    EngineError,
-    InputError,
-    WeightsError,
-)
-from diarist.model.options import Options
-from diarist.model.progress import Progress
-from diarist.model.timeline import Span
-from diarist.model.transcript import (
-    Diarization,
-    ModelInfo,
-    Segment,
-    SpeakerScores,
-    Transcript,
-    Transcription,
-    Turn,
-    Word,
-)
 
 if TYPE_CHECKING:
     from diarist.api import transcribe
@@ -46,6 +25,27 @@ if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
     from diarist.engines import Engine, load
     from diarist.formats import render
+    from diarist.model.errors import (
+        Cancelled,
+        DiaristError,
+        EndpointError,
+        EngineError,
+        InputError,
+        WeightsError,
+    )
+    from diarist.model.options import Options
+    from diarist.model.progress import Progress
+    from diarist.model.timeline import Span
+    from diarist.model.transcript import (
+        Diarization,
+        ModelInfo,
+        Segment,
+        SpeakerScores,
+        Transcript,
+        Transcription,
+        Turn,
+        Word,
+    )
     from diarist.pipelines.base import Pipeline
     from diarist.pipelines.local import LocalPipeline
     from diarist.places import open_place
@@ -57,21 +57,29 @@ __version__ = "0.1.0"
 # it is imported, and sends events to its maker.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-_LAZY = {
-    "transcribe": "diarist.api",
-    "attribute": "diarist.attribution",
-    "Audio": "diarist.audio.audio",
-    "Recording": "diarist.audio.recording",
-    "decode": "diarist.audio.decode",
-    "open_place": "diarist.places",
-    "Diarizer": "diarist.diarization.base",
-    "Engine": "diarist.engines",
-    "load": "diarist.engines",
-    "render": "diarist.formats",
-    "LocalPipeline": "diarist.pipelines.local",
-    "Pipeline": "diarist.pipelines.base",
-    "Transcriber": "diarist.transcription.base",
-}
+_HOMES = {
+    "diarist.api": ("transcribe",),
+    "diarist.attribution": ("attribute",),
+    "diarist.audio.audio": ("Audio",),
+    "diarist.audio.decode": ("decode",),
+    "diarist.audio.recording": ("Recording",),
+    "diarist.diarization.base": ("Diarizer",),
+    "diarist.engines": ("Engine", "load"),
+    "diarist.formats": ("render",),
+    "diarist.model.errors": (
+        "Cancelled", "DiaristError", "EndpointError", "EngineError", "InputError", "WeightsError",
+    ),
+    "diarist.model.options": ("Options",),
+    "diarist.model.progress": ("Progress",),
+    "diarist.model.timeline": ("Span",),
+    "diarist.model.transcript": (
+        "Diarization", "ModelInfo", "Segment", "SpeakerScores", "Transcript", "Transcription", "Turn", "Word",
+    ),
+    "diarist.pipelines.base": ("Pipeline",),
+    "diarist.pipelines.local": ("LocalPipeline",),
+    "diarist.places": ("open_place",),
+    "diarist.transcription.base": ("Transcriber",),
+}  # fmt: skip
 
 __all__ = [
     "Audio",
@@ -113,6 +121,8 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'diarist' has no attribute {name!r}")
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'diarist' has no attribute {name!r}")
+    # Kept, so that it is looked for once.
+    return globals().setdefault(name, getattr(importlib.import_module(home), name))
