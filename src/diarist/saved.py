@@ -1,4 +1,4 @@
-"""Saved transcripts: reading one, and what lies beside it: its recording, and its other formats.
+"""Saved transcripts: reading and writing one, and what lies beside it: its recording, and its other formats.
 
 A transcript does not hold where its recording is: that would tell whoever gets the file about the machine it came from.
 """
@@ -6,78 +6,69 @@ A transcript does not hold where its recording is: that would tell whoever gets 
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Final
 
+from diarist import reading
 from diarist.audio.containers import MEDIA_SUFFIXES
-from diarist.files import MAX_DOCUMENT_BYTES, read_bounded, why
-from diarist.formats import FORMATS, render
+from diarist.files import read_bounded, why, write_whole
+from diarist.formats import FORMATS, format_of, render
 from diarist.formats.page import recording_of
-from diarist.model import codec
 from diarist.model.errors import InputError
-from diarist.model.transcript import TRANSCRIPT_SCHEMA, Transcript
-
-_MOST_SECONDS: Final = 1e8  # three years
-
-_HINT: Final = "Give a file that was written by: diarist transcribe … -f json"
+from diarist.model.transcript import Transcript
 
 
 def read_transcript(path: str) -> Transcript:
-    """Read what ``diarist transcribe -f json`` wrote; a byte order mark, as Windows programs put it, does no harm.
+    """Read a transcript of any kind that `diarist.reading` knows: diarist's JSON, subtitles, JSON of others.
 
     Args:
         path: the file, or ``-`` for standard input.
 
     Raises:
-        InputError: it cannot be read, is no transcript of diarist, or was written by a later diarist. The message
-            names the file, and holds nothing of what is in it.
+        InputError: it cannot be read, is no transcript, or was written by a later diarist. The message names the file,
+            and holds nothing of what is in it.
     """
+    return reading.parse(*_read(path, reading.HINT))
+
+
+def read_own_transcript(path: str) -> Transcript:
+    """Read what ``diarist transcribe -f json`` wrote, and nothing else: for who writes it back.
+
+    Raises:
+        InputError: as `read_transcript`, and for files of any other kind.
+    """
+    return reading.parse_own(*_read(path, reading.OWN_HINT))
+
+
+def _read(path: str, hint: str) -> tuple[bytes, str]:
     name = "standard input" if path == "-" else path or "a file without a name"
-    return _transcript(_read(path, name), name)
-
-
-def _read(path: str, name: str) -> bytes:
     try:
-        return read_bounded(sys.stdin.buffer if path == "-" else path, MAX_DOCUMENT_BYTES)
+        return read_bounded(sys.stdin.buffer if path == "-" else path), name
     except OSError as error:
         if error.errno == errno.EFBIG:
-            message = f"{name} is too large for a transcript."
-            raise InputError("no_transcript", message, _HINT, http_status=413) from error
-        raise InputError("unreadable_transcript", f"Cannot read {name}: {why(error)}.", _HINT) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    schema: str = ""
-
-
-def _transcript(document: bytes, name: str) -> Transcript:
-    family, _, version = TRANSCRIPT_SCHEMA.rpartition("/")
-    try:
-        schema = codec.read(_Head, document).schema
-    except InputError as error:
-        what = "JSON" if error.code == "not_json" else "a transcript of diarist"
-        raise InputError("no_transcript", f"{name} is not {what}.", _HINT, http_status=422) from error
-    if not schema.startswith(f"{family}/"):
-        raise InputError("no_transcript", f"{name} is not a transcript of diarist.", _HINT, http_status=422)
-    number = schema.rpartition("/")[2]
-    if number != version:
-        if number.isdecimal() and len(number) < 6 and int(number) > int(version):
             raise InputError(
-                "later_schema", f"{name} was written by a later diarist ({schema}).", "Update diarist, then try again."
-            )
-        raise InputError("no_transcript", f"{name} has a schema that diarist does not know.", _HINT, http_status=422)
-    try:
-        found = codec.read(Transcript, document)
-    except InputError as error:
-        raise InputError("no_transcript", f"{name}: {error.message}", _HINT, http_status=422) from error
-    spans = (*found.segments, *found.words, *found.turns)
-    if not (0 <= found.duration <= _MOST_SECONDS and all(span.end <= _MOST_SECONDS for span in spans)):
-        raise InputError("no_transcript", f"{name}: the duration, or a time, is not a length.", _HINT, http_status=422)
-    return found
+                "no_transcript", f"{name} is too large for a transcript.", hint, http_status=413
+            ) from error
+        raise InputError("unreadable_transcript", f"Cannot read {name}: {why(error)}.", hint) from error
+
+
+def write_transcript(transcript: Transcript, path: str | os.PathLike[str]) -> None:
+    """Write a transcript in the format that the file's name ends in, whole or not at all; what was there is replaced.
+
+    Raises:
+        InputError: no format has this extension, or the file cannot be written.
+    """
+    file = Path(path)
+    format_name = format_of(file.name)
+    if format_name is None:
+        known = ", ".join(f".{form.extension}" for form in FORMATS.values())
+        raise InputError("bad_format", f"No format is called {file.suffix or 'nothing'!r}.", f"Choose from: {known}.")
+    # call for call.verbose.json as for call.txt
+    stem = file.name[: -len(FORMATS[format_name].extension) - 1]
+    write_whole(file, _bytes(render(transcript, format_name, name=recording_name(f"{stem}.x"))))
 
 
 def recording_name(path: str) -> str:

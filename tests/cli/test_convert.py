@@ -87,3 +87,23 @@ def test_one_of_several_that_fails_does_not_stop_the_others(diarist, tmp_path, s
     assert done.returncode == 1
     assert "bad.json" in done.stderr
     assert os.listdir(tmp_path / "out") == ["good.vtt"]
+
+
+SUBTITLES = "1\n00:00:01,000 --> 00:00:02,000\nAnna: Hi.\n\n2\n00:00:03,000 --> 00:00:04,000\nBen: Ho.\n"
+
+
+def test_subtitles_and_others_json_are_converted_with_a_word_on_what_they_lack(diarist, tmp_path):
+    (tmp_path / "call.srt").write_text(SUBTITLES)
+    done = diarist("convert", "call.srt", cwd=tmp_path)
+    assert done.stdout == "[0:00:01] Anna: Hi.\n[0:00:03] Ben: Ho.\n"
+    assert "warning: call.srt: The file has no times for words" in done.stderr
+    document = {"segments": [{"start": 0, "end": 1, "text": " Hi.", "speaker": "SPEAKER_07"}], "language": "en"}
+    done = diarist("convert", "-", "-f", "vtt", input=json.dumps(document))
+    assert "<v SPEAKER_07>Hi.</v>" in done.stdout
+
+
+def test_what_needs_word_times_is_refused_where_there_are_none(diarist, tmp_path):
+    (tmp_path / "call.srt").write_text(SUBTITLES)
+    done = diarist("convert", tmp_path / "call.srt", "-f", "ctm")
+    assert done.returncode == 2
+    assert "CTM needs a time for every word" in done.stderr

@@ -86,3 +86,12 @@ def test_what_does_not_say_who_is_who_is_refused(given):
 def test_a_label_gets_one_name():
     with pytest.raises(InputError, match="two names"):
         parse_names(["SPEAKER_00=Anna", "SPEAKER_00=Ann"], KNOWN, merge=False)
+
+
+def test_subtitles_are_never_overwritten_with_json(diarist, tmp_path):
+    (tmp_path / "call.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nSPEAKER_00: Hi.\n")
+    before = (tmp_path / "call.srt").read_bytes()
+    done = diarist("rename", tmp_path / "call.srt", "SPEAKER_00=Anna")
+    assert done.returncode == 2
+    assert "is not a transcript" in done.stderr
+    assert (tmp_path / "call.srt").read_bytes() == before

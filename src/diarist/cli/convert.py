@@ -17,7 +17,7 @@ from diarist.saved import read_transcript, recording_beside, recording_name
 def convert(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Transcripts that diarist wrote as JSON, or - for stdin."),
+        typer.Argument(metavar="FILE", help="Transcripts, or - for stdin: JSON, SRT or WebVTT."),
     ],
     formats: Annotated[
         list[str] | None,
@@ -37,6 +37,8 @@ def convert(
 ) -> None:
     """Write a saved transcript in other formats, without transcribing again.
 
+    Reads JSON by diarist, WhisperX, Whisper and OpenAI's API (verbose_json, diarized_json), SRT and WebVTT.
+
     Examples:
       diarist convert call.json -f srt
 
@@ -54,6 +56,9 @@ def convert(
     for job in jobs:
         try:
             transcript, name = read_transcript(job.source), recording_name(job.source)
+            # What diarist made has told its warnings when it was made.
+            for warning in () if transcript.models else transcript.warnings:
+                say(f"warning: {job.source}: {warning}", err=True)
             if job.targets:
                 sound = recording_beside(job.source)
                 write_all(transcript, name, job.targets, job.source, recording=sound, overwrite=overwrite)

@@ -14,7 +14,7 @@ from diarist.files import write_whole
 from diarist.formats import render
 from diarist.model.errors import InputError
 from diarist.samples import labels
-from diarist.saved import read_transcript, rewrite_beside
+from diarist.saved import read_own_transcript, rewrite_beside
 from diarist.speakers.rename import rename as renamed
 
 _ALIKE = 0.6  # as difflib.get_close_matches, which of equally alike ones gives the last
@@ -37,7 +37,7 @@ def rename(
 
       diarist rename call.json SPEAKER_02=Anna --merge
     """
-    old = read_transcript(str(path))
+    old = read_own_transcript(str(path))
     names = parse_names(given, labels(old), merge=merge)
     new = renamed(old, names)
     content = render(new, "json")

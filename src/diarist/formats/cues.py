@@ -14,11 +14,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import inf
 from typing import Final
 
-from diarist.model.transcript import Transcript, Word, spelled
+from diarist.model.transcript import Segment, Transcript, Word, spelled
 from diarist.model.writing import is_unspaced, width
 
 
@@ -226,13 +226,23 @@ def check(cues: Sequence[Cue], rules: Rules | None = None) -> list[str]:
 def _stretches(transcript: Transcript) -> Iterator[list[Word]]:
     """Yield runs of words of one speaker without a pause."""
     run: list[Word] = []
-    for word in transcript.words:
+    for word in chain.from_iterable(segment.words or _shares(segment) for segment in transcript.segments):
         if run and (word.speaker != run[-1].speaker or word.start - run[-1].end > PAUSE):
             yield run
             run = []
         run.append(word)
     if run:
         yield run
+
+
+def _shares(segment: Segment) -> Iterator[Word]:
+    """Yield the parts of a text whose words have no times of their own, each with its share of the segment's time."""
+    parts = re.findall(r"\s*\S+", segment.text)
+    at, pace = segment.start, segment.duration / max(1, sum(map(width, parts)))
+    for number, part in enumerate(parts):
+        end = max(at, min(segment.end, at + pace * width(part)))
+        yield Word(at, end, part.strip(), speaker=segment.speaker, spaced=number > 0 or None)
+        at = end
 
 
 def _narrow(words: Iterable[Word], limit: int) -> Iterator[Word]:

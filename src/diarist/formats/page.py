@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from diarist.formats.text import clock, conversation, printable
 from diarist.model import codec
-from diarist.model.transcript import Transcript, Word, spelled
+from diarist.model.transcript import Segment, Transcript, Word, spelled
 
 PLAYED_SUFFIXES = ("mp3", "m4a", "wav", "flac", "ogg", "opus", "webm", "mp4", "mkv", "mov")
 """Recordings of the transcript's name that the page looks for beside itself."""
@@ -37,7 +37,7 @@ def html(transcript: Transcript, name: str, recording: str | None = None) -> str
     speakers = {label: number for number, label in enumerate(transcript.speakers)}
     talks = []
     for talk in conversation(transcript):
-        speaker, words = talk[0].speaker, [word for segment in talk for word in segment.words]
+        speaker, words = talk[0].speaker, [word for segment in talk for word in segment.words or _whole(segment)]
         # A label with a direction of its own, so that the words alone decide that of the paragraph.
         label = f'<b dir="auto" data-label="{_escape(speaker)}">{_escape(speaker)}</b> ' if speaker else ""
         spaces = (" " * text.startswith(" ") for text in spelled(words, transcript.language))
@@ -95,6 +95,11 @@ def _word(word: Word, following: Word | None) -> str:
     end = word.end if following is None or following.start - word.end > 1 else max(word.end, following.start)
     marks = " ".join(["w", *kinds])
     return f'<span class="{marks}" data-s="{word.start:.3f}" data-e="{end:.3f}"{title}>{_escape(word.text)}</span>'
+
+
+def _whole(segment: Segment) -> tuple[Word, ...]:
+    """A text whose words have no times of their own, as one that plays from its start."""
+    return (Word(segment.start, segment.end, segment.text, speaker=segment.speaker),) if segment.text else ()
 
 
 def _names(transcript: Transcript) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from diarist.formats.text import printable
+from diarist.model.errors import InputError
 from diarist.model.timeline import Span
 from diarist.model.transcript import Segment, Transcript, Word
 
@@ -19,16 +20,25 @@ NO_SPEAKER = "unknown"
 
 
 def rttm(transcript: Transcript, name: str) -> str:
-    """Write the speaker turns as NIST RTTM (Rich Transcription 2009 plan, appendix A), overlaps included."""
+    """Write the speaker turns as NIST RTTM (Rich Transcription 2009 plan, appendix A), overlaps included.
+
+    A transcript that was read from a file without turns gives its segments.
+    """
     return "".join(
         f"SPEAKER {_token(name)} 1 {turn.start:.3f} {turn.duration:.3f} <NA> <NA> {_token(turn.speaker)} <NA> <NA>\n"
-        for turn in transcript.turns
-        if turn.duration > 0
+        for turn in transcript.turns or transcript.segments
+        if turn.speaker is not None and turn.duration > 0
     )
 
 
 def ctm(transcript: Transcript, name: str) -> str:
-    """Write every word with its time as NIST CTM, in order of time; the confidence only where measured."""
+    """Write every word with its time as NIST CTM, in order of time; the confidence only where measured.
+
+    Raises:
+        InputError: the transcript was read from a file that has no times for words.
+    """
+    if any(segment.text and not segment.words for segment in transcript.segments):
+        raise InputError("no_word_times", "CTM needs a time for every word, and this transcript has none.", "Use stm.")
     lines = []
     for word in sorted(transcript.words, key=lambda word: word.start):
         confidence = "" if word.confidence is None else f" {word.confidence:.4f}"

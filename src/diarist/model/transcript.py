@@ -6,6 +6,8 @@ each into JSON and back without loss.
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, TypeVar
@@ -293,6 +295,30 @@ class Transcript(_WithEvidence):
         from diarist.model.codec import dump  # msgspec is heavier than all nouns together
 
         return dump(self)
+
+    # Files are read and written far above the nouns, which know no room but their own: these two ask for it by name.
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Transcript:
+        """Read a transcript: diarist's own JSON, SRT, WebVTT, or the JSON of WhisperX, Whisper and OpenAI's API.
+
+        What a file does not say is None, and ``warnings`` say what is missing; see `diarist.reading`.
+
+        Raises:
+            InputError: it cannot be read, or is none of these; or a later diarist wrote it.
+        """
+        found: Transcript = importlib.import_module("diarist.saved").read_transcript(os.fspath(path))
+        return found
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it in the format that the file's name ends in: ``.json``, ``.docx``, ``.srt`` and so on.
+
+        A file of that name is replaced.
+
+        Raises:
+            InputError: no format has this extension, or the file cannot be written.
+        """
+        importlib.import_module("diarist.saved").write_transcript(self, path)
 
     def __repr__(self) -> str:
         known = (_counted(self.speakers, "speaker"), _counted(self.segments, "segment"), _counted(self.words, "word"))
