@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.attribution import attribute
+from diarist.attribution import attribute, segment
 from diarist.evaluation.annotation import read
-from diarist.formats import render
+from diarist.formats import FORMATS, render
 from diarist.model.errors import InputError
-from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.model.transcript import Diarization, ModelInfo, Transcript, Transcription, Turn, Word
 
 STM = """;; a comment
 call 1 anna 0.500 2.000 <o,f0,female> hello ben
@@ -126,9 +126,9 @@ def test_a_sentence_without_spaces_is_no_word_with_a_time_of_its_own(tmp_path):
         ("a.uem", "call 0 1", "a.uem, line 1: not valid UEM"),
         ("a.seglst.json", '[{"speaker": "secret"}]', "segment 1: not valid SegLST"),
         ("a.seglst.json", "{}", "must be a list"),
-        ("a.json", "{", "not readable JSON"),
+        ("a.json", "{", "not JSON"),
         ("a.json", "[" * 100_000, "segment 1: not valid SegLST"),
-        ("a.json", "{}", "neither"),
+        ("a.json", "{}", "not a transcript"),
         ("a.json", json.dumps({"schema": "diarist.transcript/1"}), "Not a valid Transcript"),
         ("a.stm", b"\xff\xfe\x00", "not readable text"),
         ("a.mp3", "x", "of no known kind"),
@@ -156,3 +156,42 @@ def test_no_bytes_make_a_reader_fail_otherwise(tmp_path_factory, content, ending
     path.write_bytes(content)
     with contextlib.suppress(InputError):
         read(path)
+
+
+SUBTITLES = "1\n00:00:01,000 --> 00:00:02,000\nAnna: Hi.\n\n2\n00:00:03,000 --> 00:00:04,000\nBen: Ho.\n"
+
+
+def test_subtitles_tell_what_was_said_and_by_whom_but_not_when_anyone_spoke(tmp_path):
+    (tmp_path / "call.srt").write_text(SUBTITLES)
+    (found,) = read(tmp_path / "call.srt").values()
+    assert [(u.speaker, u.text) for u in found.utterances] == [("Anna", "Hi."), ("Ben", "Ho.")]
+    assert found.words is None
+    assert found.turns is None
+    assert found.speakers == {"Anna", "Ben"}
+
+
+def test_json_of_others_is_read(tmp_path):
+    document = {"segments": [{"start": 0, "end": 1, "text": "Hi", "speaker": "A"}]}
+    (tmp_path / "call.json").write_text(json.dumps(document))
+    (found,) = read(tmp_path / "call.json").values()
+    assert found.turns == (Turn(0, 1, "A"),)
+    assert found.words is None
+
+
+def test_renderings_beside_our_json_do_not_hide_it_nor_count_as_recordings(tmp_path):
+    segments = segment([Word(0, 1, "Hi", None, "SPEAKER_00")])
+    ours = Transcript(
+        duration=2,
+        language="en",
+        speakers=("SPEAKER_00",),
+        segments=segments,
+        turns=(Turn(0, 1.5, "SPEAKER_00"),),
+        models=(),
+    )
+    for name in ("json", "srt", "vtt", "verbose_json", "diarized_json", "seglst", "openai_json"):
+        (tmp_path / f"call.{FORMATS[name].extension}").write_text(render(ours, name, name="call"))
+    found = read(tmp_path)
+    assert list(found) == ["call"]
+    assert found["call"].turns == ours.turns
+    assert found["call"].words == ours.words
+    assert found["call"].utterances == ours.segments

@@ -52,8 +52,8 @@ def evaluate(
 ) -> None:
     """Score who said what, and when, against a reference.
 
-    Reads STM, SegLST, CTM, RTTM, UEM and diarist's own JSON. Files about one recording belong together by name
-    (call.stm, call.rttm, call.ctm) or by folder (call/ref.stm, call/ref.rttm).
+    Reads STM, SegLST, CTM, RTTM, UEM, SRT, WebVTT, and JSON by diarist, WhisperX or OpenAI's API. Files about one
+    recording belong together by name (call.stm, call.rttm, call.ctm) or by folder (call/ref.stm, call/ref.rttm).
 
     For example:
 

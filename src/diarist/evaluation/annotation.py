@@ -1,4 +1,4 @@
-"""Read references and hypotheses: STM, SegLST, CTM, RTTM, UEM and our own JSON.
+"""Read references and hypotheses: STM, SegLST, CTM, RTTM, UEM, and all that `diarist.reading` makes a transcript of.
 
 MeetEval reads these too (and checks our readers in the tests), but its errors quote the transcript and name no line,
 and it refuses a channel "A" beside a time in whole seconds. These formats are a split at white space.
@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from diarist import reading
 from diarist.files import read_bounded, why
 from diarist.model import codec
 from diarist.model.errors import InputError
 from diarist.model.timeline import Span
-from diarist.model.transcript import TRANSCRIPT_SCHEMA, Segment, Transcript, Turn, Word
+from diarist.model.transcript import Segment, Transcript, Turn, Word
 from diarist.model.writing import is_unspaced
 
 Entry = TypeVar("Entry")
@@ -53,7 +54,8 @@ class Annotation:
 def of_transcript(transcript: Transcript) -> Annotation:
     """See a transcript as a hypothesis. Without diarizer turns, the segments of its speakers are the turns."""
     turns = transcript.turns or tuple(Turn(s.start, s.end, s.speaker) for s in transcript.segments if s.speaker)
-    return Annotation(utterances=transcript.segments, words=transcript.words, turns=turns)
+    timed = all(segment.words or not segment.text for segment in transcript.segments)
+    return Annotation(utterances=transcript.segments, words=transcript.words if timed else None, turns=turns)
 
 
 def read(path: Path) -> dict[str, Annotation]:
@@ -103,7 +105,12 @@ _FOLDER_STEMS = ("ref", "hyp", "transcript")
 
 
 def _name_of(path: Path) -> str:
-    return re.sub(r"(\.seglst)?\.[^.]+$", "", path.name)
+    return re.sub(r"(\.(seglst|verbose|diarized))?\.[^.]+$", "", path.name)
+
+
+def _is_poorer(path: Path) -> bool:
+    """Whether a file knows less than another that may lie beside it."""
+    return path.suffix.lower() in (".srt", ".vtt") or path.name.endswith((".verbose.json", ".diarized.json"))
 
 
 def _kind(path: Path) -> str | None:
@@ -116,12 +123,12 @@ def _kind(path: Path) -> str | None:
     document = _bytes(path)
     if _is_list(document):
         return ".seglst.json" if {"session_id", "words"} <= _first_keys(document) else None
-    return kind if _schema(path, document).startswith("diarist.transcript/") else None
+    return kind if reading.is_transcript(document, path.name) else None
 
 
 def _read_files(files: Sequence[Path], name: str) -> dict[str, Annotation]:
     found: dict[str, Annotation] = {}
-    for path in files:
+    for path in sorted(files, key=_is_poorer):
         kind = ".seglst.json" if path.name.endswith(".seglst.json") else path.suffix.lower()
         if kind not in _READERS:
             raise InputError("unknown_format", f"{path} is of no known kind.", f"Known are {', '.join(_READERS)}.")
@@ -147,17 +154,12 @@ def _read_json(path: Path) -> dict[str, Annotation]:
     document = _bytes(path)
     if _is_list(document):
         return _read_seglst(path)
-    if _schema(path, document) != TRANSCRIPT_SCHEMA:
-        raise InputError("bad_document", f"{path} is neither a {TRANSCRIPT_SCHEMA} document nor SegLST.")
-    try:
-        return {path.stem: of_transcript(codec.read(Transcript, document))}
-    except InputError as error:
-        raise InputError("bad_document", f"{path}: {error}") from error
+    return {path.stem: of_transcript(reading.parse(document, str(path)))}
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    schema: str = ""
+def _read_subtitles(path: Path) -> dict[str, Annotation]:
+    # A cue is there to be read, and stays longer than it takes to say: it tells nothing of turns.
+    return {path.stem: replace(of_transcript(reading.parse(_bytes(path), str(path))), turns=None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +169,6 @@ class _SegLst:
     start_time: str | float
     end_time: str | float
     words: str
-
-
-def _schema(path: Path, document: bytes) -> str:
-    """What a JSON document says it is; empty where it says nothing of the kind."""
-    try:
-        return codec.read(_Head, document).schema
-    except InputError as error:
-        if error.code == "not_json":
-            raise InputError("bad_document", f"{path} is not readable JSON.") from error
-        return ""
 
 
 def _is_list(document: bytes) -> bool:
@@ -313,6 +305,8 @@ def _kind_name(path: Path) -> str:
 
 _READERS: Mapping[str, Callable[[Path], dict[str, Annotation]]] = {
     ".json": _read_json,
+    ".srt": _read_subtitles,
+    ".vtt": _read_subtitles,
     ".stm": _read_stm,
     ".seglst.json": _read_seglst,
     ".ctm": _read_ctm,
@@ -321,6 +315,8 @@ _READERS: Mapping[str, Callable[[Path], dict[str, Annotation]]] = {
 }
 _EMPTY: Mapping[str, Annotation] = {
     ".json": Annotation(utterances=(), words=()),
+    ".srt": Annotation(utterances=(), words=()),
+    ".vtt": Annotation(utterances=(), words=()),
     ".stm": Annotation(utterances=(), words=()),
     ".seglst.json": Annotation(utterances=(), words=()),
     ".ctm": Annotation(words=()),
