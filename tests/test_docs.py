@@ -5,14 +5,20 @@ import shlex
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from diarist.attribution import segment
+from diarist.audio.audio import Audio
+from diarist.audio.decode import decode
+from diarist.audio.transport import encode_flac
 from diarist.cli.app import app
 from diarist.formats import FORMATS
 from diarist.formats.text import printable
-from diarist.model.transcript import Segment, Transcript
+from diarist.model.transcript import Segment, Transcript, Word
+from diarist.weights.fetch import ensure
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -117,3 +123,80 @@ def test_the_format_that_contributing_adds_works():
     segments = (Segment(0.5, 1, None, "Hello.", ()), Segment(3661.25, 3662, None, "Bye.", ()))
     spoken = Transcript(duration=3662, language="en", speakers=(), segments=segments, turns=(), models=())
     assert module["lrc"](spoken, "call") == "[ti:call]\n[00:00.50]Hello.\n[61:01.25]Bye.\n"
+
+
+def examples():
+    """Yield the code of docs/python.md that runs here; what needs RunPod runs with the guides of RunPod."""
+    page = (ROOT / "docs" / "python.md").read_text()
+    for part in page.split("\n## ")[1:]:
+        found = re.search(r"<!-- runs -->\n```python\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+        if found is None:
+            continue
+        title, code = part.partition("\n")[0], found[1]
+        engines = re.search(r"transcribe\(", code)
+        yield pytest.param(code, id=title, marks=[pytest.mark.models] if engines else [])
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """What the examples name: Anna reading, and a meeting in which she reads on and two others talk by telephone."""
+    folder = tmp_path_factory.mktemp("recordings")
+    reader = decode(ensure("sample-reader") / "two_cities.wav").samples
+    call = decode(ensure("sample-telephone") / "sample.wav").samples
+    second = 16_000
+    (folder / "recordings").mkdir()
+    for name, samples in {
+        "anna.wav": reader[: 12 * second],
+        "meeting.mp3": np.concatenate([reader[20 * second : 30 * second], call[7 * second : 15 * second]]),
+        "recordings/monday.wav": reader[: 6 * second],
+        "recordings/tuesday.wav": reader[20 * second : 26 * second],
+    }.items():
+        (folder / name).write_bytes(encode_flac(Audio(samples)))
+    (folder / "recordings" / "notes.wav").write_text("no recording")
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A transcript and subtitles."""
+    words = Word(0, 1, "Hi!", None, "SPEAKER_00"), Word(2, 3, "Ho.", None, "SPEAKER_01")
+    Transcript(
+        duration=4, language="en", speakers=("SPEAKER_00", "SPEAKER_01"), segments=segment(words), turns=(), models=()
+    ).save(tmp_path / "call.json")
+    (tmp_path / "film.srt").write_text(
+        "1\n00:00:01,000 --> 00:00:02,000\nAnna: Hi!\n\n2\n00:00:03,000 --> 00:00:04,000\nBen: Ho.\n"
+    )
+    return tmp_path
+
+
+SHOWN = {
+    "One recording": r"SPEAKER_0\d  .*heaven",
+    "Many recordings": r"monday\.wav \('SPEAKER_00',\)\nnotes\.wav: .*\ntuesday\.wav \('SPEAKER_00',\)\n",
+    "Known voices": r"\('Anna', ",
+    "Progress, and stopping": r"transcription \d+%\n(.*\n)*stopped\n",
+    "An engine of your own": r"Hello there\.\n",
+    "Files": r"no times for words",
+}
+"""What an example prints."""
+
+
+def test_the_page_on_python_has_these_examples():
+    assert [param.id for param in examples()] == list(SHOWN)
+
+
+@pytest.mark.parametrize("code", [*examples()])
+def test_an_example_of_the_page_on_python_works(code, request, monkeypatch, capsys):
+    title = request.node.callspec.id
+    folder = request.getfixturevalue("files" if title == "Files" else "recordings")
+    monkeypatch.chdir(folder)
+    exec(compile(code, title, "exec"), {"__name__": "example"})
+    shown = capsys.readouterr().out
+    assert re.search(SHOWN[title], shown), shown
+
+
+def test_the_files_of_the_page_on_python_are_those_formats(files, monkeypatch):
+    monkeypatch.chdir(files)
+    code = next(param.values[0] for param in examples() if param.id == "Files")
+    exec(code, {})
+    assert (files / "call.docx").read_bytes().startswith(b"PK")
+    assert (files / "film.vtt").read_text().startswith("WEBVTT")
