@@ -165,7 +165,10 @@ def _wrapped(pieces: Iterable[str], rules: Rules, label: str) -> list[str]:
     best, best_cost = None, inf
     if rules.max_lines > 1:
         for cut in range(1, len(words)):
-            upper, lower = _line(words[:cut]), _line(words[cut:])
+            upper = _line(words[:cut])
+            if width(upper) > rules.max_width:
+                break
+            lower = _line(words[cut:])
             longer, difference = max(width(upper), width(lower)), abs(width(upper) - width(lower))
             if longer <= rules.max_width:
                 cost = _break_cost(words[cut - 1], words[cut]) + difference / rules.max_width
