@@ -186,3 +186,19 @@ def test_a_long_word_is_cut_between_letters_never_before_a_mark():
     assert all(line[0] == "ท" for line in lines)
     assert "".join(lines) == "ที่" * 60
     assert max(map(width, wrap("語" * 100, rules_for("語")))) == 32
+
+
+def test_who_is_interrupted_is_named_again():
+    anna = [Word(at / 2, at / 2 + 0.4, f"anna number{at}.", speaker="Anna") for at in range(24)]
+    ben = [Word(5.5, 5.9, "Really?", speaker="Ben")]
+    transcript = Transcript(
+        duration=20,
+        language="en",
+        speakers=("Anna", "Ben"),
+        segments=(*segment(anna), *segment(ben)),
+        turns=(),
+        models=(),
+    )
+    shown = [line.text for cue in lay_out(transcript, labels=True) for line in cue.lines]
+    assert shown[shown.index("Ben: Really?") + 1].startswith("Anna: anna number")
+    assert sum(line.startswith("Anna: ") for line in shown) == 2

@@ -108,7 +108,7 @@ def test_webvtt_keeps_every_cue_and_its_voices(transcript):
 PLAIN = TEXTS.filter(lambda text: text not in ("re:", "Ja:", "<b>"))
 
 
-@given(transcripts(texts=PLAIN, speakers=NAMES, overlaps=False))
+@given(transcripts(texts=PLAIN, speakers=NAMES))
 def test_subrip_keeps_every_cue_and_the_names_before_them(transcript):
     several = len(transcript.speakers) > 1
     assert told(back(transcript, "srt")) == [

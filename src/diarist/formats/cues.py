@@ -129,19 +129,27 @@ def lay_out(transcript: Transcript, rules: Rules | None = None, *, labels: bool 
         labels: whether a cue shows its speaker's label where the speaker changes.
     """
     rules = rules or rules_for(transcript.text)
-    drafts: list[Cue] = []
+
+    def label(speaker: str | None, last: str | None) -> str:
+        return f"{speaker}: " if labels and speaker is not None and speaker != last else ""
+
+    blocks: list[tuple[list[Word], list[str]]] = []
     last: str | None = None
     for spoken in _stretches(transcript):
         stretch = list(_narrow(spoken, rules.max_width))
-        speaker = stretch[0].speaker
-        label = f"{speaker}: " if labels and speaker is not None and speaker != last else ""
-        last = speaker
         pieces = list(spelled(stretch, transcript.language))
-        for start, stop in _blocks(stretch, pieces, width(label), rules):
-            words = stretch[start:stop]
-            lines = tuple(Line(speaker, line) for line in _wrapped(pieces[start:stop], rules, label * (start == 0)))
-            drafts.append(Cue(words[0].start, max(word.end for word in words), lines))
-    drafts.sort(key=lambda cue: cue.start)
+        room = width(label(stretch[0].speaker, last))
+        last = stretch[0].speaker
+        blocks += [(stretch[i:j], pieces[i:j]) for i, j in _blocks(stretch, pieces, room, rules)]
+    # Where people talk at once, cues of one stretch stand between those of another: labels go by the order they are read.
+    blocks.sort(key=lambda block: block[0][0].start)
+    drafts: list[Cue] = []
+    last = None
+    for words, pieces in blocks:
+        speaker = words[0].speaker
+        lines = tuple(Line(speaker, line) for line in _wrapped(pieces, rules, label(speaker, last)))
+        drafts.append(Cue(words[0].start, max(word.end for word in words), lines))
+        last = speaker
     return tuple(_timed(_with_dialogues(drafts, rules), rules))
 
 

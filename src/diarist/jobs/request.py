@@ -27,7 +27,7 @@ from diarist.model.transcript import Diarization, ModelInfo, Turn
 
 _SHAPED = ("json", "text", "verbose_json", "diarized_json", "diarist")
 TEXT_FORMATS: Final = (*_SHAPED, *written_formats(*_SHAPED))
-"""What a job may ask to be answered with: OpenAI's (``json`` is theirs), the exact noun, and every format that is text."""
+"""How a job may be answered: OpenAI's shapes (``json`` is theirs), the exact noun, and every format that is text."""
 MAX_GIVEN_TURNS: Final = 100_000
 _SPEAKER_FIELDS: Final = ("num_speakers", "min_speakers", "max_speakers")
 
