@@ -141,7 +141,7 @@ def lay_out(transcript: Transcript, rules: Rules | None = None, *, labels: bool 
         room = width(label(stretch[0].speaker, last))
         last = stretch[0].speaker
         blocks += [(stretch[i:j], pieces[i:j]) for i, j in _blocks(stretch, pieces, room, rules)]
-    # Where people talk at once, cues of one stretch stand between those of another: labels go by the order they are read.
+    # Where people talk at once, cues of one stretch stand between those of another: labels follow the order of time.
     blocks.sort(key=lambda block: block[0][0].start)
     drafts: list[Cue] = []
     last = None
