@@ -27,6 +27,8 @@ from diarist.transcription.hallucinations import is_phantom, repeats
         "a" * 200,
         "A... a... A... a... " * 10,
         "we have to, we have to, we have to, we have to, we have to",
+        "no " * 8,
+        "ha" * 21,
         "Ｔｈａｎｋ ｙｏｕ, thank you, THANK YOU, thank you, " * 2,
     ],
 )
@@ -57,6 +59,9 @@ def test_different_words_are_no_loop(words):
         "哈哈哈哈哈哈哈哈",
         "はいはいはいはい、そうそうそうそう。",
         "No, no, no, no!",
+        "no " * 7,
+        "ha" * 18,
+        "Thank you all very much, thank you all very much, thank you all very much.",
         "one, two, three, four, five, six, seven, eight, nine, ten",
         "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20",
         "一二三四五六七八九十十一十二十三十四十五",
