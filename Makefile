@@ -53,6 +53,9 @@ mutate: $(VENV)/.ready-dev  ## change each number that decides who said what by 
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
+golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
+	$(BIN)/python tests/golden/write.py
+
 FUZZ ?= 11000
 fuzz: $(VENV)/.ready-dev  ## feed 100,000 hostile inputs to all that reads what people send; FUZZ=inputs of each target
 	$(BIN)/python fuzz/run.py --inputs $(FUZZ) --keep out/fuzz
