@@ -1,10 +1,10 @@
-"""Loops and phantoms are told from what people say."""
+"""Loops and what is said over silence are told from what people say."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.transcription.hallucinations import is_phantom, repeats
+from diarist.transcription.hallucinations import is_known_hallucination, repeats
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_what_people_repeat_on_purpose_is_no_loop(text):
         "ＴＨＡＮＫ ＹＯＵ",
     ],
 )
-def test_what_subtitles_taught_it_is_a_phantom_in_any_spelling(text):
-    assert is_phantom(text)
+def test_what_subtitles_taught_it_is_a_known_hallucination_in_any_spelling(text):
+    assert is_known_hallucination(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "...", "Thank you for the report.", "Merci de votre attention à ce dossier", "谢谢大家的配合", "字幕"]
 )
-def test_other_words_are_no_phantom(text):
-    assert not is_phantom(text)
+def test_other_words_are_none(text):
+    assert not is_known_hallucination(text)

@@ -126,15 +126,15 @@ class TestWhatIsHeard:
     def test_a_passage_that_repeats_itself_is_dropped(self):
         assert not believed([segment("no " * 9, compression_ratio=2.5)], 0, self.voiced, voice_regions(self.voiced))
 
-    def test_a_phantom_is_dropped_only_where_there_is_hardly_a_voice(self):
-        phantom = [segment("Thank you.")]
-        assert len(believed(phantom, 0, self.voiced, voice_regions(self.voiced))) == 2
-        assert believed(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+    def test_a_hallucination_is_dropped_only_where_there_is_hardly_a_voice(self):
+        thanks = [segment("Thank you.")]
+        assert len(believed(thanks, 0, self.voiced, voice_regions(self.voiced))) == 2
+        assert believed(thanks, 0, self.faint, voice_regions(self.voiced)) == []
 
-    def test_a_phantom_of_another_language_is_dropped_too(self):
-        phantom = [segment("Untertitel der Amara.org-Community")]
-        assert len(believed(phantom, 0, self.voiced, voice_regions(self.voiced))) == 3
-        assert believed(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+    def test_a_hallucination_of_another_language_is_dropped_too(self):
+        credit = [segment("Untertitel der Amara.org-Community")]
+        assert len(believed(credit, 0, self.voiced, voice_regions(self.voiced))) == 3
+        assert believed(credit, 0, self.faint, voice_regions(self.voiced)) == []
 
     def test_pieces_of_a_word_are_one_word(self):
         pieces = segment("The price is 10")
