@@ -10,7 +10,9 @@ import pytest
 
 from diarist.audio.audio import Audio
 from diarist.diarization.clustering import Bounds
+from diarist.diarization.engine import Evidence
 from diarist.diarization.pipeline import load_diarizer
+from diarist.diarization.segmentation import POWERSET
 from diarist.model import codec
 from diarist.model.errors import Cancelled, EngineError, InputError
 from diarist.model.options import Options
@@ -111,6 +113,15 @@ class TestWhatTheEmbeddedPairTakesForOneVoice:
     def test_a_voice_that_speaks_little_and_only_beside_the_other(self, diarizer, distance, speakers):
         found = diarizer.clustering(*self.embeddings(distance, 3, 60), Bounds())
         assert len(found.centroids) == speakers
+
+    @pytest.mark.parametrize(("seconds", "speakers"), [(0.5, 1), (1.4, 1), (1.6, 2), (3, 2)])
+    def test_a_second_voice_that_sounds_like_the_first_and_is_heard_under_it(self, diarizer, seconds, speakers):
+        embeddings, classes = self.embeddings(0.0, 1, 0)
+        classes[:] = 1
+        classes[0, 100 : 100 + round(seconds * 16_000 / 270)] = 4  # both at once
+        activity = POWERSET[classes] * np.uint8(255)
+        evidence = Evidence("embedded", 160_000, 16_000, 0, classes, activity, embeddings)
+        assert len(diarizer.cluster(evidence).speakers) == speakers
 
 
 def test_silence_has_no_turns(diarizer):
