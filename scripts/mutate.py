@@ -49,11 +49,15 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help="parts of a file's or number's name; all if not given")
     parser.add_argument("--root", type=Path, default=ROOT, help="a tree with src, tests and scripts/mutations.toml")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many test runs at a time")
+    parser.add_argument("--list", action="store_true", help="print the changes and run nothing")
     given = parser.parse_args()
     root = given.root.resolve()
     wanted = [m for m in listed(root) if not given.only or any(part in f"{m.file} {m.what}" for part in given.only)]
     if not wanted:
         sys.exit("mutate: nothing in scripts/mutations.toml is called that")
+    if given.list:
+        print("\n".join(f"{m.file}  {m.what}" for m in wanted))
+        return 0
     tests = sorted({test for mutation in wanted for test in mutation.tests})
     if run(root, tests)[0]:
         sys.exit("mutate: the tests fail as it is; run them first: " + " ".join(tests))

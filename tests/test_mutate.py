@@ -88,6 +88,12 @@ def test_a_list_that_no_longer_fits_the_source_is_refused(tree, listed, says):
     assert says in done.stderr
 
 
+def test_the_list_of_this_repository_fits_its_source():
+    done = subprocess.run([sys.executable, SCRIPT, "--list"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "diarist/attribution.py  MAX_DISTANCE = " in done.stdout
+
+
 def test_tests_that_fail_as_it_is_prove_nothing(tree):
     (tree / "tests" / "test_tiny.py").write_text("def test_broken():\n    assert False\n")
     done = mutate(tree, 'numbers = ["LIMIT"]')
