@@ -47,8 +47,14 @@ check: $(VENV)/.ready-dev  ## lint, types, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+mutate: $(VENV)/.ready-dev  ## change each number that decides who said what by a fifth: does a test notice? ONLY=part of a name
+	$(BIN)/python scripts/mutate.py $(ONLY)
+
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
+
+golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
+	$(BIN)/python tests/golden/write.py
 
 FUZZ ?= 11000
 fuzz: $(VENV)/.ready-dev  ## feed 100,000 hostile inputs to all that reads what people send; FUZZ=inputs of each target
@@ -76,4 +82,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test parity check bench golden fuzz fuzz-quick licences readme pythons lock clean
+.PHONY: FORCE help demo test parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean

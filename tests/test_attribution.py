@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.attribution import MAX_DISTANCE, PAUSE, attribute
+from diarist.attribution import attribute
 from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Transcription, Turn, Word
 
 WHISPER = ModelInfo("transcription", "whisper-tiny.en", None, "faster-whisper 1.2.1")
@@ -54,14 +54,17 @@ def test_a_speaker_who_overlaps_himself_is_no_overlap():
     assert not result.words[0].overlap
 
 
-def test_a_word_in_a_gap_goes_to_the_nearest_turn_within_reach():
+def test_a_word_in_a_gap_goes_to_the_nearest_turn():
     turns = spoken(Turn(10, 11, "x"), Turn(12, 13, "y"))
-    near, far = 9.9 - MAX_DISTANCE / 2, 8 - MAX_DISTANCE
-    result = attribute(
-        said(Word(far, far + 0.1, "a"), Word(near, near + 0.1, "b"), Word(11.1, 11.3, "c"), Word(11.7, 11.9, "d")),
-        turns,
-    )
-    assert labels(result) == [None, "SPEAKER_00", "SPEAKER_00", "SPEAKER_01"]
+    result = attribute(said(Word(11.1, 11.3, "c"), Word(11.7, 11.9, "d")), turns)
+    assert labels(result) == ["SPEAKER_00", "SPEAKER_01"]
+
+
+@pytest.mark.parametrize(("seconds", "speaker"), [(0.1, "SPEAKER_00"), (0.9, "SPEAKER_00"), (1.1, None), (5, None)])
+def test_a_word_more_than_a_second_from_any_turn_is_nobodys(seconds, speaker):
+    before, after = Word(10 - seconds - 0.2, 10 - seconds, "a"), Word(11 + seconds, 11.2 + seconds, "b")
+    for word in (before, after):
+        assert labels(attribute(said(word), spoken(Turn(10, 11, "x")))) == [speaker]
 
 
 def test_a_word_without_length_still_has_a_speaker():
@@ -104,10 +107,12 @@ def test_a_change_of_speaker_moves_to_a_sentence_end_within_two_words(change):
     assert [word.text for word in result.words if word.speaker == "SPEAKER_00"] == ["How", "are", "you?"]
 
 
-def test_a_change_far_from_a_sentence_end_stays():
+@pytest.mark.parametrize("words_away", [3, 4])
+def test_a_change_three_words_or_more_from_a_sentence_end_stays(words_away):
     words = one_by_one("I would say that this is quite so. Yes")
-    result = attribute(said(*words), spoken(Turn(0, 2, "x"), Turn(2, 9, "y")))
-    assert [word.text for word in result.words if word.speaker == "SPEAKER_00"] == ["I", "would", "say", "that"]
+    change = (8 - words_away) / 2
+    result = attribute(said(*words), spoken(Turn(0, change, "x"), Turn(change, 9, "y")))
+    assert labels(result).count("SPEAKER_00") == 8 - words_away
 
 
 def test_a_short_answer_is_never_swallowed_by_the_sentences_around_it():
@@ -123,8 +128,8 @@ def test_segments_are_cut_at_speaker_changes_sentence_ends_and_pauses():
             Word(0, 1, "Hello."),
             Word(1, 2, "Mr."),
             Word(2, 3, "Smith,"),
-            Word(3 + PAUSE / 2, 4, "I"),
-            Word(4 + PAUSE * 1.5, 6, "think"),
+            Word(3.4, 4, "I"),
+            Word(5.2, 6, "think"),
             Word(10, 11, "Yes?"),
             Word(11, 12, "good"),
         ),
@@ -137,6 +142,12 @@ def test_segments_are_cut_at_speaker_changes_sentence_ends_and_pauses():
         ("SPEAKER_01", "Yes? good"),
     ]
     assert [(s.start, s.end) for s in result.segments][1] == (1, 4)
+
+
+@pytest.mark.parametrize(("seconds", "segments"), [(0.7, 1), (0.9, 2)])
+def test_a_segment_ends_at_a_pause_of_eight_tenths_of_a_second(seconds, segments):
+    result = attribute(said(Word(0, 1, "well"), Word(1 + seconds, 3, "then")))
+    assert len(result.segments) == segments
 
 
 def test_words_are_joined_as_the_language_is_written():
@@ -199,7 +210,7 @@ def test_the_fast_search_agrees_with_looking_at_every_turn(words, turns):
         for turn in turns:
             cover[turn.speaker] = cover.get(turn.speaker, 0) + turn.intersection(word)
         distance = min((word.gap(turn) for turn in turns), default=99)
-        assert (labelled.speaker is None) == (distance > MAX_DISTANCE)
+        assert (labelled.speaker is None) == (distance > 1)
         if labelled.speaker and max(cover.values()) > 0:
             name = dict(zip([t.speaker for t in result.turns], [t.speaker for t in turns], strict=True))
             assert cover[name[labelled.speaker]] == pytest.approx(max(cover.values()))

@@ -1,6 +1,7 @@
 """`make demo` finds a Python that is new enough, or says which one it needs. Tried with false ones on PATH."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,17 @@ def test_an_environment_that_is_right_is_left_alone(tmp_path):
         path.touch()
     os.utime(tmp_path / ".venv/.ready", (2_000_000_000, 2_000_000_000))
     assert "venv --clear" not in plan(tmp_path)
+
+
+def test_every_command_that_the_makefile_declares_or_a_guide_names_is_there():
+    makefile = (ROOT / "Makefile").read_text()
+    rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    declared = set(re.findall(r"^\.PHONY: FORCE (.*)$", makefile, re.MULTILINE)[0].split())
+    guides = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(guide.read_text() for guide in guides)
+    named = set(re.findall(r"(?:^ *|`)make ([a-z-]+)", text, re.MULTILINE))
+    assert declared - rules == set()
+    assert named - rules == set()
 
 
 def plan(folder):

@@ -58,6 +58,12 @@ def test_a_monologue_gives_several():
     assert [(span.start, span.end) for span in found] == [(0, 8), (8, 16), (16, 24)]
 
 
+@pytest.mark.parametrize(("seconds", "number"), [(0.9, 0), (1.1, 1)])
+def test_less_than_a_second_tells_nobody_who_is_talking(seconds, number):
+    found = best_stretches(transcript([Turn(3, 3 + seconds, "A")]), "A", at_most=3, seconds=8)
+    assert len(found) == number
+
+
 def test_where_no_turns_are_known_segments_tell():
     found = best_stretches(transcript(segments=[Segment(1, 5, "A", "…", ())]), "A", at_most=3, seconds=8)
     assert [(span.start, span.end) for span in found] == [(1, 5)]

@@ -3,6 +3,7 @@
 import json
 import math
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,38 @@ def test_voices_of_another_model_are_never_compared():
 def test_an_uncalibrated_model_needs_a_threshold():
     with pytest.raises(InputError, match="no calibrated threshold"):
         identify(spoken(x=0), [voice("Ada", 0)])
+
+
+@pytest.mark.parametrize(("model", "stranger", "same"), [("embedded", 0.56, 0.64), ("community-1", 0.55, 0.71)])
+def test_each_model_names_those_who_are_as_alike_as_one_person_was_and_no_stranger(model, stranger, same):
+    """The cosines are those that were measured, or nearer to each other."""
+    for alike, names in ((stranger, {}), (same, {"x": "Ada"})):
+        heard = replace(spoken(x=math.degrees(math.acos(alike))), model=replace(MODEL, name=model))
+        assert identify(heard, [voice("Ada", 0, model=model)]) == names
+
+
+def talked(**seconds):
+    turns = tuple(Turn(20 * n, 20 * n + length, label) for n, (label, length) in enumerate(seconds.items()))
+    embeddings = {"x": (1.0, 0.0), "y": (0.0, 1.0)}
+    return Diarization(
+        turns=turns,
+        exclusive=turns,
+        duration=60,
+        model=MODEL,
+        embeddings={label: embeddings[label] for label in seconds},
+    )
+
+
+def test_a_clip_needs_three_seconds_of_speech():
+    assert voice_of(talked(x=3.1), "Ada", "asked", "2026-01-01").seconds == 3.1
+    with pytest.raises(InputError, match=r"2\.9 s of speech"):
+        voice_of(talked(x=2.9), "Ada", "asked", "2026-01-01")
+
+
+def test_a_tenth_of_a_clip_may_be_another_voices():
+    assert voice_of(talked(x=10, y=0.9), "Ada", "asked", "2026-01-01").name == "Ada"
+    with pytest.raises(InputError, match="2 voices"):
+        voice_of(talked(x=10, y=1.1), "Ada", "asked", "2026-01-01")
 
 
 def test_a_voice_is_made_of_the_main_speaker_of_a_clip():

@@ -1,9 +1,13 @@
 """Clips to hear who is who, cut from real speech."""
 
+import json
 import shutil
 import wave
 
 import pytest
+
+from diarist.model import codec
+from diarist.model.transcript import Transcript, Turn
 
 pytestmark = pytest.mark.models
 
@@ -47,6 +51,21 @@ def test_a_recording_elsewhere_is_named(diarist, folder, call, tmp_path):
     done = diarist("samples", alone, "--recording", call, "-o", tmp_path / "clips")
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "clips").iterdir())
+
+
+def test_a_speaker_gets_three_clips_of_eight_seconds(diarist, tmp_path):
+    talk = Transcript(duration=40, language=None, speakers=("A",), segments=(), turns=(Turn(0, 40, "A"),), models=())
+    (tmp_path / "talk.json").write_text(json.dumps(codec.dump(talk)))
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(2 * 8000 * 40))
+    done = diarist("samples", tmp_path / "talk.json")
+    assert done.returncode == 0, done.stderr
+    clips = sorted((tmp_path / "talk-samples").iterdir())
+    assert [clip.name for clip in clips] == ["A-1.wav", "A-2.wav", "A-3.wav"]
+    for clip in clips:
+        with wave.open(str(clip)) as sound:
+            assert sound.getnframes() / sound.getframerate() == 8
 
 
 def test_another_recording_is_refused(diarist, folder, tmp_path):

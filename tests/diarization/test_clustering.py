@@ -88,6 +88,19 @@ def test_slots_are_sure_only_where_they_speak_alone():
     assert active_slots(classes).tolist() == [[True, False, False], [True, True, False]]
 
 
+@pytest.mark.parametrize(("share", "sure"), [(0.18, False), (0.22, True)])
+def test_a_fifth_of_a_chunk_is_enough_to_be_sure(share, sure):
+    classes = np.zeros((1, NUM_FRAMES), np.uint8)
+    classes[0, : round(share * NUM_FRAMES)] = 1
+    assert sure_slots(classes)[0, 0] == sure
+
+
+@pytest.mark.parametrize(("often", "rarely", "speakers"), [(200, 11, 1), (200, 12, 2), (46, 4, 1), (45, 5, 2)])
+def test_a_voice_is_a_speaker_from_twelve_embeddings_or_from_a_tenth_of_all(often, rarely, speakers):
+    clusters = Agglomerative(0.75)(*recording([0] * often + [1] * rarely), Bounds())
+    assert count(clusters.speakers) == speakers
+
+
 def conversation(pairs: int, alone: int, angle: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two voices ``angle`` apart: ``pairs`` chunks in which both speak, and ``alone`` in which only the first does.
 
@@ -126,6 +139,30 @@ def test_a_voice_that_speaks_little_is_a_speaker_if_it_is_heard_beside_the_one_i
     assert count(heard.speakers) == 2
     assert len(np.unique(heard.speakers[:3, 1])) == 1
     assert count(Agglomerative(0.75)(embeddings, classes, Bounds()).speakers) == 1
+
+
+@pytest.mark.parametrize(("embeddings_of_it", "beside", "speakers"), [(3, 3, 2), (3, 2, 2), (3, 1, 1), (2, 2, 1)])
+def test_it_takes_three_embeddings_of_it_two_of_them_beside_the_other(embeddings_of_it, beside, speakers):
+    embeddings, classes, _ = conversation(pairs=embeddings_of_it, alone=60, angle=0.95)
+    embeddings[beside:embeddings_of_it, 0] = np.nan
+    classes[beside:embeddings_of_it] = 2
+    found = Agglomerative(0.75, heard_apart=0.9)(embeddings, classes, Bounds())
+    assert count(found.speakers) == speakers
+
+
+@pytest.mark.parametrize(("pairs", "speakers"), [(5, 1), (6, 2)])
+def test_two_clusters_are_one_voice_if_at_most_a_twentieth_of_it_was_heard_apart(pairs, speakers):
+    embeddings, classes, _ = conversation(pairs=100, alone=0, angle=0.7)
+    rest = len(embeddings) - pairs
+    alone = np.full((rest, NUM_SLOTS, 32), np.nan, np.float32)
+    alone[:, 1] = embeddings[pairs:, 1]
+    embeddings[pairs:, 1] = np.nan
+    classes[pairs:] = 1
+    both = np.concatenate([embeddings, alone])
+    found = Agglomerative(0.75, heard_apart=0.6)(
+        both, np.concatenate([classes, np.full_like(classes[:rest], 2)]), Bounds()
+    )
+    assert count(found.speakers) == speakers
 
 
 def test_slots_of_a_chunk_are_different_speakers_and_none_is_lost():

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from diarist.audio.audio import Audio
+from diarist.diarization.clustering import Bounds
+from diarist.diarization.engine import Evidence
 from diarist.diarization.pipeline import load_diarizer
+from diarist.diarization.segmentation import POWERSET
 from diarist.model import codec
 from diarist.model.errors import Cancelled, EngineError, InputError
 from diarist.model.options import Options
@@ -81,6 +84,44 @@ def test_two_people_on_the_telephone(diarizer, telephone):
 
 def test_one_reader_stays_one_speaker(diarizer, reader):
     assert diarizer.diarize(reader).speakers == ("SPEAKER_00",)
+
+
+class TestWhatTheEmbeddedPairTakesForOneVoice:
+    """By how far apart embeddings lie, from 0 to 2."""
+
+    @staticmethod
+    def embeddings(distance, together, first, second=0):
+        """Chunks in which two voices speak, then those with the first alone, then with the second alone."""
+        chunks = together + first + second
+        half = np.arcsin(distance / 2)
+        voices = np.zeros((2, 512), np.float32)
+        voices[:, 0], voices[:, 1] = np.cos(half), [np.sin(half), -np.sin(half)]
+        found = np.full((chunks, 3, 512), np.nan, np.float32)
+        found[: together + first, 0] = voices[0]
+        found[:together, 1] = found[together + first :, 1] = voices[1]
+        found += np.random.default_rng(0).normal(0, 0.02 / 512**0.5, found.shape).astype(np.float32)
+        classes = np.ones((chunks, 589), np.uint8)
+        classes[:together, 300:] = classes[together + first :] = 2
+        return found, classes
+
+    @pytest.mark.parametrize(("distance", "speakers"), [(0.5, 1), (0.7, 1), (0.8, 2), (1.2, 2)])
+    def test_voices_that_are_never_heard_together(self, diarizer, distance, speakers):
+        found = diarizer.clustering(*self.embeddings(distance, 0, 30, 30), Bounds())
+        assert len(found.centroids) == speakers
+
+    @pytest.mark.parametrize(("distance", "speakers"), [(0.8, 1), (0.85, 1), (0.95, 2), (1.2, 2)])
+    def test_a_voice_that_speaks_little_and_only_beside_the_other(self, diarizer, distance, speakers):
+        found = diarizer.clustering(*self.embeddings(distance, 3, 60), Bounds())
+        assert len(found.centroids) == speakers
+
+    @pytest.mark.parametrize(("seconds", "speakers"), [(0.5, 1), (1.4, 1), (1.6, 2), (3, 2)])
+    def test_a_second_voice_that_sounds_like_the_first_and_is_heard_under_it(self, diarizer, seconds, speakers):
+        embeddings, classes = self.embeddings(0.0, 1, 0)
+        classes[:] = 1
+        classes[0, 100 : 100 + round(seconds * 16_000 / 270)] = 4  # both at once
+        activity = POWERSET[classes] * np.uint8(255)
+        evidence = Evidence("embedded", 160_000, 16_000, 0, classes, activity, embeddings)
+        assert len(diarizer.cluster(evidence).speakers) == speakers
 
 
 def test_silence_has_no_turns(diarizer):

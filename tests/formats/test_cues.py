@@ -101,6 +101,55 @@ def test_the_checker_sees_each_broken_rule(cue, complaint):
     assert found.startswith("cue 1: ")
 
 
+@pytest.mark.parametrize(
+    ("kept", "broken"),
+    [
+        (Cue(0, 3, (Line(None, "x" * 42),)), Cue(0, 3, (Line(None, "x" * 43),))),
+        (Cue(0, 3, (Line(None, "x"),) * 2), Cue(0, 3, (Line(None, "x"),) * 3)),
+        (Cue(0, 0.84, (Line(None, "x"),)), Cue(0, 0.82, (Line(None, "x"),))),
+        (Cue(0, 7, (Line(None, "x"),)), Cue(0, 7.1, (Line(None, "x"),))),
+        (Cue(0, 2, (Line(None, "x" * 40),)), Cue(0, 2, (Line(None, "x" * 41),))),
+    ],
+    ids=["42 characters a line", "2 lines", "5/6 s at least", "7 s at most", "20 characters a second"],
+)
+def test_the_rules_of_english_are_exactly_those_of_the_guide(kept, broken):
+    assert check([kept]) == []
+    assert len(check([broken])) == 1
+
+
+@pytest.mark.parametrize(("gap", "broken"), [(0.084, 0), (0.083, 1)])
+def test_two_frames_of_a_film_lie_between_cues(gap, broken):
+    assert len(check([Cue(0, 2, (Line(None, "a"),)), Cue(2 + gap, 4, (Line(None, "b"),))])) == broken
+    words = [Word(0, 2, "one"), Word(3.5, 5, "three", None, "B")]
+    first, second = lay_out(transcript([*words, *speech("or more", 5)]))[:2]
+    assert second.start - first.end >= 0.084
+
+
+@pytest.mark.parametrize(("seconds", "cues"), [(0.9, 1), (1.1, 2)])
+def test_a_cue_spans_a_pause_of_up_to_a_second(seconds, cues):
+    words = [Word(0, 1, "One"), Word(1 + seconds, 3, "thing")]
+    assert len(lay_out(transcript(words))) == cues
+
+
+def test_where_nothing_follows_a_cue_stays_for_fifteen_characters_a_second():
+    (cue,) = lay_out(transcript([Word(0, 0.4, "x" * 15), Word(0.4, 0.8, "y" * 14)]))
+    assert (cue.start, cue.end) == (0, 2)
+
+
+@pytest.mark.parametrize(("later", "cues"), [(0.35, 1), (0.45, 2)])
+def test_two_short_lines_become_a_dialogue_if_one_would_come_half_a_second_late(later, cues):
+    """The first is shown for 5/6 s, and two frames lie between them."""
+    words = [Word(0, 0.2, "Ready?", None, "A"), Word(later, later + 0.2, "Yes.", None, "B")]
+    assert len(lay_out(transcript(words))) == cues
+
+
+def test_a_cue_comes_three_seconds_late_at_most():
+    words = [Word(n / 5, n / 5 + 0.2, "x" * 42, None, speaker) for n, speaker in enumerate("AABB")]
+    first, second = lay_out(transcript(words))
+    assert second.start == pytest.approx(0.4 + 3)
+    assert first.end < second.start
+
+
 def test_the_checker_sees_cues_too_close():
     cues = [Cue(0, 2, (Line(None, "a"),)), Cue(2.01, 4, (Line(None, "b"),))]
     assert check(cues) == ["cue 2: 0.010 s after the one before"]
@@ -164,11 +213,21 @@ def test_korean_is_cut_at_its_spaces():
 
 @pytest.mark.parametrize(
     ("text", "letters_a_line", "letters_a_second"),
-    [("你好", 16, 11), ("こんにちは世界", 13, 7), ("안녕하세요", 16, 14)],
+    [("你好", 16, 11), ("こんにちは世界", 13, 7), ("안녕하세요", 16, 14), ("สวัสดี", 17.5, 10)],
 )
 def test_the_rules_are_those_of_the_guide_for_the_script(text, letters_a_line, letters_a_second):
     rules = rules_for(text)
     assert (rules.max_width, rules.max_speed) == (2 * letters_a_line, 2 * letters_a_second)
+
+
+@pytest.mark.parametrize(("kanji", "language"), [(8, "ja"), (10, "zh")])
+def test_japanese_has_a_tenth_of_kana(kanji, language):
+    assert rules_for("漢" * kanji + "の") == rules_for({"ja": "の", "zh": "漢"}[language])
+
+
+@pytest.mark.parametrize(("wide", "latin"), [(11, 9), (9, 11)])
+def test_the_script_of_half_the_letters_decides(wide, latin):
+    assert rules_for("漢" * wide + "x" * latin) == rules_for("漢" if wide > latin else "x")
 
 
 @pytest.mark.parametrize("text", ["Hello", "Привет", "مرحبا", "नमस्ते", "", "123", "Hello 你好 everybody"])

@@ -73,6 +73,24 @@ def test_an_echo_of_the_same_word_needs_less_difference_than_other_words():
     assert [word.text for word in joined.words] == ["Hello,", "you", "yes"]
 
 
+@pytest.mark.parametrize(("decibels", "words"), [(8, 2), (11, 2), (13, 1), (30, 1)])
+def test_speech_over_the_other_partys_is_bleed_from_twelve_decibels_below_it(decibels, words):
+    joined = join([channel([Word(0, 1, "Hello")]), channel([Word(0, 1, "yes")])], levels(-20, -20 - decibels))
+    assert len(joined.words) == words
+
+
+@pytest.mark.parametrize(("decibels", "words"), [(0, 2), (2.7, 2), (3.3, 1), (6, 1)])
+def test_the_same_word_is_an_echo_from_three_decibels_below_it(decibels, words):
+    joined = join([channel([Word(0, 1, "Hello")]), channel([Word(0.1, 1.1, "hello")])], levels(-20, -20 - decibels))
+    assert len(joined.words) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.1, 1), (0.45, 1), (0.55, 2), (0.9, 2)])
+def test_an_echo_begins_within_half_a_second_of_the_word(seconds, words):
+    joined = join([channel([Word(2, 3, "no")]), channel([Word(2 + seconds, 3 + seconds, "no")])], levels(-20, -25))
+    assert len(joined.words) == words
+
+
 def test_a_quiet_party_who_talks_alone_stays():
     joined = join([channel([Word(0, 1, "Hello")]), channel([Word(2, 3, "whisper")])], levels(-20, -50))
     assert [word.text for word in joined.words] == ["Hello", "whisper"]

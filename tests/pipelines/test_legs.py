@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,15 +155,47 @@ def test_a_leg_that_fails_at_once_leaves_no_trace_of_the_other():
     assert begun == []
 
 
-def test_each_leg_has_its_own_seconds():
-    def slow(_report):
-        time.sleep(0.2)
-        return WORDS
+class Clock:
+    """A clock that stands still but for what is worked."""
 
-    transcript = legs(slow, lambda _: TURNS, together=False)
-    assert transcript.timings["transcription"] >= 0.2
-    assert transcript.timings["diarization"] < transcript.timings["transcription"]
-    assert transcript.timings["total"] >= transcript.timings["transcription"]
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr("diarist.pipelines.legs.time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def work(self, seconds, result):
+        self.now += seconds
+        return result
+
+
+def test_each_leg_has_its_own_seconds_and_the_total_all_of_them(monkeypatch):
+    clock = Clock(monkeypatch)
+
+    async def transcribe():
+        return clock.work(3.0, WORDS)
+
+    async def diarize():
+        return clock.work(1.5, TURNS)
+
+    def naming(_diarization):
+        return clock.work(0.25, {})
+
+    transcript = wait_for(lambda: run_legs(transcribe, diarize, naming=naming, together=False))
+    assert transcript.timings == {"transcription": 3.0, "diarization": 1.5, "total": 4.75}
+
+
+def test_legs_that_run_at_once_share_the_total(monkeypatch):
+    clock, heard = Clock(monkeypatch), asyncio.Event()
+
+    async def transcribe():
+        await heard.wait()
+        return clock.work(2.0, WORDS)
+
+    async def diarize():
+        heard.set()
+        return clock.work(4.0, TURNS)
+
+    transcript = wait_for(lambda: run_legs(transcribe, diarize))
+    assert transcript.timings == {"transcription": 6.0, "diarization": 4.0, "total": 6.0}
 
 
 @pytest.mark.parametrize(

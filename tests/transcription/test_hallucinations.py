@@ -1,10 +1,10 @@
-"""Loops and phantoms are told from what people say."""
+"""Loops and what is said over silence are told from what people say."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.transcription.hallucinations import is_phantom, repeats
+from diarist.transcription.hallucinations import is_known_hallucination, repeats
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,8 @@ from diarist.transcription.hallucinations import is_phantom, repeats
         "a" * 200,
         "A... a... A... a... " * 10,
         "we have to, we have to, we have to, we have to, we have to",
+        "no " * 8,
+        "ha" * 21,
         "Ｔｈａｎｋ ｙｏｕ, thank you, THANK YOU, thank you, " * 2,
     ],
 )
@@ -57,6 +59,9 @@ def test_different_words_are_no_loop(words):
         "哈哈哈哈哈哈哈哈",
         "はいはいはいはい、そうそうそうそう。",
         "No, no, no, no!",
+        "no " * 7,
+        "ha" * 18,
+        "Thank you all very much, thank you all very much, thank you all very much.",
         "one, two, three, four, five, six, seven, eight, nine, ten",
         "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20",
         "一二三四五六七八九十十一十二十三十四十五",
@@ -105,12 +110,12 @@ def test_what_people_repeat_on_purpose_is_no_loop(text):
         "ＴＨＡＮＫ ＹＯＵ",
     ],
 )
-def test_what_subtitles_taught_it_is_a_phantom_in_any_spelling(text):
-    assert is_phantom(text)
+def test_what_subtitles_taught_it_is_a_known_hallucination_in_any_spelling(text):
+    assert is_known_hallucination(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "...", "Thank you for the report.", "Merci de votre attention à ce dossier", "谢谢大家的配合", "字幕"]
 )
-def test_other_words_are_no_phantom(text):
-    assert not is_phantom(text)
+def test_other_words_are_none(text):
+    assert not is_known_hallucination(text)

@@ -36,6 +36,11 @@ def test_few_words_and_names_tell_nothing():
     assert language_of(words(" ".join(["Kowalski"] * 20))) is None
 
 
+@pytest.mark.parametrize(("number", "language"), [(9, None), (10, "en"), (11, "en")])
+def test_ten_words_are_enough(number, language):
+    assert language_of(words(SENTENCES["en"])[:number]) == language
+
+
 def test_a_drift_is_found_where_it_is():
     spoken = [*words(SENTENCES["de"]), *words(SENTENCES["en"], 31), *words(SENTENCES["de"], 62)]
     ((span, language),) = drifts(spoken, "de")

@@ -12,6 +12,7 @@ from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.model.errors import Cancelled, InputError, WeightsError
 from diarist.model.options import Options
+from diarist.model.timeline import Span
 from diarist.transcription.hallucinations import repeats
 from diarist.transcription.vad import voice_probability, voice_regions
 from diarist.transcription.whisper import believed, load_whisper
@@ -125,15 +126,15 @@ class TestWhatIsHeard:
     def test_a_passage_that_repeats_itself_is_dropped(self):
         assert not believed([segment("no " * 9, compression_ratio=2.5)], 0, self.voiced, voice_regions(self.voiced))
 
-    def test_a_phantom_is_dropped_only_where_there_is_hardly_a_voice(self):
-        phantom = [segment("Thank you.")]
-        assert len(believed(phantom, 0, self.voiced, voice_regions(self.voiced))) == 2
-        assert believed(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+    def test_a_hallucination_is_dropped_only_where_there_is_hardly_a_voice(self):
+        thanks = [segment("Thank you.")]
+        assert len(believed(thanks, 0, self.voiced, voice_regions(self.voiced))) == 2
+        assert believed(thanks, 0, self.faint, voice_regions(self.voiced)) == []
 
-    def test_a_phantom_of_another_language_is_dropped_too(self):
-        phantom = [segment("Untertitel der Amara.org-Community")]
-        assert len(believed(phantom, 0, self.voiced, voice_regions(self.voiced))) == 3
-        assert believed(phantom, 0, self.faint, voice_regions(self.voiced)) == []
+    def test_a_hallucination_of_another_language_is_dropped_too(self):
+        credit = [segment("Untertitel der Amara.org-Community")]
+        assert len(believed(credit, 0, self.voiced, voice_regions(self.voiced))) == 3
+        assert believed(credit, 0, self.faint, voice_regions(self.voiced)) == []
 
     def test_pieces_of_a_word_are_one_word(self):
         pieces = segment("The price is 10")
@@ -141,6 +142,22 @@ class TestWhatIsHeard:
         pieces.words.append(more)
         *_, last = believed([pieces], 0, self.voiced, voice_regions(self.voiced))
         assert (last.text, last.start, last.end, last.confidence) == ("10,000", 0.6, 1.0, 0.4)
+
+    @pytest.mark.parametrize(("ratio", "words"), [(2.3, 9), (2.5, 0)])
+    def test_only_what_can_be_written_much_shorter_may_be_a_loop(self, ratio, words):
+        loop = segment("no " * 9, compression_ratio=ratio)
+        assert len(believed([loop], 0, self.voiced, voice_regions(self.voiced))) == words
+
+    @pytest.mark.parametrize(("probability", "words"), [(0.45, 0), (0.55, 2)])
+    def test_hardly_a_voice_is_less_than_one_half(self, probability, words):
+        voice = np.full(100, probability, np.float32)
+        assert len(believed([segment("Thank you.")], 0, voice, voice_regions(self.voiced))) == words
+
+    @pytest.mark.parametrize(("seconds", "words"), [(0.45, 1), (0.55, 0)])
+    def test_a_word_may_miss_the_voice_by_half_a_second(self, seconds, words):
+        before, after = segment("Hello.", start=3 - seconds - 0.2), segment("Hello.", start=5 + seconds)
+        for said in (before, after):
+            assert len(believed([said], 0, self.voiced, [Span(3, 5)])) == words
 
     def test_a_word_far_from_any_voice_is_dropped(self):
         assert not believed([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))

@@ -39,7 +39,7 @@ def repeats(text: str) -> bool:
     )
 
 
-def is_phantom(text: str) -> bool:
+def is_known_hallucination(text: str) -> bool:
     """Whether a text is nothing but what Whisper is known to say over silence: thanks to viewers, or credits."""
     plain = _plain(text)
     return plain in _PHRASES or any(credit in plain for credit in _CREDITS)

@@ -31,7 +31,7 @@ from diarist.model.progress import Progress, ignore
 from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.base import Heard, unheard
-from diarist.transcription.hallucinations import is_phantom, repeats
+from diarist.transcription.hallucinations import is_known_hallucination, repeats
 from diarist.transcription.hearing import Hearing
 from diarist.transcription.reloadable import Resident
 from diarist.transcription.vad import FRAME_SECONDS
@@ -51,7 +51,7 @@ NO_SPEECH: Final = 0.6
 MIN_LOGPROB: Final = -1.0
 NO_REPEAT: Final = 3  # tokens, when a window that looped is decoded again
 
-PHANTOM_VOICE: Final = 0.5  # mean probability of voice below which a phrase known from silence is not believed
+HALLUCINATION_VOICE: Final = 0.5  # mean probability of voice below which a phrase known from silence is no speech
 SLACK: Final = 0.5  # seconds by which Whisper's word times may miss the voice they belong to
 LANGUAGE_WINDOWS: Final = 3
 # By platform: libraries, in order of loading, and their folder in the wheel.
@@ -206,7 +206,7 @@ def believed(
     for segment in segments:
         if _looped(segment) or not segment.words:
             continue
-        if is_phantom(segment.text) and _voice(probability, segment, offset) < PHANTOM_VOICE:
+        if is_known_hallucination(segment.text) and _voice(probability, segment, offset) < HALLUCINATION_VOICE:
             continue
         for word in whole_words(segment.words, offset):
             span = Span(max(0.0, word.start - SLACK), word.end + SLACK)
