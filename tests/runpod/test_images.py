@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diarist.engines import DIARIZERS, EMBEDDED_DIARIZER
+from diarist.engines.auto import DIARIZERS, EMBEDDED_DIARIZER
 from diarist.weights.catalog import HubSource, find
 
 ROOT = Path(__file__).parents[2]
