@@ -55,7 +55,7 @@ async def hang_up(request):
     return web.Response()
 
 
-def use(platform, action):
+def use(platform, action, key="key", **session):
     """Run ``action(endpoint)`` against the platform."""
 
     async def run():
@@ -65,7 +65,7 @@ def use(platform, action):
         runner = await serve(app, listener)
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2"
         try:
-            async with connect("key", base_url=url) as endpoint:
+            async with connect(key, base_url=url, **session) as endpoint:
                 return await action(endpoint("ep", "The endpoint"))
         finally:
             await runner.cleanup()
@@ -85,7 +85,7 @@ def test_a_job_is_submitted_and_looked_at_until_done():
     assert kind == "run"
     assert headers["Authorization"] == "Bearer key"
     assert body["input"]["audio"] == "x"
-    assert len(body["input"]["request_id"]) == 32
+    assert len(body["input"]["request_id"]) == 64
     assert body["policy"] == {"executionTimeout": 5000, "ttl": 10000}
 
 
@@ -230,5 +230,5 @@ def test_a_stream_that_ends_badly_says_so(status):
 
 def test_pauses_grow_with_the_time_waited():
     limits = Limits()
-    for waited, low, high in [(0, 0.04, 0.05), (10, 0.4, 0.5), (1000, 1.6, 2.0)]:
+    for waited, low, high in [(0, 0.04, 0.05), (10, 0.4, 0.5), (1000, 4.0, 5.0)]:
         assert all(low <= _pause(waited, limits) <= high for _ in itertools.repeat(None, 50))

@@ -76,6 +76,29 @@ def test_the_cache_is_off_unless_it_is_told_where_and_for_what():
         orchestrator.load({})
 
 
+ENV = {"TRANSCRIPTION_ENDPOINT_ID": "t", "DIARIZATION_ENDPOINT_ID": "d", "CHILD_API_KEY": "k"}
+
+
+@pytest.mark.parametrize(
+    "name", ["CHILD_API_KEY", "DIARIZATION_ENDPOINT_ID", "DIARIST_CACHE_URL", "AWS_SECRET_ACCESS_KEY"]
+)
+def test_a_reference_to_a_secret_that_nobody_filled_in_is_refused_at_the_start(name):
+    with pytest.raises(InputError, match=f"{name} is a reference"):
+        orchestrator.load(ENV | {name: "{{ RUNPOD_SECRET_child }}"})
+
+
+def test_a_key_that_cannot_be_one_is_refused_at_the_start():
+    with pytest.raises(InputError, match="CHILD_API_KEY"):
+        orchestrator.load(ENV | {"CHILD_API_KEY": "rpa_1\n2"})
+
+
+@pytest.mark.parametrize("deadline", [60, 2340, 5000])
+def test_a_leg_that_is_stopped_leaves_time_for_a_second_one(deadline):
+    limits = orchestrator.load(ENV | {"DIARIST_DEADLINE": str(deadline)})._pipeline._limits(None)
+    assert limits.execution < limits.deadline == deadline
+    assert limits.execution >= deadline - 540 or limits.execution == deadline / 2
+
+
 @pytest.mark.parametrize("audio", ["aGVsbG8=", "https://example.org/a.mp3", "data:;base64,aGVsbG8=", "volume:a.mp3"])
 def test_the_recording_goes_on_as_it_came(audio):
     legs = Legs(transcript())

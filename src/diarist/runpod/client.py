@@ -1,37 +1,37 @@
 """A client for one RunPod endpoint.
 
 The SDK's own client was rejected: it never retries over https, drops the text of errors, never ends on a cancelled job
-and waits up to a second between looks. tenacity does the retrying.
+and waits up to a second between looks. `diarist.runpod.calls` sends the requests, and tries again what passes.
 
 What a queue platform can do to a job, and what happens here:
 
-* 429, 5xx, a refused or lost connection: tried again, with back-off, jitter and ``Retry-After``, until the deadline;
-* the job runs beyond its limit or is TIMED_OUT, vanishes, or is COMPLETED without output: it is lost. It is cancelled
-  first, then submitted once more, so that it never runs twice at a time;
+* the job runs beyond its limit or is TIMED_OUT, vanishes, is COMPLETED without output, or falls silent in the middle of
+  its work: it is lost. It is cancelled first, then submitted once more, so that it never runs twice at a time;
 * the answer to a submission is lost: nobody knows whether there is a job. It is submitted once more under the same
   ``request_id``, which a worker that already has it joins;
-* the caller gives up, or the deadline passes: the job is cancelled.
+* the worker failed (5xx): it is submitted once more, unless the failure would repeat;
+* the caller gives up, or the deadline passes: the job is cancelled, within the deadline.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import random
 import ssl
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
 import httpx
-import tenacity
 
 from diarist.jobs.wire_errors import read_error
-from diarist.model.errors import EndpointError
+from diarist.model.errors import DiaristError, EndpointError
+from diarist.runpod.calls import GIVE_UP_SECONDS, Calls, NoAnswerError, Note, usable_key
 from diarist.runpod.limits import Limits
 
 API: Final = "https://api.runpod.ai/v2"
@@ -40,8 +40,11 @@ MAX_RUN_BYTES: Final = 10_000_000
 MAX_RUNSYNC_BYTES: Final = 20_000_000
 """Documented limit of a request to /runsync."""
 _TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524})
 _ATTEMPTS: Final = 2  # of one job: the first, and one more if it is lost
+_REPEATS: Final = frozenset({"result_too_large", "bad_result"})  # failures that come again with the same question
+_BEFORE_WORK: Final = frozenset({"download", "decode"})  # stages of a job that may then wait for another to end
+
+OnProgress = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,51 @@ class Result:
     job_id: str
 
 
+@dataclass(slots=True)
+class _Watched:
+    """What is known of a job that one waits for."""
+
+    status: str = ""
+    progress: dict[str, float] = field(default_factory=dict)
+    changes: int = 0
+    changed: float = 0.0
+
+    def see(self, answer: Mapping[str, Any]) -> None:
+        self.status = str(answer.get("status"))
+        output = answer.get("output")
+        if self.status != "IN_PROGRESS" or not isinstance(output, Mapping):
+            return
+        said = output.get("progress")
+        if not isinstance(said, Mapping):
+            return
+        news = {str(stage): float(done) for stage, done in said.items() if isinstance(done, (int, float))}
+        if {**self.progress, **news} != self.progress:
+            self.progress.update(news)
+            self.changes += 1
+            self.changed = time.monotonic()
+
+    def silent(self) -> float:
+        """Seconds without news of a job that computes. 0 where it may wait, or never sent news twice."""
+        computes = self.changes > 1 and not self.progress.keys() <= _BEFORE_WORK
+        return time.monotonic() - self.changed if computes else 0.0
+
+    def where(self) -> str:
+        """What it last did, in a few words."""
+        if self.status == "IN_QUEUE":
+            return "It waited in the queue: no worker took it"
+        if self.status != "IN_PROGRESS":
+            return ""
+        if self.progress.keys() <= _BEFORE_WORK:
+            return "It waited behind others in its worker: no progress came"
+        return f"It was {100 * min(self.progress.values()):.0f} % done"
+
+
 class Endpoint:
     """One endpoint, open for jobs. Made by `connect`."""
 
-    def __init__(self, http: httpx.AsyncClient, endpoint_id: str, name: str) -> None:
-        self._http = http
+    def __init__(self, calls: Calls, endpoint_id: str, name: str, note: Note = lambda _: None) -> None:
+        self._calls = calls
+        self._note = note
         self.id = endpoint_id
         self.name = name
 
@@ -73,44 +116,82 @@ class Endpoint:
         self,
         job_input: Mapping[str, Any],
         limits: Limits = Limits(),
-        on_progress: Callable[[Mapping[str, float]], None] = lambda _: None,
+        on_progress: OnProgress = lambda _: None,
         *,
-        retry_failed: bool = False,
+        retry_failed: bool = True,
+        resume: str | None = None,
+        submitted: Callable[[str], None] = lambda _: None,
     ) -> Result:
         """Submit a job and wait for its result.
 
         Args:
-            job_input: what the worker gets; a ``request_id`` is added if it has none.
+            job_input: what the worker gets; a ``request_id`` is added if it has none, see `request_id`.
             limits: how long to wait.
             on_progress: told, at each look, the worker's progress per stage, 0 to 1; empty before it has said any.
             retry_failed: also submit once more after a failure that is not the caller's fault.
+            resume: id of a job that asks the same and that nobody waits for any more: it is waited for first.
+            submitted: told the id of each job that is submitted.
 
         Raises:
             EndpointError: the endpoint is missing, refuses the key, failed, lost the job twice or took too long.
             DiaristError: what the worker said was wrong.
         """
-        body = {
-            "input": {"request_id": uuid.uuid4().hex, **job_input},
-            "policy": {
-                "executionTimeout": max(5_000, int(limits.execution * 1000)),
-                "ttl": max(10_000, int(limits.deadline * 1000)),
-            },
-        }
+        watched = _Watched()
+        try:
+            with anyio.fail_after(limits.deadline - _reserve(limits)):
+                return await self._attempts(
+                    job_input, limits, on_progress, watched, retry_failed=retry_failed, resume=resume, told=submitted
+                )
+        except TimeoutError:
+            raise self._too_late(limits, watched) from None
+
+    async def submit(self, job_input: Mapping[str, Any], limits: Limits = Limits()) -> str:
+        """Submit a job, wait for nothing, and return its id; see `run` for arguments and errors."""
         try:
             with anyio.fail_after(limits.deadline):
-                return await self._attempts(body, limits, on_progress, retry_failed=retry_failed)
+                return str((await self._submit(self._body(job_input, limits), _polled(limits)))["id"])
         except TimeoutError:
-            raise EndpointError(
-                "endpoint_timeout",
-                f"{self.name} gave no result in {limits.deadline:.0f} s.",
-                "Check its workers in the console: are there any, and are they healthy?",
-                http_status=504,
-            ) from None
+            raise self._too_late(limits, _Watched()) from None
+
+    async def fetch(self, job_id: str, limits: Limits = Limits(), on_progress: OnProgress = lambda _: None) -> Result:
+        """Wait for the result of a job that was submitted earlier. It goes on when the caller gives up.
+
+        Raises:
+            EndpointError: the platform does not know it (results are kept for half an hour), or it took too long.
+            DiaristError: what the worker said was wrong.
+        """
+        watched = _Watched()
+        try:
+            with anyio.fail_after(limits.deadline):
+                answer = await self._wait({"status": "?"}, job_id, limits, on_progress, watched)
+        except TimeoutError:
+            raise self._too_late(limits, watched) from None
+        except _LostError as lost:
+            raise EndpointError("job_lost", f"{self.name} lost the job: {lost}.", "Send the recording again.") from None
+        if error := self._failure(answer):
+            raise error
+        return _result(answer, job_id)
+
+    async def status(self, job_id: str) -> str:
+        """The platform's word for a job's state; ``"UNKNOWN"`` where it has forgotten the job."""
+        try:
+            return str((await self._calls.call("GET", f"status/{job_id}")).get("status", "UNKNOWN"))
+        except EndpointError as error:
+            if error.code != "endpoint_missing":
+                raise
+            return "UNKNOWN"
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job.
+
+        Raises:
+            EndpointError: it cannot be cancelled, e.g. since the platform has forgotten it.
+        """
+        await self._calls.call("POST", f"cancel/{job_id}")
 
     async def health(self) -> dict[str, Any]:
         """Return the platform's counts of jobs and workers."""
-        health: dict[str, Any] = await self._request("GET", "health")
-        return health
+        return await self._calls.call("GET", "health")
 
     async def stream(self, job_id: str, limits: Limits = Limits()) -> AsyncIterator[Any]:
         """Yield what a streaming worker sends, until the job ends.
@@ -120,56 +201,76 @@ class Endpoint:
         """
         began = time.monotonic()
         while True:
-            answer = await self._request("GET", f"stream/{job_id}")
+            answer = await self._calls.call("GET", f"stream/{job_id}")
             for chunk in answer.get("stream", ()):
                 yield chunk["output"]
             if answer.get("status") in _TERMINAL and not answer.get("stream"):
-                self._check(answer)
+                if error := self._failure(answer):
+                    raise error
                 return
             waited = time.monotonic() - began
             if waited > limits.deadline:
                 raise EndpointError("endpoint_timeout", f"{self.name} did not finish its stream.", http_status=504)
             await anyio.sleep(_pause(waited, limits))
 
+    def _body(self, job_input: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+        return {
+            "input": {"request_id": request_id(self.id, job_input), **job_input},
+            "policy": {
+                "executionTimeout": max(5_000, int(limits.execution * 1000)),
+                "ttl": max(10_000, int(limits.deadline * 1000)),
+            },
+        }
+
     async def _attempts(
         self,
-        body: Mapping[str, Any],
+        job_input: Mapping[str, Any],
         limits: Limits,
-        on_progress: Callable[[Mapping[str, float]], None],
+        on_progress: OnProgress,
+        watched: _Watched,
         *,
         retry_failed: bool,
+        resume: str | None,
+        told: Callable[[str], None],
     ) -> Result:
+        if resume is not None:
+            with contextlib.suppress(_LostError, _FailedError):
+                return await self._waited({"id": resume, "status": "?"}, limits, on_progress, watched)
+        body = self._body(job_input, limits)
         for attempt in range(1, _ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
             try:
-                return await self._once(body, limits if attempt == 1 else _polled(limits), on_progress)
+                answer = await self._submit(body, limits if attempt == 1 else _polled(limits))
+                told(str(answer["id"]))
+                return await self._waited(answer, limits, on_progress, watched)
+            except NoAnswerError:
+                if last:
+                    raise
             except _LostError as lost:
                 if last:
-                    raise EndpointError(
-                        "job_lost",
-                        f"{self.name} lost the job twice: {lost}.",
-                        "Its workers may be crashing, or too slow for this recording: read their logs.",
-                    ) from None
-            except EndpointError:
-                raise
-            except Exception as error:
-                if last or not retry_failed or getattr(error, "http_status", 500) < 500:
-                    raise
+                    raise self._lost_twice(lost) from None
+                self._note(f"{self.name} lost the job: {lost}; submitting it once more.")
+            except _FailedError as failed:
+                if last or not (retry_failed and failed.may_pass):
+                    raise failed.error from None
+                self._note(f"{self.name} failed ({failed.error.code}); submitting the job once more.")
         raise AssertionError("the last attempt returns or raises")
 
-    async def _once(
-        self, body: Mapping[str, Any], limits: Limits, on_progress: Callable[[Mapping[str, float]], None]
+    async def _waited(
+        self, answer: dict[str, Any], limits: Limits, on_progress: OnProgress, watched: _Watched
     ) -> Result:
-        answer = await self._submit(body, limits)
+        """Wait for a job that is ours; whatever ends the waiting, the job does not go on unwatched."""
         job_id = str(answer["id"])
+        watched.progress.clear()
+        watched.changes = 0
         try:
-            answer = await self._wait(answer, job_id, limits, on_progress)
+            answer = await self._wait(answer, job_id, limits, on_progress, watched)
         except BaseException:
-            # Whatever ends the waiting (the caller, the deadline, a lost job), the job must not go on unwatched.
-            await self._cancel(job_id)
+            await self._cancel(job_id, _reserve(limits))
             raise
-        self._check(answer)
-        return Result(answer["output"], _seconds(answer, "delayTime"), _seconds(answer, "executionTime"), job_id)
+        if error := self._failure(answer):
+            raise _FailedError(error, from_worker=answer.get("status") != "CANCELLED")
+        return _result(answer, job_id)
 
     async def _submit(self, body: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         content = _encode(body)
@@ -184,158 +285,156 @@ class Endpoint:
             )
         wait = max(1000, int(limits.sync_wait * 1000))
         path = f"runsync?wait={wait}" if sync else "run"
-        try:
-            answer = await self._request("POST", path, content, wait=limits.sync_wait if sync else 0.0)
-        except (httpx.ReadError, httpx.RemoteProtocolError, httpx.ReadTimeout, httpx.WriteError) as error:
-            raise _LostError(f"no answer to its submission ({type(error).__name__})") from None
+
+        async def late(answer: dict[str, Any]) -> None:
+            if answer.get("id"):
+                await self._cancel(str(answer["id"]), _reserve(limits))
+
+        answer = await self._calls.call("POST", path, content, wait=limits.sync_wait if sync else 0.0, late=late)
         if not answer.get("id"):
             raise EndpointError("endpoint_answer", f"{self.name} took a job and gave it no id.")
         return answer
 
     async def _wait(
-        self,
-        answer: dict[str, Any],
-        job_id: str,
-        limits: Limits,
-        on_progress: Callable[[Mapping[str, float]], None],
+        self, answer: dict[str, Any], job_id: str, limits: Limits, on_progress: OnProgress, watched: _Watched
     ) -> dict[str, Any]:
         """Look until the job has ended."""
         began = time.monotonic()
         running_since: float | None = None
-        newest: dict[str, float] = {}
         while answer.get("status") not in _TERMINAL:
             now = time.monotonic()
+            watched.see(answer)
             if answer.get("status") == "IN_PROGRESS":
                 running_since = running_since or now
                 if now - running_since > limits.execution + limits.grace:
-                    raise _LostError(f"no result after {now - running_since:.0f} s in a worker")
-                output = answer.get("output")
-                if isinstance(output, Mapping) and isinstance(output.get("progress"), Mapping):
-                    newest.update(output["progress"])
+                    raise _LostError(f"no result after {now - running_since:.0f} s in a worker", watched)
+                if watched.silent() > limits.silence:
+                    raise _LostError(f"no news of it for {watched.silent():.0f} s in the middle of its work")
             else:
                 running_since = None  # its worker was lost and the platform queued it again
-            on_progress(newest)
-            await anyio.sleep(_pause(now - began, limits))
-            answer = await self._request("GET", f"status/{job_id}", lost_on_404=True)
+            if answer.get("status") != "?":
+                on_progress(watched.progress)
+                await anyio.sleep(_pause(now - began, limits))
+            try:
+                answer = await self._calls.call("GET", f"status/{job_id}")
+            except EndpointError as error:
+                if error.code != "endpoint_missing":
+                    raise
+                raise _LostError("the platform no longer knows it") from None
         if answer["status"] == "COMPLETED" and answer.get("output") is None and not answer.get("error"):
             raise _LostError("it is COMPLETED without output")
         if answer["status"] == "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
-            raise _LostError("the platform stopped it after its time limit")
+            raise _LostError("the platform stopped it after its time limit", watched)
         return answer
 
-    def _check(self, answer: Mapping[str, Any]) -> None:
-        """Raise what a job that ended badly said."""
+    def _failure(self, answer: Mapping[str, Any]) -> DiaristError | None:
+        """What a job that ended badly said."""
         match answer.get("status"):
             case "COMPLETED" if not answer.get("error"):
-                return
+                return None
             case "TIMED_OUT":
-                raise EndpointError("job_timeout", f"{self.name} stopped the job: it took too long.", http_status=504)
+                return EndpointError("job_timeout", f"{self.name} stopped the job: it took too long.", http_status=504)
             case "CANCELLED":
-                raise EndpointError("job_cancelled", f"Somebody cancelled the job at {self.name}.")
-        raise read_error(answer.get("error"), self.name)
+                return EndpointError("job_cancelled", f"Somebody cancelled the job at {self.name}.")
+        return read_error(answer.get("error"), self.name)
 
-    async def _cancel(self, job_id: str) -> None:
+    def _lost_twice(self, lost: _LostError) -> EndpointError:
+        hint = "Its workers may be crashing, or too slow for this recording: read their logs."
+        if lost.waited:
+            hint = "Allow more workers, or send fewer recordings at once. If it was alone, read its workers' logs."
+        return EndpointError("job_lost", f"{self.name} lost the job twice: {lost}.", hint)
+
+    def _too_late(self, limits: Limits, watched: _Watched) -> EndpointError:
+        trouble = f"The last request failed: {self._calls.trouble}" if self._calls.trouble else watched.where()
+        said = f"{self.name} gave no result in {limits.deadline:.0f} s.{f' {trouble}.' if trouble else ''}"
+        hint = "Check its workers in the console: are there any, and are they healthy?"
+        return EndpointError("endpoint_timeout", said, hint, http_status=504)
+
+    async def _cancel(self, job_id: str, seconds: float) -> None:
         """Cancel, whatever state the job is in; a job that cannot be cancelled ends by its own limit."""
-        with anyio.move_on_after(10, shield=True), contextlib.suppress(EndpointError, httpx.HTTPError):
-            await self._request("POST", f"cancel/{job_id}")
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        content: bytes | None = None,
-        *,
-        wait: float = 0.0,
-        lost_on_404: bool = False,
-    ) -> dict[str, Any]:
-        """Send one request until it is answered. The deadline around it ends the trying."""
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_worth_again(safe=method == "GET")), wait=_back_off, reraise=True
-        )
-        try:
-            async for attempt in retrying:
-                # A POST that is under way is not abandoned: it may make a job whose id nobody would know.
-                with attempt, anyio.CancelScope(shield=method == "POST"):
-                    response = await self._http.request(
-                        method,
-                        f"{self.id}/{path}",
-                        content=content,
-                        headers={"Content-Type": "application/json"} if content is not None else {},
-                        timeout=httpx.Timeout(30.0, connect=10.0, read=30.0 + wait),
-                    )
-                    response.raise_for_status()
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code == 404 and lost_on_404:
-                raise _LostError("the platform no longer knows it") from None
-            raise self._refusal(error.response) from None
-        try:
-            answer = response.json()
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise EndpointError("endpoint_answer", f"{self.name} answered with something that is not a JSON object.")
-        return answer
-
-    def _refusal(self, response: httpx.Response) -> EndpointError:
-        said = " ".join(response.text.split())[:200]
-        match response.status_code:
-            case 401 | 403:
-                return EndpointError(
-                    "endpoint_key", f"{self.name} refuses the API key.", "Is RUNPOD_API_KEY right, and allowed here?"
-                )
-            case 404:
-                return EndpointError(
-                    "endpoint_missing", f"{self.name} does not exist.", "Check the endpoint id and the account."
-                )
-            case 413:
-                return EndpointError("request_too_large", f"{self.name} refuses the size: {said}.", http_status=413)
-            case status:
-                return EndpointError("endpoint_refused", f"{self.name} answers {status}: {said}.")
+        trouble = self._calls.trouble  # the story of what came before is worth more
+        with anyio.move_on_after(seconds, shield=True), contextlib.suppress(EndpointError):
+            await self._calls.call("POST", f"cancel/{job_id}")
+        self._calls.trouble = trouble
 
 
 @asynccontextmanager
 async def connect(
-    api_key: str, *, base_url: str = API, ssl_context: ssl.SSLContext | None = None
+    api_key: str,
+    *,
+    base_url: str = API,
+    ssl_context: ssl.SSLContext | None = None,
+    note: Note = lambda _: None,
+    key_name: str = "RUNPOD_API_KEY",
+    give_up: float = GIVE_UP_SECONDS,
 ) -> AsyncIterator[Callable[[str, str], Endpoint]]:
     """Open a session in which endpoints can be made from an id and a name for messages.
 
     Sessions are short, one per transcript: a worker restored from a snapshot must not find sockets of its earlier life.
+
+    Args:
+        api_key: allowed to use the endpoints.
+        base_url: of the platform.
+        ssl_context: which certificates are trusted.
+        note: told in one line why it takes longer.
+        key_name: the setting that the key came from, for messages.
+        give_up: seconds after which a platform that never answered is given up.
+
+    Raises:
+        InputError: the key is none.
     """
     verify = ssl_context or (httpx.create_ssl_context() if base_url.startswith("https:") else False)
     async with httpx.AsyncClient(
         base_url=base_url,
-        headers={"Authorization": f"Bearer {api_key}"},
+        headers={"Authorization": f"Bearer {usable_key(api_key, key_name)}"},
         verify=verify,
         trust_env=base_url.startswith("https:"),
     ) as http:
-        yield lambda endpoint_id, name: Endpoint(http, endpoint_id, name)
+
+        def endpoint(endpoint_id: str, name: str) -> Endpoint:
+            calls = Calls(http, endpoint_id, name, note=note, key_name=key_name, give_up=give_up)
+            return Endpoint(calls, endpoint_id, name, note)
+
+        yield endpoint
+
+
+def request_id(endpoint_id: str, job_input: Mapping[str, Any]) -> str:
+    """Name a question after itself: the endpoint, the recording as sent, and everything asked.
+
+    So whoever asks the same again, after a lost answer, a lost worker or a killed client, joins the work that a worker
+    has already. Where the answer goes (``result_put_url``) is no part of the question.
+    """
+    question = {name: value for name, value in job_input.items() if name not in ("request_id", "result_put_url")}
+    digest = hashlib.sha256(endpoint_id.encode() + b"\0")
+    digest.update(_encode(dict(sorted(question.items()))))
+    return digest.hexdigest()
 
 
 class _LostError(Exception):
-    """The job will never give a result."""
+    """The job will never give a result. Where it took too long, what was ``watched`` tells whether it ever began."""
+
+    def __init__(self, reason: str, watched: _Watched | None = None) -> None:
+        self.waited = watched is not None and watched.progress.keys() <= _BEFORE_WORK
+        behind = " and no progress ever came, so it waited behind others" if self.waited else ""
+        super().__init__(f"{reason}{behind}")
 
 
-def _worth_again(*, safe: bool) -> Callable[[BaseException], bool]:
-    """Which failures to try again; after others, a request that is not safe may have been carried out."""
+class _FailedError(Exception):
+    """The job ended, and badly."""
 
-    def again(error: BaseException) -> bool:
-        if isinstance(error, httpx.HTTPStatusError):
-            return error.response.status_code in _AGAIN
-        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
-            return True
-        return safe and isinstance(error, httpx.TransportError)
-
-    return again
+    def __init__(self, error: DiaristError, *, from_worker: bool) -> None:
+        super().__init__()
+        self.error = error
+        self.may_pass = from_worker and error.http_status >= 500 and error.code not in _REPEATS
 
 
-def _back_off(state: tenacity.RetryCallState) -> float:
-    """0.25 s doubling to 5 s, with jitter; what the server asks for, if it does."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, httpx.HTTPStatusError):
-        asked = error.response.headers.get("retry-after", "")
-        if asked.isdigit():
-            return min(float(asked), 60.0) + random.uniform(0, 0.25)  # noqa: S311 - jitter
-    return min(5.0, 0.25 * 2.0 ** min(state.attempt_number - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
+def _result(answer: Mapping[str, Any], job_id: str) -> Result:
+    return Result(answer["output"], _seconds(answer, "delayTime"), _seconds(answer, "executionTime"), job_id)
+
+
+def _reserve(limits: Limits) -> float:
+    """Seconds at the end of the deadline that are kept for cancelling."""
+    return min(5.0, max(limits.deadline / 10, min(1.0, limits.deadline / 2)))
 
 
 def _pause(waited: float, limits: Limits) -> float:

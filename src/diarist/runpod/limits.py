@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from diarist.architectures import time_limit
+from diarist.architectures import TIME_LIMIT, time_limit
 
 SYNC_WAIT: Final = 2.0
 """Seconds that a submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
@@ -17,9 +17,11 @@ class Limits:
     """How long things may take, in seconds.
 
     Attributes:
-        deadline: from the call to the result, queue, cold start and a second attempt included.
-        execution: one job in one worker; beyond it the platform stops the job.
+        deadline: from the call to the result, queue, cold start, a second attempt and cancelling included.
+        execution: one job in one worker; beyond it the platform stops the job. The platform's clock runs from when a
+            worker takes the job, which then may wait behind another, so it is never less than an endpoint's own limit.
         grace: how long a job may seem to run beyond ``execution`` before it counts as lost.
+        silence: how long a job that has sent news of its work may send none before it counts as lost.
         sync_wait: how long one request waits at the platform for the result; 0 submits and then polls.
         poll_first: the shortest pause between two looks; pauses grow with the time waited.
         poll_most: the longest.
@@ -28,6 +30,7 @@ class Limits:
     deadline: float = 900.0
     execution: float = 600.0
     grace: float = 30.0
+    silence: float = 300.0
     sync_wait: float = 0.0
     poll_first: float = 0.05
     poll_most: float = 5.0
@@ -41,9 +44,11 @@ class Limits:
         """
         if seconds is None:
             return Limits(deadline=3600.0, execution=3000.0)
-        execution = 300.0 + seconds
+        usual = 300.0 + seconds
         return Limits(
-            deadline=2 * execution + 600.0, execution=execution, sync_wait=SYNC_WAIT if seconds <= 600 else 0.0
+            deadline=2 * usual + 600.0,
+            execution=max(usual, float(TIME_LIMIT)),
+            sync_wait=SYNC_WAIT if seconds <= 600 else 0.0,
         )
 
     @staticmethod

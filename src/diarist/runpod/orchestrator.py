@@ -6,11 +6,12 @@ It never decodes: the recording, or its URL, goes to both legs as it came. So th
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping
 from typing import Final
 
-from diarist.architectures import JOBS_PER_ORCHESTRATOR, orchestrator_deadline
+from diarist.architectures import JOBS_PER_ORCHESTRATOR, LAST_WORDS, LEGS_MAY_QUEUE, orchestrator_deadline
 from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
 from diarist.jobs.request import AudioJob, SpeakerTextJob, read_job
@@ -23,6 +24,8 @@ from diarist.pipelines.bridge import in_thread
 from diarist.runpod.limits import SYNC_WAIT, Limits
 from diarist.runpod.pipelines import SplitPipeline
 from diarist.runpod.settings import platform_url
+
+log = logging.getLogger("diarist.worker")
 
 DEADLINE: Final = float(orchestrator_deadline())
 """Seconds; a minute less than our client and ``diarist deploy`` let the orchestrator run, so that
@@ -84,6 +87,13 @@ def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
         InputError: one of them is not set, or a setting is wrong.
     """
     names = ("TRANSCRIPTION_ENDPOINT_ID", "DIARIZATION_ENDPOINT_ID", "CHILD_API_KEY")
+    for name, value in env.items():
+        if "{{" in value and (name in names or name.startswith(("DIARIST_", "AWS_"))):
+            raise InputError(
+                "bad_setting",
+                f"{name} is a reference to a secret that nobody filled in.",
+                "Make the secret in the console under Settings, Secrets, by the very name of the reference.",
+            )
     missing = [name for name in names if not env.get(name)]
     if missing:
         raise InputError("missing_setting", f"{' and '.join(missing)} must be set.", "Set them on the endpoint.")
@@ -94,8 +104,9 @@ def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
         diarization,
         key,
         base_url=platform_url(env),
-        limits=lambda _: Limits(deadline=deadline, execution=deadline, sync_wait=SYNC_WAIT),
-        retry_failed=True,
+        limits=lambda _: _leg_limits(deadline),
+        note=log.info,
+        key_name="CHILD_API_KEY",
     )
     version = env.get("DIARIST_CACHE_VERSION", "")
     if not env.get("DIARIST_CACHE_URL"):
@@ -108,6 +119,12 @@ def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
         max_age=_number(env, "DIARIST_CACHE_SECONDS", MAX_AGE),
     )
     return OrchestratorService(pipeline, cache, f"{transcription} {diarization} {version}")
+
+
+def _leg_limits(deadline: float) -> Limits:
+    """Limits of a leg: one that the platform stops after its own time is submitted once more before the deadline."""
+    own = deadline + LAST_WORDS - LEGS_MAY_QUEUE  # see `orchestrator_deadline`
+    return Limits(deadline=deadline, execution=max(own, deadline / 2), sync_wait=SYNC_WAIT)
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

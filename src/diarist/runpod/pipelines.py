@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -24,6 +24,7 @@ from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Naming, Pipeline, Source
 from diarist.pipelines.bridge import in_thread
 from diarist.pipelines.legs import run_legs
+from diarist.runpod.calls import Note, usable_key
 from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect
 from diarist.runpod.limits import Limits
 
@@ -66,14 +67,21 @@ class _RemotePipeline(Pipeline):
         *,
         base_url: str = API,
         limits: Callable[[float | None], Limits] = Limits.for_audio,
-        retry_failed: bool = False,
+        retry_failed: bool = True,
         store: AudioStore | None = None,
+        note: Note = lambda _: None,
+        key_name: str = "RUNPOD_API_KEY",
     ) -> None:
         self._store = store
-        self._api_key = api_key
+        self._api_key = usable_key(api_key, key_name)
+        self._key_name = key_name
         self._base_url = base_url
         self._limits = limits
         self._retry_failed = retry_failed
+        self._note = note
+
+    def _connected(self) -> AbstractAsyncContextManager[Callable[[str, str], Endpoint]]:
+        return connect(self._api_key, base_url=self._base_url, note=self._note, key_name=self._key_name)
 
     @asynccontextmanager
     async def _sending(self, recording: Recording, progress: Progress) -> AsyncIterator[_Sent]:
@@ -122,9 +130,13 @@ class SplitPipeline(_RemotePipeline):
         api_key: allowed to use both.
         base_url: of the platform.
         limits: from a recording's length to how long to wait.
-        retry_failed: whether a leg that failed by no fault of the recording is tried once more.
         place: what the transcript says about where it was made.
         store: where recordings are put for both endpoints to read; None sends them along.
+        note: told in one line why it takes longer.
+        key_name: the setting that the key came from, for messages.
+
+    Raises:
+        InputError: the key is none.
     """
 
     def __init__(
@@ -135,11 +147,12 @@ class SplitPipeline(_RemotePipeline):
         *,
         base_url: str = API,
         limits: Callable[[float | None], Limits] = Limits.for_audio,
-        retry_failed: bool = False,
         place: str = "runpod:split",
         store: AudioStore | None = None,
+        note: Note = lambda _: None,
+        key_name: str = "RUNPOD_API_KEY",
     ) -> None:
-        super().__init__(api_key, base_url=base_url, limits=limits, retry_failed=retry_failed, store=store)
+        super().__init__(api_key, base_url=base_url, limits=limits, store=store, note=note, key_name=key_name)
         self._transcription = transcription
         self._diarization = diarization
         self._place = place
@@ -156,7 +169,7 @@ class SplitPipeline(_RemotePipeline):
         """See `Pipeline.transcribe`. A failed leg cancels the other's job; `run_legs` says what fails what."""
         async with (
             self._sending(as_recording(recording), progress) as sent,
-            connect(self._api_key, base_url=self._base_url) as endpoint,
+            self._connected() as endpoint,
         ):
             words = endpoint(self._transcription, "The transcription endpoint")
             turns = endpoint(self._diarization, "The diarization endpoint")
@@ -188,6 +201,10 @@ class EndpointPipeline(_RemotePipeline):
         base_url: of the platform.
         limits: from a recording's length to how long to wait.
         store: where recordings are put for the endpoint to read; None sends them along.
+        note: told in one line why it takes longer.
+
+    Raises:
+        InputError: the key is none.
     """
 
     knows_voices = False
@@ -201,8 +218,11 @@ class EndpointPipeline(_RemotePipeline):
         base_url: str = API,
         limits: Callable[[float | None], Limits] = Limits.for_audio,
         store: AudioStore | None = None,
+        note: Note = lambda _: None,
     ) -> None:
-        super().__init__(api_key, base_url=base_url, limits=limits, store=store)
+        # The orchestrator tries its legs once more by itself.
+        again = place != "runpod:orchestrator"
+        super().__init__(api_key, base_url=base_url, limits=limits, retry_failed=again, store=store, note=note)
         self._endpoint = endpoint
         self._place = place
 
@@ -229,7 +249,7 @@ class EndpointPipeline(_RemotePipeline):
         name = f"The {self._place.removeprefix('runpod:')} endpoint"
         async with (
             self._sending(as_recording(recording), progress) as sent,
-            connect(self._api_key, base_url=self._base_url) as endpoint,
+            self._connected() as endpoint,
         ):
             result = await self._job(
                 endpoint(self._endpoint, name), sent, SpeakerTextJob, options, "endpoint", progress

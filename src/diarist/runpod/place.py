@@ -24,10 +24,10 @@ _CALLED: Final[Mapping[str, Mapping[RoleName, str]]] = {  # place: roles, and th
 }
 
 
-def open_place(place: str, wanted: Wanted, _: Progress, __: Callable[[str], None]) -> Pipeline:
+def open_place(place: str, wanted: Wanted, _: Progress, note: Callable[[str], None]) -> Pipeline:
     """Make the pipeline for `diarist.places`, from the environment and ``diarist.toml``; see `open_pipeline`."""
     wanted.refuse_engines(place)
-    return open_pipeline(place, audio_store=wanted.audio_store)
+    return open_pipeline(place, audio_store=wanted.audio_store, note=note)
 
 
 def open_pipeline(
@@ -36,6 +36,7 @@ def open_pipeline(
     config: Path = Path("diarist.toml"),
     *,
     audio_store: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> SplitPipeline | EndpointPipeline:
     """Make the pipeline for ``--on PLACE``.
 
@@ -46,6 +47,7 @@ def open_pipeline(
             emulator on this machine.
         config: what ``diarist deploy`` wrote; read for ids that the environment lacks. Need not exist.
         audio_store: ``s3://BUCKET/PREFIX`` through which recordings go; None sends them with the request.
+        note: told in one line why it takes longer.
 
     Raises:
         InputError: no such place, a setting is missing or wrong.
@@ -69,7 +71,7 @@ def open_pipeline(
     url = platform_url(environ)
     store = AudioStore(audio_store) if audio_store else None
     if place == "runpod:split":
-        return SplitPipeline(ids["transcription"], ids["diarization"], key, base_url=url, store=store)
+        return SplitPipeline(ids["transcription"], ids["diarization"], key, base_url=url, store=store, note=note)
     (endpoint,) = ids.values()
     limits = Limits.for_orchestrator if place == "runpod:orchestrator" else Limits.for_audio
-    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits, store=store)
+    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits, store=store, note=note)

@@ -195,3 +195,11 @@ class TestBuild:
         result = diarist("deploy", "split", *IMAGES, "--build", "--dry-run", PATH=builder("docker"))
         assert "would run: docker build" in result.stderr
         assert not (tmp_path / "calls").exists()
+
+
+@pytest.mark.parametrize("key", ["rpa_1\n2", "rpa_ключ"])
+def test_what_is_no_key_is_refused_unseen(diarist, key):
+    done = diarist("deploy", "single", "--image-prefix", "you/parakeet", "--tag", "1.2.0", key=key)
+    assert done.returncode == 2
+    assert "RUNPOD_API_KEY holds characters" in done.stderr
+    assert "rpa_" not in done.stdout + done.stderr

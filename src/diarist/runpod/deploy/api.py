@@ -1,6 +1,6 @@
 """RunPod's management API: REST v2, and the GraphQL fields that REST lacks (cached models, the worker quota).
 
-tenacity does the retrying, as in `diarist.runpod.client`, and waits as long as ``Retry-After`` says. Rejected: httpx's
+tenacity does the retrying, as in `diarist.runpod.calls`, and waits as long as ``Retry-After`` says. Rejected: httpx's
 transport retries (lost connections only), httpx-retries (repeats an unanswered POST, which here makes a second
 endpoint), the ``runpod`` SDK (GraphQL, drops error texts) and a client generated from the OpenAPI document (thousands
 of lines for nine calls).
@@ -25,6 +25,7 @@ import httpx
 import tenacity
 
 from diarist.model.errors import EndpointError, InputError
+from diarist.runpod.calls import usable_key
 
 Json = dict[str, Any]
 
@@ -48,14 +49,14 @@ def key_from_environment() -> str:
     """Read the API key: the environment is the only place it may be in.
 
     Raises:
-        InputError: ``RUNPOD_API_KEY`` is not set.
+        InputError: ``RUNPOD_API_KEY`` is not set, or is no key.
     """
     key = os.environ.get("RUNPOD_API_KEY", "").strip()
     if not key:
         raise InputError(
             "no_key", "RUNPOD_API_KEY is not set.", "Make a key in the console under Settings, API Keys, and export it."
         )
-    return key
+    return usable_key(key)
 
 
 class RunpodApi:
