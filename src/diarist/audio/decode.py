@@ -44,7 +44,11 @@ from diarist.model.errors import InputError
 from diarist.model.progress import Progress, ignore
 
 MAX_SECONDS: Final = 12 * 3600.0
-"""The longest recording that is decoded unless the caller says otherwise: 12 hours, 2.8 GB of samples."""
+"""The longest recording that is decoded unless the caller says otherwise: 12 hours, 2.8 GB of samples.
+
+The same here and in workers, so that moving to an endpoint takes nothing away. ``DIARIST_MAX_SECONDS`` lowers it where
+a worker has less memory. One request has no limit but the platform's size: longer recordings go by URL or bucket.
+"""
 
 _TIMED: Final = frozenset({"matroska", "mov", "mpegts", "flv", "asf", "ogg", "nut", "mxf"})
 """Containers that stamp their packets with true times; elsewhere FFmpeg counts or guesses them."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from diarist.audio.url_rules import UrlRules, url_name
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
+
+MAX_SECONDS: Final = 120.0
+"""For the whole upload: a worker that waits for a bucket does no other job."""
 
 
 def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: str = "application/json") -> None:
@@ -29,26 +33,28 @@ def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: st
     try:
         name = url_name(url, rules)
         target = httpx.URL(url)
-        deadline = time.monotonic() + rules.max_seconds
+        deadline = time.monotonic() + min(rules.max_seconds, MAX_SECONDS)
         context = rules.ssl_context or httpx.create_ssl_context()
         with httpcore.ConnectionPool(ssl_context=context, network_backend=CheckedBackend(rules, deadline)) as pool:
-            response = pool.request(
+            sending = pool.stream(
                 "PUT",
                 httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),
                 headers={"Host": target.netloc, "Content-Type": content_type, "Content-Length": str(len(body))},
                 content=body,
-                extensions={"timeout": {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 10.0}},
+                extensions={"timeout": {"connect": 10.0, "read": 30.0, "write": 30.0, "pool": 10.0}},
             )
+            with sending as response:
+                status = response.status  # all that counts; whatever follows, and however much of it, is not read
     except InputError as error:
         raise FieldError(error.code, error.message, error.hint, field="result_put_url") from None
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
         raise FieldError(
             "upload_failed", "The result could not be uploaded: no connection.", field="result_put_url"
         ) from None
-    if not 200 <= response.status < 300:
+    if not 200 <= status < 300:
         raise FieldError(
             "upload_failed",
-            f"The result could not be uploaded: {name} answers {response.status}.",
+            f"The result could not be uploaded: {name} answers {status}.",
             "Is the URL signed for PUT, and still valid?",
             field="result_put_url",
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.audio.decode import decode
+from diarist.audio.decode import MAX_SECONDS, decode
 from diarist.audio.recording import WORKER_KINDS, Recording, parse_recording
 from diarist.audio.url_rules import UrlRules
 from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
@@ -31,8 +31,6 @@ log = logging.getLogger("diarist.worker")
 
 VOLUME: Final = Path("/runpod-volume")
 """Where RunPod mounts an endpoint's network volume."""
-MAX_SECONDS: Final = 4 * 3600.0
-"""The longest recording a worker takes, unless ``DIARIST_MAX_SECONDS`` says otherwise."""
 MIN_SECONDS: Final = 0.1
 """Shorter than any word."""
 

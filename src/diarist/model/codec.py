@@ -14,13 +14,21 @@ from typing import Any, TypeVar
 import msgspec
 
 from diarist.model.errors import InputError
+from diarist.model.scores import packed, unpacked
+from diarist.model.transcript import Diarization
 
 T = TypeVar("T")
 
 
 def dump(noun: object) -> dict[str, Any]:
-    """Turn a noun into dicts, lists, strings (base64 for bytes) and numbers. Every field is there, None if unknown."""
-    return msgspec.to_builtins(noun)  # type: ignore[no-any-return]
+    """Turn a noun into dicts, lists, strings (base64 for bytes) and numbers. Every field is there, None if unknown.
+
+    The scores of a diarization are packed; see `diarist.model.scores`.
+    """
+    document: dict[str, Any] = msgspec.to_builtins(noun)
+    if isinstance(noun, Diarization) and noun.scores is not None:
+        document["scores"] = packed(document["scores"])
+    return document
 
 
 def load(cls: type[T], value: Mapping[str, Any]) -> T:
@@ -33,8 +41,10 @@ def load(cls: type[T], value: Mapping[str, Any]) -> T:
     if not is_whole(value):
         raise InputError("bad_document", f"Not a valid {_name(cls)}: a text holds half a character.", http_status=422)
     try:
+        if cls is Diarization and isinstance(value, Mapping) and isinstance(scores := value.get("scores"), Mapping):
+            value = {**value, "scores": unpacked(scores)}
         return msgspec.convert(value, cls)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:
         raise _invalid(cls, error) from error
 
 
@@ -71,7 +81,7 @@ def is_whole(value: object) -> bool:
     return True
 
 
-def _invalid(cls: type, error: msgspec.ValidationError) -> InputError:
+def _invalid(cls: type, error: Exception) -> InputError:
     # It may quote what it found, which may be of any length and in many lines.
     said, at, place = str(error).partition(" - at `$")
     said = re.sub(r"^(Invalid enum value) .*", r"\1", said, flags=re.DOTALL)[:200]
