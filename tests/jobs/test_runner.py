@@ -169,6 +169,24 @@ def test_a_failed_job_may_be_tried_again():
     assert second == "better"
 
 
+def test_what_came_with_a_warning_is_done_anew_when_the_same_is_asked_later():
+    tries = []
+
+    def work(*_):
+        tries.append(1)
+        return {"text": "words", "warnings": ["Diarization failed."] if len(tries) == 1 else []}
+
+    async def run():
+        worker = Worker(Service(work))
+        jobs = [{"id": n, "input": INPUT | {"request_id": "mine"}} for n in "abc"]
+        return [await worker.handle(job) for job in jobs]
+
+    first, second, third = asyncio.run(run())
+    assert first["warnings"]
+    assert second["warnings"] == third["warnings"] == []
+    assert len(tries) == 2
+
+
 def test_cancelling_stops_the_engine_and_frees_the_slot():
     stopped = threading.Event()
 

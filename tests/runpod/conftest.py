@@ -1,6 +1,8 @@
 """The emulator with real workers and the real SDK; engines are stubs except where a test says otherwise."""
 
+import contextlib
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,14 @@ pytest.importorskip("runpod", reason="needs the extra runpod")
 pytest.importorskip("aiohttp", reason="needs the extra runpod")
 
 STUB = Path(__file__).with_name("stub_handlers.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory):
+    """What diarist remembers of jobs is kept apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def handler_files(folder):
@@ -31,6 +41,24 @@ def handler_files(folder):
 def handlers(tmp_path):
     """Handler files with stub engines, by role."""
     return handler_files(tmp_path)
+
+
+@contextlib.contextmanager
+def loopback(answer):
+    """A server on this machine, in a thread of its own, that answers every request with ``await answer(request)``."""
+    from aiohttp import web
+    from anyio.from_thread import start_blocking_portal
+
+    from diarist.runpod.emulator.control_plane import serve
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    with start_blocking_portal() as portal:
+        runner = portal.call(serve, app, socket.create_server(("127.0.0.1", 0)))
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            portal.call(runner.cleanup)
 
 
 def sound(*peaks):

@@ -12,7 +12,7 @@ from diarist.audio.recording import Recording
 from diarist.audio.transport import encode_flac
 from diarist.model.errors import InputError
 from diarist.model.options import Options
-from diarist.runpod import pipelines
+from diarist.runpod import pipelines, remote
 from diarist.runpod.emulator.emulator import emulate
 from diarist.runpod.pipelines import EndpointPipeline
 
@@ -74,7 +74,7 @@ def test_samples_and_parts_arrive_without_loss(endpoint, tmp_path):
 
 
 def test_what_is_too_large_is_packed_and_said(endpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipelines, "MAX_SENT_BYTES", 40_000)
+    monkeypatch.setattr(remote, "MAX_SENT_BYTES", 40_000)
     (tmp_path / "noise.flac").write_bytes(encode_flac(sound(*[500] * 8)))
     transcript = endpoint.transcribe(tmp_path / "noise.flac")
     assert transcript.place["audio"] == "opus"

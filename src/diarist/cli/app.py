@@ -22,6 +22,7 @@ from diarist.cli import (
     emulate,
     evaluate,
     formats,
+    jobs,
     models,
     plan,
     rename,
@@ -55,6 +56,7 @@ app.command(name="doctor")(doctor.doctor)
 app.command(name="bench")(bench.bench)
 app.command(name="plan")(plan.plan)
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(voices.app, name="voices")
 

@@ -72,6 +72,9 @@ def examine() -> Iterator[Finding]:
     yield from _models()
     yield from _plugins()
     yield from _cache()
+    from diarist.runpod.ledger import Ledger, left_in_buckets
+
+    yield from left_in_buckets(Ledger())
 
 
 def _is_deployed(config: Path) -> bool:

@@ -14,6 +14,7 @@ import typer
 
 from diarist.audio.recording import CLI_KINDS, Cut, parse_recording
 from diarist.cli import complete
+from diarist.cli.jobs import detach as send_off
 from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
 from diarist.cli.summary import Summary
@@ -196,6 +197,14 @@ def transcribe(
     live: Annotated[
         bool, typer.Option("--live", help="Show words as they are found; speakers follow when they are known.")
     ] = False,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach",
+            help="With --on: submit, print the job's id, and leave; diarist jobs fetch gets the transcript.",
+            rich_help_panel=ENGINES,
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
     json_progress: Annotated[
         bool, typer.Option("--json-progress", help="Progress as JSON lines on standard error.")
@@ -259,6 +268,9 @@ def transcribe(
                 f"--speakers-named and --same-speakers need voices, which {on} does not return.",
                 "Leave them out, or use --on runpod:split.",
             )
+        if detach:
+            send_off(pipeline, jobs, options, part, report.note, separate=channels is Channels.SEPARATE)
+            return
         summary = Summary()
         deliver = partial(_deliver, overwrite=overwrite)
         hear = partial(

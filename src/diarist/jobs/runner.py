@@ -120,8 +120,8 @@ class Worker:
             raise
         outcome.set_result(text)
         answer = json.loads(text)
-        if isinstance(answer, dict) and "error" in answer:
-            self._done.pop(key, None)  # a second try may go better
+        if isinstance(answer, dict) and ("error" in answer or answer.get("warnings")):
+            self._done.pop(key, None)  # a second try may go better; one that is under way was joined all the same
         return answer
 
     async def _outcome(self, job_id: str, job: Mapping[str, Any]) -> str:

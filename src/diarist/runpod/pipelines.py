@@ -8,154 +8,45 @@ anything else is sent by `diarist.audio.transport`. The split pipeline runs its 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from diarist.audio.recording import WHOLE, Recording, as_recording, data_url
-from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, job_fields
-from diarist.model.codec import load
-from diarist.model.errors import EndpointError, InputError
+from diarist.audio.recording import as_recording
+from diarist.jobs.request import DiarizationJob, SpeakerTextJob, TranscriptionJob
+from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
-from diarist.pipelines.base import Naming, Pipeline, Source
-from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.base import Naming, Source
+from diarist.pipelines.bridge import wait_for
 from diarist.pipelines.legs import run_legs
-from diarist.runpod.calls import Note, usable_key
-from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect
-from diarist.runpod.limits import Limits
+from diarist.runpod.ledger import Job
+from diarist.runpod.remote import RemotePipeline, Sent, job_input, noun
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
-    from diarist.runpod.store import AudioStore
     from diarist.transcription.base import Heard
 
-MAX_SENT_BYTES: Final = (MAX_RUNSYNC_BYTES - 100_000) * 3 // 4
-"""The most that a recording may take, in bytes before base64, with room for the rest of the request."""
 
-N = TypeVar("N", Transcription, Diarization, Transcript)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A recording as a job names it.
-
-    Attributes:
-        audio: what the job's ``audio`` field says.
-        seconds: its length; None where nobody here knows it.
-        how: ``"reference"`` (a URL or volume path that endpoints fetch), ``"inline"`` (as the caller encoded it),
-            ``"original"`` (the caller's own bytes), ``"flac"`` (no loss) or ``"opus"``; ``" by reference"`` follows
-            where an audio store held it.
-        warnings: what was wrong with it, or lost on the way.
-    """
-
-    audio: str
-    seconds: float | None
-    how: str
-    warnings: tuple[str, ...] = ()
-
-
-class _RemotePipeline(Pipeline):
-    """What remote pipelines share: a key, an address, limits."""
-
-    def __init__(
-        self,
-        api_key: str,
-        *,
-        base_url: str = API,
-        limits: Callable[[float | None], Limits] = Limits.for_audio,
-        retry_failed: bool = True,
-        store: AudioStore | None = None,
-        note: Note = lambda _: None,
-        key_name: str = "RUNPOD_API_KEY",
-    ) -> None:
-        self._store = store
-        self._api_key = usable_key(api_key, key_name)
-        self._key_name = key_name
-        self._base_url = base_url
-        self._limits = limits
-        self._retry_failed = retry_failed
-        self._note = note
-
-    def _connected(self) -> AbstractAsyncContextManager[Callable[[str, str], Endpoint]]:
-        return connect(self._api_key, base_url=self._base_url, note=self._note, key_name=self._key_name)
-
-    @asynccontextmanager
-    async def _sending(self, recording: Recording, progress: Progress) -> AsyncIterator[_Sent]:
-        """Name a recording as a job does, for as long as the block runs."""
-        if recording.wire is not None and recording.cut == WHOLE:
-            yield _Sent(recording.wire, None, "reference" if recording.by_reference else "inline")
-            return
-        progress("sending", 0.0)
-        from diarist.audio.transport import pack_recording
-
-        store = self._store
-        limit = MAX_SENT_BYTES if store is None else None
-        packed = await in_thread(lambda report: pack_recording(recording, limit, report), progress)
-        if store is None:
-            lossy = ("Sent as Opus, since FLAC does not fit one request; words may differ a little.",)
-            warnings = (*packed.warnings, *(lossy if packed.codec == "opus" else ()))
-            name = recording.name if packed.codec == "original" else f"{recording.name}.{packed.codec}"
-            yield _Sent(data_url(packed.data, name), packed.seconds, packed.codec, warnings)
-            return
-        suffix = PurePath(recording.name).suffix if packed.codec == "original" else f".{packed.codec}"
-        holding = store.holding(packed.data, suffix)
-        url = await in_thread(lambda _: holding.__enter__(), progress)
-        try:
-            yield _Sent(url, packed.seconds, f"{packed.codec} by reference", packed.warnings)
-        finally:
-            await in_thread(lambda _: holding.__exit__(None, None, None), ignore)
-
-    async def _job(
-        self, endpoint: Endpoint, sent: _Sent, kind: type[AudioJob], options: Options, stage: str, progress: Progress
-    ) -> Result:
-        """Run one job, reporting at each look; a report that raises cancels it."""
-        return await endpoint.run(
-            {"audio": sent.audio, "response_format": "diarist", **job_fields(kind, options)},
-            self._limits(sent.seconds),
-            lambda stages: progress(stage, min(stages.values(), default=0.0)),
-            retry_failed=self._retry_failed,
-        )
-
-
-class SplitPipeline(_RemotePipeline):
+class SplitPipeline(RemotePipeline):
     """Transcription and diarization on two endpoints, called at the same time; words meet speakers here.
 
     Args:
         transcription: id of the transcription endpoint.
         diarization: id of the diarization endpoint.
         api_key: allowed to use both.
-        base_url: of the platform.
-        limits: from a recording's length to how long to wait.
         place: what the transcript says about where it was made.
-        store: where recordings are put for both endpoints to read; None sends them along.
-        note: told in one line why it takes longer.
-        key_name: the setting that the key came from, for messages.
+        others: see `RemotePipeline`.
 
     Raises:
         InputError: the key is none.
     """
 
     def __init__(
-        self,
-        transcription: str,
-        diarization: str,
-        api_key: str,
-        *,
-        base_url: str = API,
-        limits: Callable[[float | None], Limits] = Limits.for_audio,
-        place: str = "runpod:split",
-        store: AudioStore | None = None,
-        note: Note = lambda _: None,
-        key_name: str = "RUNPOD_API_KEY",
+        self, transcription: str, diarization: str, api_key: str, *, place: str = "runpod:split", **others: Any
     ) -> None:
-        super().__init__(api_key, base_url=base_url, limits=limits, store=store, note=note, key_name=key_name)
+        super().__init__(api_key, place, **others)
         self._transcription = transcription
         self._diarization = diarization
-        self._place = place
 
     async def atranscribe(
         self,
@@ -176,14 +67,14 @@ class SplitPipeline(_RemotePipeline):
 
             async def transcribe() -> Transcription:
                 result = await self._job(words, sent, TranscriptionJob, options, "transcription", progress)
-                found = _noun(Transcription, result, words.name)
+                found = noun(Transcription, result, words.name)
                 if heard and found.words:
                     heard(found.words)
                 return found
 
             async def diarize() -> Diarization:
                 result = await self._job(turns, sent, DiarizationJob, options, "diarization", progress)
-                return _noun(Diarization, result, turns.name)
+                return noun(Diarization, result, turns.name)
 
             transcript = await run_legs(
                 transcribe, diarize if options.diarize else None, options, sent.warnings, naming
@@ -191,17 +82,14 @@ class SplitPipeline(_RemotePipeline):
         return _placed(transcript, self._place, sent)
 
 
-class EndpointPipeline(_RemotePipeline):
+class EndpointPipeline(RemotePipeline):
     """Everything on one endpoint: the single worker, or the orchestrator.
 
     Args:
         endpoint: its id.
         api_key: allowed to use it.
         place: ``"runpod:single"`` or ``"runpod:orchestrator"``.
-        base_url: of the platform.
-        limits: from a recording's length to how long to wait.
-        store: where recordings are put for the endpoint to read; None sends them along.
-        note: told in one line why it takes longer.
+        others: see `RemotePipeline`.
 
     Raises:
         InputError: the key is none.
@@ -209,22 +97,11 @@ class EndpointPipeline(_RemotePipeline):
 
     knows_voices = False
 
-    def __init__(
-        self,
-        endpoint: str,
-        api_key: str,
-        place: str,
-        *,
-        base_url: str = API,
-        limits: Callable[[float | None], Limits] = Limits.for_audio,
-        store: AudioStore | None = None,
-        note: Note = lambda _: None,
-    ) -> None:
+    def __init__(self, endpoint: str, api_key: str, place: str, **others: Any) -> None:
         # The orchestrator tries its legs once more by itself.
-        again = place != "runpod:orchestrator"
-        super().__init__(api_key, base_url=base_url, limits=limits, retry_failed=again, store=store, note=note)
+        super().__init__(api_key, place, retry_failed=place != "runpod:orchestrator", **others)
         self._endpoint = endpoint
-        self._place = place
+        self._name = f"The {place.removeprefix('runpod:')} endpoint"
 
     async def atranscribe(
         self,
@@ -246,35 +123,102 @@ class EndpointPipeline(_RemotePipeline):
                 f"{self._place} returns no voices, so nobody can be named or followed there.",
                 "Use runpod:split, or engines on this machine.",
             )
-        name = f"The {self._place.removeprefix('runpod:')} endpoint"
         async with (
             self._sending(as_recording(recording), progress) as sent,
             self._connected() as endpoint,
         ):
             result = await self._job(
-                endpoint(self._endpoint, name), sent, SpeakerTextJob, options, "endpoint", progress
+                endpoint(self._endpoint, self._name), sent, SpeakerTextJob, options, "endpoint", progress
             )
-        transcript = _noun(Transcript, result, name)
+        transcript = noun(Transcript, result, self._name)
         if heard and transcript.words:
             heard(transcript.words)
         warnings = dict.fromkeys((*sent.warnings, *transcript.warnings))
         return _placed(dataclasses.replace(transcript, warnings=tuple(warnings)), self._place, sent)
 
+    def submit(
+        self,
+        recording: Source | Audio,
+        options: Options = Options(),
+        progress: Progress = ignore,
+        *,
+        start: float = 0.0,
+    ) -> Job:
+        """Submit a job and wait for nothing; `fetch` gets its transcript.
 
-def _noun(cls: type[N], result: Result, endpoint: str) -> N:
-    try:
-        noun = load(cls, result.output)
-    except InputError as error:
-        raise EndpointError(
-            "endpoint_answer",
-            f"{endpoint} does not answer as diarist does: {error.message}",
-            "Does it run the right image, of this version?",
-        ) from None
-    waits = {"queued": result.queued, "executed": result.executed}
-    return dataclasses.replace(
-        noun, timings={**noun.timings, **{name: s for name, s in waits.items() if s is not None}}
-    )
+        Args:
+            recording: as for `transcribe`.
+            options: what is asked.
+            progress: told about sending.
+            start: second at which the recording begins on the clock that the transcript shall be on.
+
+        Returns:
+            The job, which the ledger knows. Where one that asks the same is there and nobody waits for it, that one.
+
+        Raises:
+            InputError: there is no place in which the job could be remembered, or a bucket would have to keep the
+                recording with nobody to delete it.
+            EndpointError: the endpoint does not take it.
+        """
+        ledger = self._ledger
+        if ledger is None or self._store is not None:
+            raise InputError(
+                "not_there",
+                "A bucket's recordings are deleted by who waits for the job.",
+                "Give an https URL to a recording that does not fit a request.",
+            )
+
+        async def work() -> Job:
+            async with self._sending(as_recording(recording), progress) as sent, self._connected() as open_endpoint:
+                endpoint = open_endpoint(self._endpoint, self._name)
+                fields = job_input(endpoint.id, sent.audio, SpeakerTextJob, options)
+                question = fields["request_id"]
+                if known := ledger.abandoned(question, endpoint.id, self._base_url):
+                    return known
+                job_id = await endpoint.submit(fields, self._limits(sent.seconds))
+                job = self._noted(job_id, endpoint, question, sent.name, whole=True, start=start, detached=True)
+                ledger.add(job)
+                return job
+
+        return wait_for(work)
+
+    def fetch(self, job: Job, progress: Progress = ignore) -> Transcript:
+        """Wait for the transcript of a job that was submitted earlier.
+
+        Raises:
+            DiaristError: it failed, the platform has forgotten it, or it takes too long.
+        """
+
+        async def work() -> Transcript:
+            async with self._connected() as endpoint:
+                result = await endpoint(self._endpoint, self._name).fetch(
+                    job.id, self._limits(None), lambda stages: progress("endpoint", min(stages.values(), default=0.0))
+                )
+            found = noun(Transcript, result, self._name)
+            return dataclasses.replace(found, place={"where": self._place}).shifted(job.start)
+
+        return wait_for(work)
+
+    def status(self, job: Job) -> str:
+        """Ask the platform what became of a job: its own word, ``"UNKNOWN"`` where it has forgotten it."""
+
+        async def work() -> str:
+            async with self._connected() as endpoint:
+                return await endpoint(self._endpoint, self._name).status(job.id)
+
+        return wait_for(work)
+
+    def cancel(self, job: Job) -> None:
+        """Cancel a job; one that the platform has forgotten is no error."""
+
+        async def work() -> None:
+            async with self._connected() as open_endpoint:
+                endpoint = open_endpoint(self._endpoint, self._name)
+                if await endpoint.status(job.id) != "UNKNOWN":
+                    await endpoint.cancel(job.id)
+
+        wait_for(work)
 
 
-def _placed(transcript: Transcript, place: str, sent: _Sent) -> Transcript:
+def _placed(transcript: Transcript, place: str, sent: Sent) -> Transcript:
     return dataclasses.replace(transcript, place={"where": place, "audio": sent.how})

@@ -53,6 +53,7 @@ def open_pipeline(
         InputError: no such place, a setting is missing or wrong.
     """
     from diarist.runpod.deploy.state import read_endpoints
+    from diarist.runpod.ledger import Ledger
     from diarist.runpod.pipelines import EndpointPipeline, SplitPipeline
     from diarist.runpod.store import AudioStore
 
@@ -69,9 +70,11 @@ def open_pipeline(
             "Set them in the environment; diarist deploy remembers the ids in diarist.toml.",
         )
     url = platform_url(environ)
-    store = AudioStore(audio_store) if audio_store else None
+    ledger = Ledger()
+    store = AudioStore(audio_store, ledger) if audio_store else None
     if place == "runpod:split":
-        return SplitPipeline(ids["transcription"], ids["diarization"], key, base_url=url, store=store, note=note)
+        transcription, diarization = ids["transcription"], ids["diarization"]
+        return SplitPipeline(transcription, diarization, key, base_url=url, store=store, note=note, ledger=ledger)
     (endpoint,) = ids.values()
     limits = Limits.for_orchestrator if place == "runpod:orchestrator" else Limits.for_audio
-    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits, store=store, note=note)
+    return EndpointPipeline(endpoint, key, place, base_url=url, limits=limits, store=store, note=note, ledger=ledger)
