@@ -78,7 +78,12 @@ def deploy(
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", metavar="NAME=VALUE", help="Environment of the GPU workers.", rich_help_panel=WHAT),
+        typer.Option(
+            "--env",
+            metavar="NAME=VALUE",
+            help="Environment of the workers; DIARIST_CACHE_… is the orchestrator's.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     disk: Annotated[
         int | None,
@@ -132,7 +137,12 @@ def deploy(
     ] = None,
     network_volumes: Annotated[
         list[str] | None,
-        typer.Option("--network-volume", metavar="ID", help="Volume to mount.", rich_help_panel=WHERE),
+        typer.Option(
+            "--network-volume",
+            metavar="ID",
+            help="Volume to mount; in the orchestrator for its cache.",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
     min_workers: Annotated[
         int | None,

@@ -102,6 +102,35 @@ class TestBodies:
             "DIARIST_DEADLINE": "2340",
         }
 
+    def test_its_cache_reaches_the_orchestrator_and_models_reach_the_legs(self):
+        env = {
+            "DIARIST_CACHE_URL": "file:///runpod-volume/transcripts",
+            "DIARIST_CACHE_SECONDS": "60",
+            "DIARIST_MODEL": "parakeet",
+            "AWS_ENDPOINT_URL_S3": "https://example.org",
+        }
+        words, _, last = dry_run(settings("orchestrator", env=env, network_volumes=("vol1",)))
+        cache = {name: value for name, value in last.body["env"].items() if name.startswith(("DIARIST_C", "DIARIST_M"))}
+        assert cache == {
+            "DIARIST_CACHE_URL": "file:///runpod-volume/transcripts",
+            "DIARIST_CACHE_SECONDS": "60",
+            "DIARIST_CACHE_VERSION": last.body["image"].rpartition(":")[2],
+        }
+        assert last.body["networkVolumes"] == words.body["networkVolumes"] == ["vol1"]
+        assert words.body["env"]["DIARIST_MODEL"] == "parakeet"
+        assert "DIARIST_CACHE_URL" not in words.body["env"]
+        for request in (words, last):
+            assert request.body["env"]["AWS_ENDPOINT_URL_S3"] == "https://example.org"
+
+    def test_a_volume_that_the_orchestrator_does_not_use_does_not_bind_it_to_a_place(self):
+        _, _, last = dry_run(settings("orchestrator", network_volumes=("vol1",)))
+        assert "networkVolumes" not in last.body
+
+    def test_a_cache_on_no_volume_is_refused(self):
+        with pytest.raises(InputError, match="there is none") as caught:
+            settings("orchestrator", env={"DIARIST_CACHE_URL": "file:///runpod-volume/x"})
+        assert "--network-volume" in caught.value.hint
+
     def test_the_orchestrator_outlasts_its_legs(self):
         words, _, last = dry_run(settings("orchestrator", timeout=900))
         assert words.body["timeout"] == 900_000
@@ -147,6 +176,24 @@ class TestSettings:
         with pytest.raises(InputError) as caught:
             Settings(**{"architecture": "split", "image_prefix": "you/p", "tag": "1", **bad})
         assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("named", "hint"),
+        [
+            ({"cached_model": "nvidia/parakeet-tdt-0.6b-v9"}, "Did you mean"),
+            ({"cached_model": "somebody/else"}, "Choose from"),
+            ({"cached_model": "pyannote/speaker-diarization-community-1"}, ""),
+            ({"cached_diarization_model": "nvidia/parakeet-tdt-0.6b-v2"}, "pyannote/"),
+        ],
+    )
+    def test_a_cached_model_that_workers_do_not_know_is_refused(self, named, hint):
+        with pytest.raises(InputError, match="do not know") as caught:
+            settings(**named)
+        assert hint in caught.value.hint
+
+    def test_a_cached_model_is_known_in_any_case_and_revision_and_one_s_own_by_its_folder(self):
+        settings(cached_model="NVIDIA/parakeet-tdt-0.6b-v2:main")
+        settings(cached_model="me/mine", env={"DIARIST_MODEL": "/runpod-volume/huggingface-cache/hub/models--me--mine"})
 
     @pytest.mark.parametrize("name", ["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MY_KEY", "DB_PASSWORD"])
     def test_secrets_are_refused_by_name_and_not_repeated(self, name):

@@ -51,8 +51,8 @@ def endpoint_body(role: RoleName, settings: Settings, ids: Mapping[RoleName, str
             body["gpu"]["excludedTypes"] = list(settings.excluded_gpus)
         if settings.min_cuda:
             body["gpu"]["minCudaVersion"] = settings.min_cuda
-        if settings.network_volumes:
-            body["networkVolumes"] = list(settings.network_volumes)
+    if volumes := settings.volumes(role):
+        body["networkVolumes"] = list(volumes)
     if settings.data_centers:
         body["dataCenterIds"] = list(settings.data_centers)
     if settings.registry:
@@ -72,10 +72,10 @@ def _environment(role: RoleName, settings: Settings, ids: Mapping[RoleName, str]
             # It has to answer before the platform ends it, and the caller learns nothing.
             "DIARIST_DEADLINE": str(orchestrator_deadline(settings.timeout)),
         }
-        return environment
+        return environment | settings.environment(role)
     if settings.hf_token_secret:
         environment["HF_TOKEN"] = f"{{{{ RUNPOD_SECRET_{settings.hf_token_secret} }}}}"
-    return environment | dict(settings.env)
+    return environment | settings.environment(role)
 
 
 def changes(found: Json, wanted: Json) -> Json:
@@ -91,11 +91,11 @@ def changes(found: Json, wanted: Json) -> Json:
             raise _unchangeable(found, "runs on other hardware", "GPU and CPU cannot be exchanged")
     if found.get("type", wanted["type"]) != wanted["type"]:
         raise _unchangeable(found, "is no queue", "the type of an endpoint cannot be changed")
-    unset: Json = {"dataCenterIds": [], "registry": None}
+    unset: Json = {"dataCenterIds": [], "registry": None, "networkVolumes": []}
     if "gpu" in wanted:
         # What is not wanted has to be cleared by name.
         no_limits = {"excludedTypes": [], "allowedCudaVersions": [], "minCudaVersion": ""}
-        unset |= {"networkVolumes": [], "gpu": {**no_limits, **wanted["gpu"]}}
+        unset |= {"gpu": {**no_limits, **wanted["gpu"]}}
     whole = {**wanted, **{name: value for name, value in unset.items() if name == "gpu" or name not in wanted}}
     whole["env"] = {**(found.get("env") or {}), **wanted["env"]}
     return {

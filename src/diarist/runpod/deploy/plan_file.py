@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ _SECRET_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _SECRET_REFERENCE = re.compile(r"\{\{\s*RUNPOD_SECRET_[A-Za-z0-9_-]+\s*\}\}")
 _LOOKS_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY$|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w./-]+)?")
+_FOR_FRONT = re.compile(r"DIARIST_CACHE_|DIARIST_DEADLINE$")
+_FOR_BOTH = re.compile(r"AWS_|FSSPEC_")
 _CPU = re.compile(r"[a-z0-9]{1,32}:[0-9]{1,4}")
 _CUDA = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
@@ -56,7 +59,7 @@ class Settings:
         min_cuda: lowest CUDA version of a host, e.g. ``13.0``; None for any.
         cpu: flavor and vCPUs of the orchestrator, e.g. ``cpu3c:2``.
         data_centers: where workers may run; empty for anywhere.
-        network_volumes: ids of volumes to mount.
+        network_volumes: ids of volumes to mount; in the orchestrator where its cache is on one.
         min_workers: workers that stay up, and are paid, all the time; for each endpoint.
         max_workers: most workers of each GPU endpoint; None for a number that fits a new account's quota.
         idle_timeout: seconds a worker stays up after its last job; the orchestrator's at least for 60.
@@ -65,7 +68,9 @@ class Settings:
         disk: container disk of GPU workers, in GB.
         flashboot: whether the platform may keep a worker's memory between its lives.
         registry: id of the credential for a private image registry.
-        env: further environment of the GPU workers; secrets only as ``{{ RUNPOD_SECRET_name }}``.
+        env: further environment of the workers; secrets only as ``{{ RUNPOD_SECRET_name }}``. What is about the
+            orchestrator's cache and deadline goes to it alone, buckets' credentials (``AWS_…``) to all, the rest to the
+            GPU workers.
         hf_token_secret: name of the RunPod secret that holds a Hugging Face token, for gated weights.
         child_key_secret: name of the RunPod secret with the key that the orchestrator calls its two endpoints with.
         cached_model: ``org/name[:revision]`` the platform keeps on its hosts for the endpoint that transcribes.
@@ -105,6 +110,13 @@ class Settings:
         self._check_words()
         self._check_numbers()
         self._check_secrets()
+        cache = self.env.get("DIARIST_CACHE_URL", "")
+        if "/runpod-volume" in cache and not self.network_volumes:
+            raise InputError(
+                "contradictory_settings",
+                "DIARIST_CACHE_URL is on a network volume, and there is none.",
+                "Add --network-volume ID, or keep the cache in a bucket: s3://BUCKET/PREFIX.",
+            )
         if self.cached_diarization_model and self.architecture == "single":
             raise InputError(
                 "contradictory_settings",
@@ -129,6 +141,28 @@ class Settings:
         for model in (self.cached_model, self.cached_diarization_model):
             if model is not None:
                 _check(_MODEL, cached_model=model)
+        self._check_models()
+
+    def _check_models(self) -> None:
+        """Refuse cached models that workers would not find; whoever names a folder in the environment knows better."""
+        from diarist.weights.catalog import CATALOG
+
+        for option, model, task, chosen in (
+            ("--cached-model", self.cached_model, "transcription", "DIARIST_MODEL"),
+            ("--cached-diarization-model", self.cached_diarization_model, "diarization", "DIARIST_DIARIZER"),
+        ):
+            if model is None or "/" in self.env.get(chosen, ""):
+                continue
+            repo = model.partition(":")[0]
+            known = sorted({each for entry in CATALOG.values() if entry.task == task for each in entry.repos})
+            if repo.lower() not in {each.lower() for each in known}:
+                close = difflib.get_close_matches(repo, known, 1)
+                hint = f"Did you mean {close[0]!r}?" if close else f"Choose from: {', '.join(known)}."
+                raise InputError(
+                    "unknown_model",
+                    f"{option}: workers do not know {repo!r}, so it would be cached and not be used.",
+                    f"{hint} For a model of your own, also set --env {chosen}=FOLDER.",
+                )
 
     def _check_numbers(self) -> None:
         ranges: tuple[tuple[str, float | None, float, float], ...] = (
@@ -176,6 +210,20 @@ class Settings:
         return scaling_of(
             role, min_workers=self.min_workers, max_workers=self._leg_workers, idle_timeout=self.idle_timeout
         )
+
+    def environment(self, role: RoleName) -> dict[str, str]:
+        """The part of `env` that is about a role."""
+        if not ROLES[role].gpu:
+            found = {name: value for name, value in self.env.items() if _FOR_BOTH.match(name) or _FOR_FRONT.match(name)}
+            if found.get("DIARIST_CACHE_URL"):
+                found.setdefault("DIARIST_CACHE_VERSION", self.tag)  # other images, other transcripts
+            return found
+        return {name: value for name, value in self.env.items() if not _FOR_FRONT.match(name)}
+
+    def volumes(self, role: RoleName) -> tuple[str, ...]:
+        """The volumes that a role's workers mount."""
+        needed = ROLES[role].gpu or "/runpod-volume" in self.env.get("DIARIST_CACHE_URL", "")
+        return self.network_volumes if needed else ()
 
     def model_for(self, role: RoleName) -> str | None:
         """Which model the platform should keep near a role's workers."""
