@@ -11,9 +11,10 @@ import pytest
 from aiohttp import web
 
 from diarist.model.errors import EndpointError, InputError
-from diarist.runpod.client import _pause, connect
+from diarist.runpod.client import connect
 from diarist.runpod.emulator.control_plane import serve
 from diarist.runpod.limits import Limits
+from diarist.runpod.watching import pause
 
 QUICK = Limits(deadline=5.0, execution=1.0, grace=0.1, sync_wait=0.0, poll_first=0.01, poll_most=0.05)
 DONE = {"id": "job-1", "status": "COMPLETED", "output": {"text": "hello"}, "delayTime": 20, "executionTime": 1500}
@@ -135,6 +136,24 @@ def test_the_workers_own_words_are_kept():
     assert (caught.value.code, caught.value.field) == ("audio_empty", "audio")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": ["IN_PROGRESS"]},
+        {"status": None},
+        {"status": "IN_PROGRESS", "output": {"progress": {"a": 10**400, "b": "1", "c": None, "d": -1, "e": [1]}}},
+        {"status": "IN_PROGRESS", "output": {"progress": [1]}},
+        {"status": "IN_PROGRESS", "output": "half"},
+    ],
+)
+def test_an_odd_answer_in_between_does_no_harm(odd):
+    done = DONE | {"delayTime": 10**400, "executionTime": "soon"}
+    seen = []
+    result = run_job(Platform(run=[QUEUED], status=[odd, done]), on_progress=lambda stages: seen.append(dict(stages)))
+    assert (result.queued, result.executed) == (None, None)
+    assert not any(seen)
+
+
 LOST = {
     "completed without output": [{"id": "job-1", "status": "COMPLETED"}],
     "stopped by the platform": [{"id": "job-1", "status": "TIMED_OUT"}],
@@ -231,4 +250,4 @@ def test_a_stream_that_ends_badly_says_so(status):
 def test_pauses_grow_with_the_time_waited():
     limits = Limits()
     for waited, low, high in [(0, 0.04, 0.05), (10, 0.4, 0.5), (1000, 4.0, 5.0)]:
-        assert all(low <= _pause(waited, limits) <= high for _ in itertools.repeat(None, 50))
+        assert all(low <= pause(waited, limits) <= high for _ in itertools.repeat(None, 50))

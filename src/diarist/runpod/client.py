@@ -18,12 +18,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -33,18 +32,15 @@ from diarist.jobs.wire_errors import read_error
 from diarist.model.errors import DiaristError, EndpointError
 from diarist.runpod.calls import GIVE_UP_SECONDS, Calls, NoAnswerError, Note, usable_key
 from diarist.runpod.limits import Limits
+from diarist.runpod.watching import TERMINAL, LostError, OnProgress, Watched, pause, until_over
 
 API: Final = "https://api.runpod.ai/v2"
 MAX_RUN_BYTES: Final = 10_000_000
 """Documented limit of a request to /run."""
 MAX_RUNSYNC_BYTES: Final = 20_000_000
 """Documented limit of a request to /runsync."""
-_TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 _ATTEMPTS: Final = 2  # of one job: the first, and one more if it is lost
 _REPEATS: Final = frozenset({"result_too_large", "bad_result"})  # failures that come again with the same question
-_BEFORE_WORK: Final = frozenset({"download", "decode"})  # stages of a job that may then wait for another to end
-
-OnProgress = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,45 +58,6 @@ class Result:
     queued: float | None
     executed: float | None
     job_id: str
-
-
-@dataclass(slots=True)
-class _Watched:
-    """What is known of a job that one waits for."""
-
-    status: str = ""
-    progress: dict[str, float] = field(default_factory=dict)
-    changes: int = 0
-    changed: float = 0.0
-
-    def see(self, answer: Mapping[str, Any]) -> None:
-        self.status = str(answer.get("status"))
-        output = answer.get("output")
-        if self.status != "IN_PROGRESS" or not isinstance(output, Mapping):
-            return
-        said = output.get("progress")
-        if not isinstance(said, Mapping):
-            return
-        news = {str(stage): float(done) for stage, done in said.items() if isinstance(done, (int, float))}
-        if {**self.progress, **news} != self.progress:
-            self.progress.update(news)
-            self.changes += 1
-            self.changed = time.monotonic()
-
-    def silent(self) -> float:
-        """Seconds without news of a job that computes. 0 where it may wait, or never sent news twice."""
-        computes = self.changes > 1 and not self.progress.keys() <= _BEFORE_WORK
-        return time.monotonic() - self.changed if computes else 0.0
-
-    def where(self) -> str:
-        """What it last did, in a few words."""
-        if self.status == "IN_QUEUE":
-            return "It waited in the queue: no worker took it"
-        if self.status != "IN_PROGRESS":
-            return ""
-        if self.progress.keys() <= _BEFORE_WORK:
-            return "It waited behind others in its worker: no progress came"
-        return f"It was {100 * min(self.progress.values()):.0f} % done"
 
 
 class Endpoint:
@@ -136,7 +93,7 @@ class Endpoint:
             EndpointError: the endpoint is missing, refuses the key, failed, lost the job twice or took too long.
             DiaristError: what the worker said was wrong.
         """
-        watched = _Watched()
+        watched = Watched()
         try:
             with anyio.fail_after(limits.deadline - _reserve(limits)):
                 return await self._attempts(
@@ -151,7 +108,7 @@ class Endpoint:
             with anyio.fail_after(limits.deadline):
                 return str((await self._submit(self._body(job_input, limits), _polled(limits)))["id"])
         except TimeoutError:
-            raise self._too_late(limits, _Watched()) from None
+            raise self._too_late(limits, Watched()) from None
 
     async def fetch(self, job_id: str, limits: Limits = Limits(), on_progress: OnProgress = lambda _: None) -> Result:
         """Wait for the result of a job that was submitted earlier. It goes on when the caller gives up.
@@ -160,13 +117,13 @@ class Endpoint:
             EndpointError: the platform does not know it (results are kept for half an hour), or it took too long.
             DiaristError: what the worker said was wrong.
         """
-        watched = _Watched()
+        watched = Watched()
         try:
             with anyio.fail_after(limits.deadline):
-                answer = await self._wait({"status": "?"}, job_id, limits, on_progress, watched)
+                answer = await until_over(self._calls, {"status": "?"}, job_id, limits, on_progress, watched)
         except TimeoutError:
             raise self._too_late(limits, watched) from None
-        except _LostError as lost:
+        except LostError as lost:
             raise EndpointError("job_lost", f"{self.name} lost the job: {lost}.", "Send the recording again.") from None
         if error := self._failure(answer):
             raise error
@@ -204,14 +161,14 @@ class Endpoint:
             answer = await self._calls.call("GET", f"stream/{job_id}")
             for chunk in answer.get("stream", ()):
                 yield chunk["output"]
-            if answer.get("status") in _TERMINAL and not answer.get("stream"):
+            if answer.get("status") in TERMINAL and not answer.get("stream"):
                 if error := self._failure(answer):
                     raise error
                 return
             waited = time.monotonic() - began
             if waited > limits.deadline:
                 raise EndpointError("endpoint_timeout", f"{self.name} did not finish its stream.", http_status=504)
-            await anyio.sleep(_pause(waited, limits))
+            await anyio.sleep(pause(waited, limits))
 
     def _body(self, job_input: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         return {
@@ -227,14 +184,14 @@ class Endpoint:
         job_input: Mapping[str, Any],
         limits: Limits,
         on_progress: OnProgress,
-        watched: _Watched,
+        watched: Watched,
         *,
         retry_failed: bool,
         resume: str | None,
         told: Callable[[str], None],
     ) -> Result:
         if resume is not None:
-            with contextlib.suppress(_LostError, _FailedError):
+            with contextlib.suppress(LostError, _FailedError):
                 return await self._waited({"id": resume, "status": "?"}, limits, on_progress, watched)
         body = self._body(job_input, limits)
         for attempt in range(1, _ATTEMPTS + 1):
@@ -246,7 +203,7 @@ class Endpoint:
             except NoAnswerError:
                 if last:
                     raise
-            except _LostError as lost:
+            except LostError as lost:
                 if last:
                     raise self._lost_twice(lost) from None
                 self._note(f"{self.name} lost the job: {lost}; submitting it once more.")
@@ -257,14 +214,14 @@ class Endpoint:
         raise AssertionError("the last attempt returns or raises")
 
     async def _waited(
-        self, answer: dict[str, Any], limits: Limits, on_progress: OnProgress, watched: _Watched
+        self, answer: dict[str, Any], limits: Limits, on_progress: OnProgress, watched: Watched
     ) -> Result:
         """Wait for a job that is ours; whatever ends the waiting, the job does not go on unwatched."""
         job_id = str(answer["id"])
         watched.progress.clear()
         watched.changes = 0
         try:
-            answer = await self._wait(answer, job_id, limits, on_progress, watched)
+            answer = await until_over(self._calls, answer, job_id, limits, on_progress, watched)
         except BaseException:
             await self._cancel(job_id, _reserve(limits))
             raise
@@ -295,38 +252,6 @@ class Endpoint:
             raise EndpointError("endpoint_answer", f"{self.name} took a job and gave it no id.")
         return answer
 
-    async def _wait(
-        self, answer: dict[str, Any], job_id: str, limits: Limits, on_progress: OnProgress, watched: _Watched
-    ) -> dict[str, Any]:
-        """Look until the job has ended."""
-        began = time.monotonic()
-        running_since: float | None = None
-        while answer.get("status") not in _TERMINAL:
-            now = time.monotonic()
-            watched.see(answer)
-            if answer.get("status") == "IN_PROGRESS":
-                running_since = running_since or now
-                if now - running_since > limits.execution + limits.grace:
-                    raise _LostError(f"no result after {now - running_since:.0f} s in a worker", watched)
-                if watched.silent() > limits.silence:
-                    raise _LostError(f"no news of it for {watched.silent():.0f} s in the middle of its work")
-            else:
-                running_since = None  # its worker was lost and the platform queued it again
-            if answer.get("status") != "?":
-                on_progress(watched.progress)
-                await anyio.sleep(_pause(now - began, limits))
-            try:
-                answer = await self._calls.call("GET", f"status/{job_id}")
-            except EndpointError as error:
-                if error.code != "endpoint_missing":
-                    raise
-                raise _LostError("the platform no longer knows it") from None
-        if answer["status"] == "COMPLETED" and answer.get("output") is None and not answer.get("error"):
-            raise _LostError("it is COMPLETED without output")
-        if answer["status"] == "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
-            raise _LostError("the platform stopped it after its time limit", watched)
-        return answer
-
     def _failure(self, answer: Mapping[str, Any]) -> DiaristError | None:
         """What a job that ended badly said."""
         match answer.get("status"):
@@ -338,13 +263,13 @@ class Endpoint:
                 return EndpointError("job_cancelled", f"Somebody cancelled the job at {self.name}.")
         return read_error(answer.get("error"), self.name)
 
-    def _lost_twice(self, lost: _LostError) -> EndpointError:
+    def _lost_twice(self, lost: LostError) -> EndpointError:
         hint = "Its workers may be crashing, or too slow for this recording: read their logs."
         if lost.waited:
             hint = "Allow more workers, or send fewer recordings at once. If it was alone, read its workers' logs."
         return EndpointError("job_lost", f"{self.name} lost the job twice: {lost}.", hint)
 
-    def _too_late(self, limits: Limits, watched: _Watched) -> EndpointError:
+    def _too_late(self, limits: Limits, watched: Watched) -> EndpointError:
         trouble = f"The last request failed: {self._calls.trouble}" if self._calls.trouble else watched.where()
         said = f"{self.name} gave no result in {limits.deadline:.0f} s.{f' {trouble}.' if trouble else ''}"
         hint = "Check its workers in the console: are there any, and are they healthy?"
@@ -410,15 +335,6 @@ def request_id(endpoint_id: str, job_input: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-class _LostError(Exception):
-    """The job will never give a result. Where it took too long, what was ``watched`` tells whether it ever began."""
-
-    def __init__(self, reason: str, watched: _Watched | None = None) -> None:
-        self.waited = watched is not None and watched.progress.keys() <= _BEFORE_WORK
-        behind = " and no progress ever came, so it waited behind others" if self.waited else ""
-        super().__init__(f"{reason}{behind}")
-
-
 class _FailedError(Exception):
     """The job ended, and badly."""
 
@@ -437,11 +353,6 @@ def _reserve(limits: Limits) -> float:
     return min(5.0, max(limits.deadline / 10, min(1.0, limits.deadline / 2)))
 
 
-def _pause(waited: float, limits: Limits) -> float:
-    """A twentieth of the time waited, so that looking costs at most 5 % of it, with jitter."""
-    return min(limits.poll_most, max(limits.poll_first, waited / 20)) * random.uniform(0.8, 1.0)  # noqa: S311
-
-
 def _polled(limits: Limits) -> Limits:
     """For a second attempt: no long request whose loss would leave the job unknown."""
     return dataclasses.replace(limits, sync_wait=0.0)
@@ -455,4 +366,4 @@ def _encode(body: Mapping[str, Any]) -> bytes:
 
 def _seconds(answer: Mapping[str, Any], key: str) -> float | None:
     value = answer.get(key)
-    return round(value / 1000, 3) if isinstance(value, (int, float)) else None
+    return round(value / 1000, 3) if isinstance(value, (int, float)) and 0 <= value < 1e12 else None

@@ -1,0 +1,130 @@
+"""Looking at a job until it is over: what it did last, and how one knows that it will never give a result."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+
+from diarist.model.errors import EndpointError
+from diarist.runpod.calls import Calls
+from diarist.runpod.limits import Limits
+
+TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
+"""States after which nothing more comes."""
+_BEFORE_WORK: Final = frozenset({"download", "decode"})  # stages of a job that may then wait for another to end
+
+OnProgress = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is known of a job that one waits for.
+
+    Attributes:
+        status: the platform's word for its state.
+        progress: how much of each stage is done, 0 to 1.
+        changes: how often that changed.
+        changed: when it last did, by `time.monotonic`.
+    """
+
+    status: str = ""
+    progress: dict[str, float] = field(default_factory=dict)
+    changes: int = 0
+    changed: float = 0.0
+
+    def see(self, answer: Mapping[str, Any]) -> str:
+        """Take in what the platform says of it, whatever that is; returns its state."""
+        self.status = str(answer.get("status"))
+        if self.status in ("IN_QUEUE", "?"):  # perhaps again: the worker that had it was lost
+            self.progress.clear()
+            self.changes = 0
+        output = answer.get("output")
+        said = output.get("progress") if self.status == "IN_PROGRESS" and isinstance(output, Mapping) else None
+        news = {
+            str(stage): float(done)
+            for stage, done in (said.items() if isinstance(said, Mapping) else ())
+            if isinstance(done, (int, float)) and 0 <= done <= 1
+        }
+        if {**self.progress, **news} != self.progress:
+            self.progress.update(news)
+            self.changes += 1
+            self.changed = time.monotonic()
+        return self.status
+
+    def silent(self) -> float:
+        """Seconds without news of a job that computes. 0 where it may wait, or never sent news twice."""
+        computes = self.changes > 1 and not self.progress.keys() <= _BEFORE_WORK
+        return time.monotonic() - self.changed if computes else 0.0
+
+    def where(self) -> str:
+        """What it last did, in a few words."""
+        if self.status == "IN_QUEUE":
+            return "It waited in the queue: no worker took it"
+        if self.status != "IN_PROGRESS":
+            return ""
+        if self.progress.keys() <= _BEFORE_WORK:
+            return "It waited behind others in its worker: no progress came"
+        return f"It was {100 * min(self.progress.values()):.0f} % done"
+
+
+class LostError(Exception):
+    """The job will never give a result. Where it took too long, what was ``watched`` tells whether it ever began."""
+
+    def __init__(self, reason: str, watched: Watched | None = None) -> None:
+        self.waited = watched is not None and watched.progress.keys() <= _BEFORE_WORK
+        behind = " and no progress ever came, so it waited behind others" if self.waited else ""
+        super().__init__(f"{reason}{behind}")
+
+
+async def until_over(
+    calls: Calls, answer: dict[str, Any], job_id: str, limits: Limits, on_progress: OnProgress, watched: Watched
+) -> dict[str, Any]:
+    """Look until a job has ended.
+
+    Args:
+        calls: to its endpoint.
+        answer: what the platform said last of it; its state is ``"?"`` where nobody has looked yet.
+        job_id: the platform's name for it.
+        limits: how long it may run, or be silent.
+        on_progress: told of each look.
+        watched: keeps what was seen, also for who is interrupted.
+
+    Raises:
+        LostError: it will never give a result.
+    """
+    began = time.monotonic()
+    running_since: float | None = None
+    while (status := watched.see(answer)) not in TERMINAL:
+        now = time.monotonic()
+        if status == "IN_PROGRESS":
+            running_since = running_since or now
+            if now - running_since > limits.execution + limits.grace:
+                raise LostError(f"no result after {now - running_since:.0f} s in a worker", watched)
+            if watched.silent() > limits.silence:
+                raise LostError(f"no news of it for {watched.silent():.0f} s in the middle of its work")
+        else:
+            running_since = None  # its worker was lost and the platform queued it again
+        if status != "?":
+            on_progress(watched.progress)
+            await anyio.sleep(pause(now - began, limits))
+        try:
+            answer = await calls.call("GET", f"status/{job_id}")
+        except EndpointError as error:
+            if error.code != "endpoint_missing":
+                raise
+            raise LostError("the platform no longer knows it") from None
+    if status == "COMPLETED" and answer.get("output") is None and not answer.get("error"):
+        raise LostError("it is COMPLETED without output")
+    if status == "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
+        raise LostError("the platform stopped it after its time limit", watched)
+    return answer
+
+
+def pause(waited: float, limits: Limits) -> float:
+    """A twentieth of the time waited, so that looking costs at most 5 % of it, with jitter."""
+    return min(limits.poll_most, max(limits.poll_first, waited / 20)) * random.uniform(0.8, 1.0)  # noqa: S311
