@@ -18,10 +18,10 @@ from diarist.audio.url_rules import UrlRules
 from diarist.jobs.services import DiarizationService, SingleService, TranscriptionService
 from diarist.model.codec import dump
 from diarist.model.errors import EngineError
-from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Transcription, Turn, Word
 from diarist.pipelines.local import LocalPipeline
 
-POISON, FAILS, SLOW = 999, 998, 997  # loudness of the first second
+POISON, FAILS, SLOW, LONG = 999, 998, 997, 996  # loudness of the first second
 SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))
 
 
@@ -61,7 +61,21 @@ class StubDiarizer:
         turns = tuple(
             Turn(float(second), second + 1.0, f"S{second % 2}") for second in range(len(_seconds_of_sound(audio)))
         )
-        return Diarization(turns=turns, exclusive=turns, duration=audio.duration, model=self.model)
+        scores = _long_meeting() if round(_seconds_of_sound(audio)[0] * 1000) == LONG else None
+        return Diarization(turns=turns, exclusive=turns, duration=audio.duration, model=self.model, scores=scores)
+
+
+def _long_meeting():
+    """Scores of four hours and 21 speakers, of whom one talks at a time."""
+    random = np.random.default_rng(5)
+    values = np.zeros((int(4 * 3600 / 0.016875), 21), np.uint8)
+    at = 0
+    while at < len(values):
+        length = int(random.integers(60, 900))
+        talk = values[at : at + length, random.integers(21)]
+        talk[:] = random.integers(50, 64, len(talk)) * 4
+        at += length
+    return SpeakerScores(0.0, 0.016875, tuple(f"S{number}" for number in range(21)), values.tobytes())
 
 
 class DigestService(SingleService):

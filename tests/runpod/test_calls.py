@@ -10,7 +10,7 @@ import time
 import anyio
 import pytest
 
-from diarist.model.errors import EndpointError, InputError
+from diarist.model.errors import EndpointError, EngineError, InputError
 from diarist.runpod.client import connect
 from diarist.runpod.limits import Limits
 
@@ -300,6 +300,13 @@ def test_a_failure_that_may_pass_is_tried_once_more():
     assert run_job(platform).output == {"text": "hello"}
     platform = Platform(run=[error("internal", 500)])
     with pytest.raises(Exception, match="M"):
+        run_job(platform)
+    assert platform.count("run") == 2
+
+
+def test_a_job_that_failed_and_then_was_lost_tells_why_it_failed():
+    platform = Platform(run=[error("internal", 500), {"id": "job-2", "status": "TIMED_OUT"}])
+    with pytest.raises(EngineError, match="M"):
         run_job(platform)
     assert platform.count("run") == 2
 

@@ -15,6 +15,7 @@ from diarist.model.options import Options
 from diarist.runpod import pipelines, remote
 from diarist.runpod.emulator.emulator import emulate
 from diarist.runpod.pipelines import EndpointPipeline
+from diarist.runpod.place import open_pipeline
 
 from .conftest import sound
 
@@ -116,3 +117,13 @@ def test_people_are_named_by_the_client_of_a_split(handlers):
         )
         transcript = pipeline.transcribe(sound(100, 200), naming=lambda found: {found.speakers[0]: "Ada"})
     assert transcript.speakers[0] == "Ada"
+
+
+@pytest.mark.parametrize("architecture", ["single", "split", "orchestrator"])
+def test_four_hours_of_21_speakers_come_back_with_their_speakers(architecture, handlers):
+    """What a worker returns for them was 24 MB, which no platform takes, and then words came without speakers."""
+    with emulate(architecture, handlers=handlers) as emulator:
+        transcript = open_pipeline(f"runpod:{architecture}", emulator.environ).transcribe(sound(996, 200))
+    assert transcript.text == "996 200"
+    assert len(transcript.speakers) == 2
+    assert transcript.warnings == ()

@@ -194,6 +194,7 @@ class Endpoint:
             with contextlib.suppress(LostError, _FailedError):
                 return await self._waited({"id": resume, "status": "?"}, limits, on_progress, watched)
         body = self._body(job_input, limits)
+        said: DiaristError | None = None  # a worker's own words tell more than that another lost the job
         for attempt in range(1, _ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
             try:
@@ -205,11 +206,12 @@ class Endpoint:
                     raise
             except LostError as lost:
                 if last:
-                    raise self._lost_twice(lost) from None
+                    raise said or self._lost_twice(lost) from None
                 self._note(f"{self.name} lost the job: {lost}; submitting it once more.")
             except _FailedError as failed:
                 if last or not (retry_failed and failed.may_pass):
                     raise failed.error from None
+                said = failed.error
                 self._note(f"{self.name} failed ({failed.error.code}); submitting the job once more.")
         raise AssertionError("the last attempt returns or raises")
 
