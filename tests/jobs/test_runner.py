@@ -169,6 +169,21 @@ def test_a_failed_job_may_be_tried_again():
     assert second == "better"
 
 
+@pytest.mark.parametrize(("audio", "times"), [("https://example.org/a.mp3", 2), ("volume:a.mp3", 2), ("aGVsbG8=", 1)])
+def test_what_a_url_names_may_change_so_it_is_read_again_for_the_next_who_asks(audio, times):
+    tries = []
+
+    async def run():
+        worker = Worker(Service(lambda *_: tries.append(1) or {"text": str(len(tries))}))
+        question = {"audio": audio, "request_id": "mine"}
+        return [await worker.handle({"id": job_id, "input": question}) for job_id in ("a", "a", "b", "b", "a")]
+
+    first, again, other, other_again, late = asyncio.run(run())
+    assert first == again == late
+    assert other == other_again
+    assert len(tries) == times
+
+
 def test_what_came_with_a_warning_is_done_anew_when_the_same_is_asked_later():
     tries = []
 
@@ -178,7 +193,7 @@ def test_what_came_with_a_warning_is_done_anew_when_the_same_is_asked_later():
 
     async def run():
         worker = Worker(Service(work))
-        jobs = [{"id": n, "input": INPUT | {"request_id": "mine"}} for n in "abc"]
+        jobs = [{"id": n, "input": {"audio": "aGVsbG8=", "request_id": "mine"}} for n in "abc"]
         return [await worker.handle(job) for job in jobs]
 
     first, second, third = asyncio.run(run())

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from diarist.architectures import JOBS_PER_GPU_WORKER
+from diarist.audio.recording import Recording
 from diarist.jobs.request import AudioJob
 from diarist.jobs.response import Output
 from diarist.jobs.wire_errors import write_error
@@ -100,8 +101,8 @@ class Worker:
             The output, or ``{"error": JSON string}``.
         """
         job_id = str(job.get("id", ""))
-        key = _same_work(job_id, job.get("input"))
-        while (known := self._done.get(key)) is not None:
+        key, delivery = _same_work(job_id, job.get("input")), f"job {job_id}"
+        while (known := self._done.get(key, self._done.get(delivery))) is not None:
             log.info("%s joins work that is already here", job_id)
             try:
                 return json.loads(await asyncio.shield(known))
@@ -122,6 +123,10 @@ class Worker:
         answer = json.loads(text)
         if isinstance(answer, dict) and ("error" in answer or answer.get("warnings")):
             self._done.pop(key, None)  # a second try may go better; one that is under way was joined all the same
+        elif _by_reference(job.get("input")):
+            # What a URL names may change: once the work is done, only this very job gets its result again.
+            self._done.pop(key, None)
+            self._remember(delivery, outcome)
         return answer
 
     async def _outcome(self, job_id: str, job: Mapping[str, Any]) -> str:
@@ -192,6 +197,11 @@ def _same_work(job_id: str, value: object) -> str:
         whole = json.dumps(value, sort_keys=True, default=repr)
         return f"request {hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()}"
     return f"job {job_id}"
+
+
+def _by_reference(value: object) -> bool:
+    audio = value.get("audio") if isinstance(value, dict) else None
+    return isinstance(audio, str) and Recording("", None, wire=audio).by_reference
 
 
 class _ProgressSender:

@@ -26,7 +26,7 @@ import tenacity
 
 from diarist.model.errors import EndpointError, InputError
 
-MAX_ANSWER_BYTES: Final = 32_000_000
+MAX_ANSWER_BYTES: Final = 24_000_000
 """The platform's own limit is about 20 MB."""
 GIVE_UP_SECONDS: Final = 60.0
 """How long a platform is tried that has never answered."""

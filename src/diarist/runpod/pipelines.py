@@ -17,7 +17,7 @@ from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Naming, Source
-from diarist.pipelines.bridge import wait_for
+from diarist.pipelines.bridge import in_thread, wait_for
 from diarist.pipelines.legs import run_legs
 from diarist.runpod.ledger import Job
 from diarist.runpod.remote import RemotePipeline, Sent, job_input, noun
@@ -74,7 +74,8 @@ class SplitPipeline(RemotePipeline):
 
             async def diarize() -> Diarization:
                 result = await self._job(turns, sent, DiarizationJob, options, "diarization", progress)
-                return noun(Diarization, result, turns.name)
+                # In a thread: hours of scores take a second to unpack, and others wait in this loop.
+                return await in_thread(lambda _: noun(Diarization, result, turns.name), progress)
 
             transcript = await run_legs(
                 transcribe, diarize if options.diarize else None, options, sent.warnings, naming
