@@ -81,7 +81,7 @@ def deploy(
         typer.Option(
             "--env",
             metavar="NAME=VALUE",
-            help="Environment of the workers; DIARIST_CACHE_… is the orchestrator's.",
+            help="Environment of the workers; DIARIST_CACHE_* is the orchestrator's.",
             rich_help_panel=WHAT,
         ),
     ] = None,
