@@ -95,6 +95,22 @@ def test_trouble_while_waiting_is_named_too():
         run_job(Platform(run=[QUEUED], status=[QUEUED, refuse(502)]), SHORT)
 
 
+@pytest.mark.parametrize("ask", ["status", "cancel", "health"])
+def test_a_short_question_is_not_asked_for_ever(ask, monkeypatch):
+    monkeypatch.setattr("diarist.runpod.client.Endpoint._soon.__defaults__", (2.0,))
+    platform = Platform(**{ask: [refuse(503)]})
+    with pytest.raises(EndpointError, match="does not answer: it answers 503"):
+        use(platform, lambda endpoint: getattr(endpoint, ask)(*(["job-1"] if ask != "health" else [])))
+
+
+def test_a_stream_that_only_fails_ends_at_its_deadline():
+    async def read(endpoint):
+        return [piece async for piece in endpoint.stream("job-1", SHORT)]
+
+    with pytest.raises(EndpointError, match="503"):
+        use(Platform(stream=[refuse(503)]), read)
+
+
 def test_a_connection_that_nobody_answers_on_is_named(monkeypatch):
     monkeypatch.setattr("diarist.runpod.calls._READ_SECONDS", 0.5)
     with Listener(lambda _: None) as listener:

@@ -118,6 +118,17 @@ def test_a_job_is_cancelled_by_whoever_finds_it(handlers, tmp_path):
         assert user.ledger.jobs() == []
 
 
+def test_a_detached_job_is_submitted_anew_only_where_the_first_is_over(handlers, tmp_path):
+    with emulate("single", handlers=handlers, env={"DIARIST_STUB_SECONDS": "30"}) as emulator:
+        user = User(tmp_path, emulator.environ)
+        leave = ("transcribe", "talk.flac", "--on", "runpod:single", "--detach", "-q")
+        first, again = user.diarist(*leave)[1], user.diarist(*leave)[1]
+        assert first == again
+        emulator.jobs.all()[0].status = "CANCELLED"
+        assert user.diarist(*leave)[1] != first
+        assert len(user.ledger.jobs()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -39,6 +39,7 @@ MAX_RUN_BYTES: Final = 10_000_000
 """Documented limit of a request to /run."""
 MAX_RUNSYNC_BYTES: Final = 20_000_000
 """Documented limit of a request to /runsync."""
+_SOON: Final = 30.0  # seconds
 _ATTEMPTS: Final = 2  # of one job: the first, and one more if it is lost
 _REPEATS: Final = frozenset({"result_too_large", "bad_result"})  # failures that come again with the same question
 
@@ -132,7 +133,7 @@ class Endpoint:
     async def status(self, job_id: str) -> str:
         """The platform's word for a job's state; ``"UNKNOWN"`` where it has forgotten the job."""
         try:
-            return str((await self._calls.call("GET", f"status/{job_id}")).get("status", "UNKNOWN"))
+            return str((await self._soon("GET", f"status/{job_id}")).get("status", "UNKNOWN"))
         except EndpointError as error:
             if error.code != "endpoint_missing":
                 raise
@@ -144,11 +145,11 @@ class Endpoint:
         Raises:
             EndpointError: it cannot be cancelled, e.g. since the platform has forgotten it.
         """
-        await self._calls.call("POST", f"cancel/{job_id}")
+        await self._soon("POST", f"cancel/{job_id}")
 
     async def health(self) -> dict[str, Any]:
         """Return the platform's counts of jobs and workers."""
-        return await self._calls.call("GET", "health")
+        return await self._soon("GET", "health")
 
     async def stream(self, job_id: str, limits: Limits = Limits()) -> AsyncIterator[Any]:
         """Yield what a streaming worker sends, until the job ends.
@@ -158,7 +159,7 @@ class Endpoint:
         """
         began = time.monotonic()
         while True:
-            answer = await self._calls.call("GET", f"stream/{job_id}")
+            answer = await self._soon("GET", f"stream/{job_id}", limits.deadline - (time.monotonic() - began))
             for chunk in answer.get("stream", ()):
                 yield chunk["output"]
             if answer.get("status") in TERMINAL and not answer.get("stream"):
@@ -169,6 +170,15 @@ class Endpoint:
             if waited > limits.deadline:
                 raise EndpointError("endpoint_timeout", f"{self.name} did not finish its stream.", http_status=504)
             await anyio.sleep(pause(waited, limits))
+
+    async def _soon(self, method: str, path: str, seconds: float = _SOON) -> dict[str, Any]:
+        """Send one request whose answer needs no patience."""
+        try:
+            with anyio.fail_after(max(0.0, seconds)):
+                return await self._calls.call(method, path)
+        except TimeoutError:
+            why = f": {self._calls.trouble}" if self._calls.trouble else ""
+            raise EndpointError("endpoint_timeout", f"{self.name} does not answer{why}.", http_status=504) from None
 
     def _body(self, job_input: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         return {

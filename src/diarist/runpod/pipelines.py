@@ -175,7 +175,9 @@ class EndpointPipeline(RemotePipeline):
                 fields = job_input(endpoint.id, sent.audio, SpeakerTextJob, options)
                 question = fields["request_id"]
                 if known := ledger.abandoned(question, endpoint.id, self._base_url):
-                    return known
+                    if await endpoint.status(known.id) in ("IN_QUEUE", "IN_PROGRESS", "COMPLETED"):
+                        return known
+                    ledger.remove(known)
                 job_id = await endpoint.submit(fields, self._limits(sent.seconds))
                 job = self._noted(job_id, endpoint, question, sent.name, whole=True, start=start, detached=True)
                 ledger.add(job)
