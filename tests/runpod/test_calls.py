@@ -357,10 +357,21 @@ def test_a_job_that_falls_silent_in_the_middle_of_its_work_is_submitted_once_mor
     assert any("no news" in note for note in notes)
 
 
-def test_a_job_whose_platform_passes_on_no_progress_is_left_alone():
-    half = RUNNING | {"output": {"progress": {"transcription": 0.4}}}
+@pytest.mark.parametrize(
+    "stages",
+    [
+        [{"transcription": 0.4}],  # a platform that passes on one
+        [
+            {"transcription": 0.4},
+            {"transcription": 1.0, "diarization": 0.0},
+        ],  # an engine that does not tell how far it is
+        [{"decode": 0.4}, {"decode": 0.9}],  # a job that waits for another
+    ],
+)
+def test_a_job_that_may_have_nothing_to_tell_is_left_alone(stages):
+    first, *_, half = [RUNNING | {"output": {"progress": progress}} for progress in [*stages, stages[-1]]]
     limits = Limits(deadline=30, execution=60, silence=0.1, poll_first=0.05, poll_most=0.05)
-    platform = Platform(run=[QUEUED], status=[*[half] * 10, DONE])
+    platform = Platform(run=[QUEUED], status=[first, *[half] * 10, DONE])
     assert use(platform, lambda endpoint: endpoint.run({"audio": "x"}, limits)).output == {"text": "hello"}
     assert platform.count("run") == 1
 

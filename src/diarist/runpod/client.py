@@ -230,8 +230,7 @@ class Endpoint:
     ) -> Result:
         """Wait for a job that is ours; whatever ends the waiting, the job does not go on unwatched."""
         job_id = str(answer["id"])
-        watched.progress.clear()
-        watched.changes = 0
+        watched.forget()
         try:
             answer = await until_over(self._calls, answer, job_id, limits, on_progress, watched)
         except BaseException:

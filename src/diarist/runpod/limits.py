@@ -21,7 +21,7 @@ class Limits:
         execution: one job in one worker; beyond it the platform stops the job. The platform's clock runs from when a
             worker takes the job, which then may wait behind another, so it is never less than an endpoint's own limit.
         grace: how long a job may seem to run beyond ``execution`` before it counts as lost.
-        silence: how long a job that has sent news of its work may send none before it counts as lost.
+        silence: how long a job in the middle of its work may send no news before it counts as lost.
         sync_wait: how long one request waits at the platform for the result; 0 submits and then polls.
         poll_first: the shortest pause between two looks; pauses grow with the time waited.
         poll_most: the longest.
@@ -30,7 +30,7 @@ class Limits:
     deadline: float = 900.0
     execution: float = 600.0
     grace: float = 30.0
-    silence: float = 300.0
+    silence: float = 600.0
     sync_wait: float = 0.0
     poll_first: float = 0.05
     poll_most: float = 5.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,21 +29,20 @@ class Watched:
     Attributes:
         status: the platform's word for its state.
         progress: how much of each stage is done, 0 to 1.
-        changes: how often that changed.
-        changed: when it last did, by `time.monotonic`.
+        changes: how often each stage's did.
+        changed: when any last did, by `time.monotonic`.
     """
 
     status: str = ""
     progress: dict[str, float] = field(default_factory=dict)
-    changes: int = 0
+    changes: Counter[str] = field(default_factory=Counter)
     changed: float = 0.0
 
     def see(self, answer: Mapping[str, Any]) -> str:
         """Take in what the platform says of it, whatever that is; returns its state."""
         self.status = str(answer.get("status"))
         if self.status in ("IN_QUEUE", "?"):  # perhaps again: the worker that had it was lost
-            self.progress.clear()
-            self.changes = 0
+            self.forget()
         output = answer.get("output")
         said = output.get("progress") if self.status == "IN_PROGRESS" and isinstance(output, Mapping) else None
         news = {
@@ -50,16 +50,28 @@ class Watched:
             for stage, done in (said.items() if isinstance(said, Mapping) else ())
             if isinstance(done, (int, float)) and 0 <= done <= 1
         }
-        if {**self.progress, **news} != self.progress:
+        if moved := [stage for stage, done in news.items() if self.progress.get(stage) != done]:
             self.progress.update(news)
-            self.changes += 1
+            self.changes.update(moved)
             self.changed = time.monotonic()
         return self.status
 
+    def forget(self) -> None:
+        """Begin anew, with another job or another worker."""
+        self.progress.clear()
+        self.changes.clear()
+
     def silent(self) -> float:
-        """Seconds without news of a job that computes. 0 where it may wait, or never sent news twice."""
-        computes = self.changes > 1 and not self.progress.keys() <= _BEFORE_WORK
-        return time.monotonic() - self.changed if computes else 0.0
+        """Seconds without news of a job in the middle of a stage that has sent news more than once; else 0.
+
+        Not every engine tells how far it is, and a job that waits for another has nothing to tell.
+        """
+        amid = [
+            stage
+            for stage, done in self.progress.items()
+            if stage not in _BEFORE_WORK and self.changes[stage] > 1 and done < 1
+        ]
+        return time.monotonic() - self.changed if amid else 0.0
 
     def where(self) -> str:
         """What it last did, in a few words."""
