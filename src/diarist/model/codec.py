@@ -15,7 +15,6 @@ import msgspec
 
 from diarist.model.errors import InputError
 from diarist.model.scores import packed, unpacked
-from diarist.model.transcript import Diarization
 
 T = TypeVar("T")
 
@@ -23,11 +22,11 @@ T = TypeVar("T")
 def dump(noun: object) -> dict[str, Any]:
     """Turn a noun into dicts, lists, strings (base64 for bytes) and numbers. Every field is there, None if unknown.
 
-    The scores of a diarization are packed; see `diarist.model.scores`.
+    Speaker scores, which only a diarization has, are packed; see `diarist.model.scores`.
     """
     document: dict[str, Any] = msgspec.to_builtins(noun)
-    if isinstance(noun, Diarization) and noun.scores is not None:
-        document["scores"] = packed(document["scores"])
+    if isinstance(document, dict) and isinstance(scores := document.get("scores"), dict):
+        document["scores"] = packed(scores)
     return document
 
 
@@ -41,7 +40,7 @@ def load(cls: type[T], value: Mapping[str, Any]) -> T:
     if not is_whole(value):
         raise InputError("bad_document", f"Not a valid {_name(cls)}: a text holds half a character.", http_status=422)
     try:
-        if cls is Diarization and isinstance(value, Mapping) and isinstance(scores := value.get("scores"), Mapping):
+        if isinstance(value, Mapping) and isinstance(scores := value.get("scores"), Mapping):
             value = {**value, "scores": unpacked(scores)}
         return msgspec.convert(value, cls)
     except (msgspec.ValidationError, ValueError) as error:
