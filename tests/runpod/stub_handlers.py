@@ -15,6 +15,7 @@ from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.recording import WORKER_KINDS, parse_recording
 from diarist.audio.url_rules import UrlRules
+from diarist.jobs.runner import Prepared
 from diarist.jobs.services import DiarizationService, SingleService, TranscriptionService
 from diarist.model.codec import dump
 from diarist.model.errors import EngineError
@@ -23,6 +24,8 @@ from diarist.pipelines.local import LocalPipeline
 
 POISON, FAILS, SLOW = 999, 998, 997  # loudness of the first second
 SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))
+SICK = os.environ.get("DIARIST_STUB_SICK") == os.environ.get("RUNPOD_POD_ID", "")
+"""Whether this worker's GPU is broken, as far as its engines can tell."""
 
 
 def _work(report, stage):
@@ -42,6 +45,8 @@ class StubTranscriber:
     model = ModelInfo("transcription", "stub", None, "tests")
 
     def transcribe(self, audio, options=None, progress=lambda *_: None):
+        if SICK:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
         peaks = _seconds_of_sound(audio)
         if round(peaks[0] * 1000) == POISON:
             os._exit(9)
@@ -68,12 +73,12 @@ class DigestService(SingleService):
     """Says what reached it: the digest of the bytes as the one word, and their name as a warning."""
 
     async def prepare(self, job, report):
-        return parse_recording(job.audio, WORKER_KINDS)
+        return Prepared(parse_recording(job.audio, WORKER_KINDS))
 
     async def work(self, job, prepared, report):
-        words = (Word(0.0, 1.0, prepared.digest()),)
+        words = (Word(0.0, 1.0, prepared.recording.digest()),)
         found = Transcription(words=words, language="en", duration=1.0, model=StubTranscriber.model)
-        return dump(dataclasses.replace(attribute(found), warnings=(prepared.name,)))
+        return dump(dataclasses.replace(attribute(found), warnings=(prepared.recording.name,)))
 
 
 def load():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from diarist.audio.recording import as_recording
-from diarist.model.errors import InputError
+from diarist.model.errors import DiaristError, EngineError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from diarist.audio.audio import Audio
     from diarist.diarization.base import Diarizer
     from diarist.transcription.base import Heard, Transcriber
+
+log = logging.getLogger("diarist.engines")
 
 
 class LocalPipeline(Pipeline):
@@ -63,16 +68,49 @@ class LocalPipeline(Pipeline):
 
 
 def hear(
-    transcriber: Transcriber, audio: Audio, options: Options, progress: Progress, heard: Heard | None = None
+    transcriber: Transcriber,
+    audio: Audio,
+    options: Options = Options(),
+    progress: Progress = ignore,
+    heard: Heard | None = None,
 ) -> Transcription:
-    """Find the words, and say with them what is known of the recording: what was wrong with it, and how loud it is."""
+    """Find the words, and say with them what is known of the recording: what was wrong with it, and how loud it is.
+
+    Raises:
+        EngineError: the engine failed, whatever it raised.
+    """
     from diarist.transcription.base import transcribe_aloud, unheard
 
-    words = transcribe_aloud(transcriber, audio, options, progress, heard or unheard)
+    with _engine(transcriber.model.name):
+        words = transcribe_aloud(transcriber, audio, options, progress, heard or unheard)
     return replace(words, warnings=(*audio.warnings, *words.warnings), peak=audio.peak)
 
 
-def tell_apart(diarizer: Diarizer, audio: Audio, options: Options, progress: Progress) -> Diarization:
-    """Find the turns, and say with them what was wrong with the recording."""
-    turns = diarizer.diarize(audio, options, progress)
+def tell_apart(
+    diarizer: Diarizer, audio: Audio, options: Options = Options(), progress: Progress = ignore
+) -> Diarization:
+    """Find the turns, and say with them what was wrong with the recording.
+
+    Raises:
+        EngineError: the engine failed, whatever it raised.
+    """
+    with _engine(diarizer.model.name):
+        turns = diarizer.diarize(audio, options, progress)
     return replace(turns, warnings=(*audio.warnings, *turns.warnings))
+
+
+@contextmanager
+def _engine(name: str) -> Iterator[None]:
+    """Say of whatever an engine raises that the engine failed, as its callers expect; the accident is its cause."""
+    try:
+        yield
+    except DiaristError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        log.debug("%s failed", name, exc_info=True)
+        raise EngineError(
+            "engine_failed",
+            f"{name} failed: {type(error).__name__}{f': {said}' if said else ''}",
+            "Try again; if it fails again, report it with the recording's length and kind.",
+        ) from error

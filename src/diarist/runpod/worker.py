@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from diarist.jobs.runner import CONCURRENCY, Service, Worker, failure, log, phase
+from diarist.jobs.runner import Service, Worker, failure, log, phase
 from diarist.model.errors import DiaristError, EngineError
 
 
@@ -48,9 +48,11 @@ def start(load: Callable[[], Service]) -> None:
         return json.loads(failure(problem or EngineError("not_loaded", "The worker did not load.")))
 
     worker = Worker(service, send_progress=_send_progress, upload=_upload) if service else None
-    concurrency = service.concurrency if service else CONCURRENCY
     runpod.serverless.start(
-        {"handler": worker.handle if worker else refuse, "concurrency_modifier": lambda _: concurrency}
+        {
+            "handler": worker.handle if worker else refuse,
+            "concurrency_modifier": lambda _: worker.concurrency if worker else 1,
+        }
     )
 
 

@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import diarist
 from diarist.architectures import EndpointScaling
@@ -84,7 +84,7 @@ class WorkerPool:
         self._api_key = api_key
         self._workers: dict[str, WorkerProcess] = {}
         self._failed_starts = dict.fromkeys((spec.id for spec in specs), 0)
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
         self.past: list[WorkerProcess] = []
 
@@ -104,6 +104,18 @@ class WorkerPool:
         """See `Workers`."""
         found = self._workers.get(worker)
         return found is not None and not found.stopping
+
+    def refresh(self, worker: str) -> None:
+        """See `Workers`. What else it holds is queued again once it is gone."""
+        found = self._workers.get(worker)
+        if found is not None and not found.stopping:
+            found.stopping = True
+            self._background(self.stop(found))
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def counts(self, endpoint: str) -> Mapping[str, int]:
         """See `Workers`."""
@@ -133,7 +145,7 @@ class WorkerPool:
                 await asyncio.sleep(_TICK)
         finally:
             await asyncio.gather(*(self.stop(worker) for worker in self.workers))
-            await asyncio.gather(*self._watchers)
+            await asyncio.gather(*self._tasks)
 
     async def _scale(self, spec: EndpointSpec, base_url: str) -> None:
         queued = self._jobs.queued(spec.id)
@@ -179,9 +191,7 @@ class WorkerPool:
             )
         worker = WorkerProcess(worker_id, spec.id, process, log, time.monotonic())
         self._workers[worker_id] = worker
-        watcher = asyncio.create_task(self._watch(worker))
-        self._watchers.add(watcher)
-        watcher.add_done_callback(self._watchers.discard)
+        self._background(self._watch(worker))
 
     def _environment(self, spec: EndpointSpec, worker_id: str, base_url: str) -> dict[str, str]:
         home = self._folder / "home"
