@@ -53,6 +53,11 @@ class StubTranscriber:
         time.sleep(1.5 if round(peaks[0] * 1000) == SLOW else 0)
         _work(progress, "transcription")
         words = tuple(Word(second + 0.1, second + 0.9, f"{peak * 1000:.0f}") for second, peak in enumerate(peaks))
+        match round(peaks[0] * 1000):
+            case 996:
+                words = (*words, Word(audio.duration + 1, audio.duration + 2, "late"))
+            case 995:
+                words = words[::-1]
         return Transcription(words=words, language="en", duration=audio.duration, model=self.model)
 
 
