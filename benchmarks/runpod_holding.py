@@ -7,7 +7,7 @@ work on the machine does not count. For each number of jobs held:
 
 * ``drain``: seconds for ten recordings that wait in the queue of one worker, each computing for so long;
 * ``behind``: a job of 12 s, then three of 0.1 s, and up to two workers: seconds until the last short one is done;
-* ``burst``: four jobs of 4 s at once, and up to four workers, none running: workers started, seconds until all are done.
+* ``burst``: four jobs of 4 s at once, up to four workers, none running: workers started, seconds until all are done.
 """
 
 from __future__ import annotations

@@ -99,7 +99,10 @@ def test_a_result_over_the_limit_is_uploaded_where_the_caller_said():
     uploaded = []
     job = {"id": "1", "input": INPUT | {"result_put_url": "https://bucket.example.org/r?sig=1"}}
     (answer,) = handle(
-        Service(lambda *_: "x" * 2000), job, max_result_bytes=1000, upload=lambda *call: uploaded.append(call)
+        Service(lambda *_: "x" * 2000),
+        job,
+        max_result_bytes=1000,
+        upload=lambda url, body, _: uploaded.append((url, body)),
     )
     assert answer == {"result_uploaded": True, "bytes": 2002}
     assert uploaded == [("https://bucket.example.org/r?sig=1", b'"' + b"x" * 2000 + b'"')]

@@ -68,9 +68,7 @@ def test_a_url_whose_file_is_replaced_between_the_downloads_gives_the_new_one(ha
     assert len(transcript.speakers) == 2
 
 
-@pytest.mark.parametrize(
-    ("first", "problem"), [(996, "after the end of the recording"), (995, "not in order of time")]
-)
+@pytest.mark.parametrize(("first", "problem"), [(996, "after the end of the recording"), (995, "not in order of time")])
 def test_words_that_cannot_be_where_they_say_are_refused(first, problem, handlers):
     with emulate("split", handlers=handlers) as emulator:
         pipeline = open_pipeline("runpod:split", emulator.environ)

@@ -13,9 +13,7 @@ NUM_JOBS = 16
 
 def test_a_worker_whose_gpu_broke_is_replaced_and_every_job_comes_right(handlers):
     sick = "emulated-transcription-1"
-    with emulate(
-        "split", handlers=handlers, min_workers=2, max_workers=2, env={"DIARIST_STUB_SICK": sick}
-    ) as emulator:
+    with emulate("split", handlers=handlers, min_workers=2, max_workers=2, env={"DIARIST_STUB_SICK": sick}) as emulator:
         emulator.wait_ready()
         pipeline = SplitPipeline(
             "emulated-transcription",

@@ -115,7 +115,7 @@ class Worker:
         service: what the endpoint does.
         send_progress: how progress reaches the platform; None sends none.
         max_result_bytes: larger results go to the job's ``result_put_url``.
-        upload: puts a result there.
+        upload: puts a result there, and stops where its report of progress raises.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Worker:
         *,
         send_progress: SendProgress | None = None,
         max_result_bytes: int = MAX_RESULT_BYTES,
-        upload: Callable[[str, bytes], None] | None = None,
+        upload: Callable[[str, bytes, Progress], None] | None = None,
     ) -> None:
         self.service = service
         self._send_progress = send_progress
@@ -217,7 +217,7 @@ class Worker:
             with figures.stage("answer"):
                 body = _serialise(output)
                 if len(body.encode()) > self._max_result_bytes:
-                    return await in_thread(lambda _: self._put(body.encode(), request), report)
+                    return await in_thread(lambda inner: self._put(body.encode(), request, inner), report)
             return body
         finally:
             cancelled.set()  # a thread that still runs stops at its next report
@@ -267,14 +267,14 @@ class Worker:
                 "worker_sick", "The worker's engines no longer work, and it makes way for another.", "Try again."
             )
 
-    def _put(self, body: bytes, request: AudioJob) -> str:
+    def _put(self, body: bytes, request: AudioJob, report: Progress) -> str:
         if request.result_put_url is None or self._upload is None:
             raise EngineError(
                 "result_too_large",
                 f"The result is {len(body) / 1e6:.1f} MB; the platform returns {self._max_result_bytes / 1e6:.0f} MB.",
                 "Send result_put_url, a presigned https PUT URL, or ask for a smaller response_format.",
             )
-        self._upload(request.result_put_url, body)
+        self._upload(request.result_put_url, body, report)
         return json.dumps({"result_uploaded": True, "bytes": len(body)})
 
     def _remember(self, key: str, outcome: asyncio.Future[str]) -> None:

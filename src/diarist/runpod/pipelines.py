@@ -173,9 +173,7 @@ class SplitPipeline(_RemotePipeline):
                 return _noun(Diarization, result, turns.name)
 
             async def both() -> Transcript:
-                return await run_legs(
-                    transcribe, diarize if options.diarize else None, options, sent.warnings, naming
-                )
+                return await run_legs(transcribe, diarize if options.diarize else None, options, sent.warnings, naming)
 
             try:
                 transcript = await both()

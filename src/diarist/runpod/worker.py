@@ -12,6 +12,7 @@ from typing import Any
 
 from diarist.jobs.runner import Service, Worker, failure, log, phase
 from diarist.model.errors import DiaristError, EngineError
+from diarist.model.progress import Progress
 
 
 def start(load: Callable[[], Service]) -> None:
@@ -65,7 +66,7 @@ async def _send_progress(job: Mapping[str, Any], output: dict[str, Any]) -> None
         await send_result(session, {"status": "IN_PROGRESS", "output": output}, job)
 
 
-def _upload(url: str, body: bytes) -> None:
+def _upload(url: str, body: bytes, progress: Progress) -> None:
     from diarist.jobs.outbound import put
 
-    put(url, body)
+    put(url, body, progress=progress)
