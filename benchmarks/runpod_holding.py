@@ -6,6 +6,7 @@ Real workers with the real SDK in the emulator; their engines sleep a quarter of
 work on the machine does not count. For each number of jobs held:
 
 * ``drain``: seconds for ten recordings that wait in the queue of one worker, each computing for so long;
+* ``in turn``: seconds for each of five recordings of 0.1 s, each sent when the one before is done;
 * ``behind``: a job of 12 s, then three of 0.1 s, and up to two workers: seconds until the last short one is done;
 * ``burst``: four jobs of 4 s at once, up to four workers, none running: workers started, seconds until all are done.
 """
@@ -62,6 +63,13 @@ def drain(holds: int, computing: float) -> float:
         return seconds_until_done(emulator, submit(emulator, *[computing] * 10))
 
 
+def in_turn(holds: int) -> float:
+    with emulate("single", handlers={"single": STUB}, min_workers=1, env={"HOLDS": str(holds)}) as emulator:
+        emulator.wait_ready()
+        seconds = [seconds_until_done(emulator, submit(emulator, 0.1)) for _ in range(6)]
+        return sum(seconds[1:]) / 5
+
+
 def behind(holds: int) -> float:
     with emulate(
         "single", handlers={"single": STUB}, min_workers=1, max_workers=2, env={"HOLDS": str(holds)}
@@ -92,6 +100,7 @@ def main() -> None:
                 "drain, 0.1 s each": round(drain(holds, 0.1), 1),
                 "drain, 0.5 s each": round(drain(holds, 0.5), 1),
                 "drain, 2 s each": round(drain(holds, 2.0), 1),
+                "in turn": round(in_turn(holds), 2),
                 "behind": round(behind(holds), 1),
                 "burst, workers": workers,
                 "burst": round(seconds, 1),
