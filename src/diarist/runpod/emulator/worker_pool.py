@@ -25,7 +25,9 @@ from diarist.runpod.emulator.platform_jobs import PlatformJobs
 _TICK: Final = 0.05
 _STOP_SECONDS: Final = 1.0
 _FAILED_STARTS: Final = 2
-"""Workers that die before they ask for a job, after which queued jobs are failed. The platform would let them wait."""
+"""Workers that die before they ask for a job, after which the endpoint counts as unhealthy. Jobs wait all the same."""
+_START_PAUSE: Final = 0.25
+"""Seconds before another worker is started after one that died so, doubling each time. The platform's are not known."""
 _SECRETS: Final = frozenset({"RUNPOD_API_KEY", "CHILD_API_KEY"})
 
 
@@ -84,6 +86,7 @@ class WorkerPool:
         self._api_key = api_key
         self._workers: dict[str, WorkerProcess] = {}
         self._failed_starts = dict.fromkeys((spec.id for spec in specs), 0)
+        self._no_start_before = dict.fromkeys((spec.id for spec in specs), 0.0)
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
         self.past: list[WorkerProcess] = []
@@ -149,19 +152,14 @@ class WorkerPool:
 
     async def _scale(self, spec: EndpointSpec, base_url: str) -> None:
         queued = self._jobs.queued(spec.id)
-        if queued and self._failed_starts[spec.id] >= _FAILED_STARTS:
-            self._failed_starts[spec.id] = 0
-            reason = self._last_words(spec.id)
-            for job in queued:
-                self._jobs.finish(job, "FAILED", error=f"no worker starts: {reason}")
-            return
         live = [worker for worker in self.workers if worker.endpoint == spec.id and not worker.stopping]
         waited = time.monotonic() - queued[0].created if queued else 0.0
         starting = any(worker.ready is None for worker in live)
         short = len(live) < spec.scaling.min_workers or (queued and not live)
         behind = queued and not starting and waited > spec.queue_delay and len(live) < spec.scaling.max_workers
         if short or behind:
-            await self._start(spec, base_url)
+            if time.monotonic() >= self._no_start_before[spec.id]:
+                await self._start(spec, base_url)
             return
         for worker in live:
             busy = bool(self._jobs.running(worker.id)) or worker.ready is None
@@ -234,7 +232,9 @@ class WorkerPool:
         self._workers.pop(worker.id, None)
         self.past.append(worker)
         if worker.ready is None and not worker.stopping:
+            pause = _START_PAUSE * 2 ** min(self._failed_starts[worker.endpoint], 8)
             self._failed_starts[worker.endpoint] += 1
+            self._no_start_before[worker.endpoint] = time.monotonic() + pause
         self._jobs.worker_lost(worker.id, f"the worker died with this job too often, last with status {status}")
 
     async def stop(self, worker: WorkerProcess) -> None:
@@ -246,12 +246,6 @@ class WorkerPool:
             await asyncio.wait_for(asyncio.shield(worker.process.wait()), _STOP_SECONDS)
         _kill(worker, signal.SIGKILL)
         await worker.process.wait()
-
-    def _last_words(self, endpoint: str) -> str:
-        logs = [worker.log for worker in self.past if worker.endpoint == endpoint]
-        lines = [line for line in logs[-1].read_text(errors="replace").splitlines() if line.strip()] if logs else []
-        said = next((line for line in reversed(lines) if "cannot serve:" in line), lines[-1] if lines else "no log")
-        return said.partition("cannot serve:")[2].strip() or said.strip()[:300]
 
 
 def _kill(worker: WorkerProcess, signum: signal.Signals) -> None:
