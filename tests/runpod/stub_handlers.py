@@ -22,7 +22,7 @@ from diarist.model.errors import EngineError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
 from diarist.pipelines.local import LocalPipeline
 
-POISON, FAILS, SLOW = 999, 998, 997  # loudness of the first second
+POISON, FAILS, SLOW, BREAKS = 999, 998, 997, 994  # loudness of the first second
 SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))
 SICK = os.environ.get("DIARIST_STUB_SICK") == os.environ.get("RUNPOD_POD_ID", "")
 """Whether this worker's GPU is broken, as far as its engines can tell."""
@@ -69,6 +69,8 @@ class StubDiarizer:
     def diarize(self, audio, options=None, progress=lambda *_: None):
         if round(_seconds_of_sound(audio)[0] * 1000) == FAILS:
             raise EngineError("stub_failed", "The stub was told to fail.")
+        if round(_seconds_of_sound(audio)[0] * 1000) == BREAKS:
+            raise RuntimeError("The stub was told to fail, as engines do.")
         _work(progress, "diarization", audio)
         turns = tuple(
             Turn(float(second), second + 1.0, f"S{second % 2}") for second in range(len(_seconds_of_sound(audio)))

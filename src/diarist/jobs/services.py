@@ -137,7 +137,7 @@ class SingleService(_EngineService):
         transcript = await self._pipeline.atranscribe(prepared.recording, options, report)
         output = transcript_output(transcript, job)
         if options.diarize and all(model.task != "diarization" for model in transcript.models):
-            return Doubtful(output, EngineError("no_speakers", transcript.warnings[-1]))
+            return Doubtful(output, EngineError("no_speakers", " ".join(transcript.warnings)))
         return output
 
     def warm_up(self) -> None:
