@@ -68,6 +68,21 @@ class TestWhateverAnEngineRaises:
             LocalPipeline(words, Turns()).transcribe(TONE)
 
 
+def test_what_the_callers_own_functions_raise_is_no_engines_failure():
+    words = Words()
+
+    def transcribe(audio, options, progress):
+        progress("transcription", 0.5)
+
+    def full_disk(stage, done):
+        if stage == "transcription":
+            raise OSError("no space left")
+
+    words.transcribe = transcribe
+    with pytest.raises(OSError, match="no space left"):
+        LocalPipeline(words, Turns()).transcribe(TONE, progress=full_disk)
+
+
 def raising(error):
     def work(*_):
         raise error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from diarist.audio.recording import as_recording
 from diarist.model.errors import DiaristError, EngineError, InputError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
     from diarist.transcription.base import Heard, Transcriber
 
-log = logging.getLogger("diarist.engines")
+P = ParamSpec("P")
 
 
 class LocalPipeline(Pipeline):
@@ -81,8 +80,8 @@ def hear(
     """
     from diarist.transcription.base import transcribe_aloud, unheard
 
-    with _engine(transcriber.model.name):
-        words = transcribe_aloud(transcriber, audio, options, progress, heard or unheard)
+    with _engine(transcriber.model.name) as ours:
+        words = transcribe_aloud(transcriber, audio, options, ours(progress), ours(heard or unheard))
     return replace(words, warnings=(*audio.warnings, *words.warnings), peak=audio.peak)
 
 
@@ -94,21 +93,37 @@ def tell_apart(
     Raises:
         EngineError: the engine failed, whatever it raised.
     """
-    with _engine(diarizer.model.name):
-        turns = diarizer.diarize(audio, options, progress)
+    with _engine(diarizer.model.name) as ours:
+        turns = diarizer.diarize(audio, options, ours(progress))
     return replace(turns, warnings=(*audio.warnings, *turns.warnings))
 
 
 @contextmanager
-def _engine(name: str) -> Iterator[None]:
-    """Say of whatever an engine raises that the engine failed, as its callers expect; the accident is its cause."""
+def _engine(name: str) -> Iterator[Callable[[Callable[P, None]], Callable[P, None]]]:
+    """Say of whatever an engine raises that the engine failed, as its callers expect; the accident is its cause.
+
+    What the caller's own functions raise is the caller's: the block wraps those that it hands to the engine.
+    """
+    raised: list[Exception] = []
+
+    def ours(function: Callable[P, None]) -> Callable[P, None]:
+        def noting(*arguments: P.args, **named: P.kwargs) -> None:
+            try:
+                function(*arguments, **named)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        return noting
+
     try:
-        yield
+        yield ours
     except DiaristError:
         raise
     except Exception as error:
+        if error in raised:
+            raise
         said = " ".join(str(error).split())[:200]
-        log.debug("%s failed", name, exc_info=True)
         raise EngineError(
             "engine_failed",
             f"{name} failed: {type(error).__name__}{f': {said}' if said else ''}",
