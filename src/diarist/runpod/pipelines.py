@@ -178,6 +178,8 @@ class SplitPipeline(_RemotePipeline):
             try:
                 transcript = await both()
             except DifferentRecordingsError:
+                if heard is not None:
+                    raise  # words that were told cannot be taken back
                 # What a URL names may have changed between the two downloads. Then both get the new one now.
                 transcript = await both()
         return _placed(transcript, self._place, sent)
