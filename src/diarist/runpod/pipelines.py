@@ -23,7 +23,7 @@ from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Naming, Pipeline, Source
 from diarist.pipelines.bridge import in_thread
-from diarist.pipelines.legs import run_legs
+from diarist.pipelines.legs import DifferentRecordingsError, misplaced, run_legs
 from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect
 from diarist.runpod.limits import Limits
 
@@ -172,9 +172,16 @@ class SplitPipeline(_RemotePipeline):
                 result = await self._job(turns, sent, DiarizationJob, options, "diarization", progress)
                 return _noun(Diarization, result, turns.name)
 
-            transcript = await run_legs(
-                transcribe, diarize if options.diarize else None, options, sent.warnings, naming
-            )
+            async def both() -> Transcript:
+                return await run_legs(transcribe, diarize if options.diarize else None, options, sent.warnings, naming)
+
+            try:
+                transcript = await both()
+            except DifferentRecordingsError:
+                if heard is not None:
+                    raise  # words that were told cannot be taken back
+                # What a URL names may have changed between the two downloads. Then both get the new one now.
+                transcript = await both()
         return _placed(transcript, self._place, sent)
 
 
@@ -244,12 +251,15 @@ class EndpointPipeline(_RemotePipeline):
 def _noun(cls: type[N], result: Result, endpoint: str) -> N:
     try:
         noun = load(cls, result.output)
+        problem = misplaced(noun) if isinstance(noun, Transcription) else None
     except InputError as error:
+        problem = error.message
+    if problem is not None:
         raise EndpointError(
             "endpoint_answer",
-            f"{endpoint} does not answer as diarist does: {error.message}",
+            f"{endpoint} does not answer as diarist does: {problem}",
             "Does it run the right image, of this version?",
-        ) from None
+        )
     waits = {"queued": result.queued, "executed": result.executed}
     return dataclasses.replace(
         noun, timings={**noun.timings, **{name: s for name, s in waits.items() if s is not None}}
