@@ -1,4 +1,4 @@
-"""Workers whose engines sleep instead of computing, for ``planning.py --engines sleeping``.
+"""Workers whose engines sleep instead of computing, for ``planning.py --engines sleeping`` and ``runpod_holding.py``.
 
 Other work on the machine does not slow them down, so that what is compared is the plan's rules alone: queue, start,
 scaling, idle timeout, billing. They transcribe nothing and prove nothing about transcription.
@@ -49,7 +49,9 @@ def load():
             return TranscriptionService(SleepingTranscriber())
         case "diarization":
             return DiarizationService(SleepingDiarizer())
-    return SingleService(LocalPipeline(SleepingTranscriber(), SleepingDiarizer()))
+    service = SingleService(LocalPipeline(SleepingTranscriber(), SleepingDiarizer()))
+    service.concurrency = int(os.environ.get("HOLDS", service.concurrency))
+    return service
 
 
 if __name__ == "__main__":

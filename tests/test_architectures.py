@@ -88,8 +88,8 @@ class TestWorkers:
         asked = {"min_workers": fewest, "max_workers": most, "idle_timeout": idle_timeout}
         assert planned(architecture, **asked) == emulated(architecture, **asked) == deployed(architecture, **asked)
 
-    @pytest.mark.parametrize(("legs", "orchestrators"), [(1, 1), (4, 1), (5, 2), (7, 2), (8, 2), (9, 3), (64, 16)])
-    def test_an_orchestrator_worker_for_every_four_of_a_leg_rounded_up(self, legs, orchestrators):
+    @pytest.mark.parametrize(("legs", "orchestrators"), [(1, 1), (8, 1), (9, 2), (15, 2), (16, 2), (17, 3), (64, 8)])
+    def test_an_orchestrator_worker_for_every_eight_of_a_leg_rounded_up(self, legs, orchestrators):
         assert most_workers("orchestrator", legs) == orchestrators
 
     @given(architecture=st.sampled_from(list(ARCHITECTURES)), quota=st.integers(0, 300))
@@ -123,7 +123,7 @@ def peak_of_a_leg(leg_workers, orchestrators):
     return simulate(system, trace, 3600.0).usage["transcription"].peak_workers
 
 
-@pytest.mark.parametrize("leg_workers", range(1, 14))
+@pytest.mark.parametrize("leg_workers", [*range(1, 13), 16, 17, 24, 25])
 def test_behind_an_orchestrator_every_worker_of_a_leg_can_start_and_with_one_orchestrator_less_some_cannot(leg_workers):
     orchestrators = most_workers("orchestrator", leg_workers)
     assert peak_of_a_leg(leg_workers, orchestrators) == leg_workers

@@ -14,8 +14,12 @@ from typing import Final, Literal
 RoleName = Literal["single", "transcription", "diarization", "orchestrator"]
 ArchitectureName = Literal["single", "split", "orchestrator"]
 
-JOBS_PER_GPU_WORKER: Final = 4
-"""It computes one and prepares the others."""
+JOBS_PER_GPU_WORKER: Final = 2
+"""It computes one and prepares the next. A job that is held by a busy worker cannot be taken by an idle one, starts no
+new one, and the platform's clock for it runs; so no more than it takes to keep the engines busy."""
+TAKING_PAUSE: Final = 1.0
+"""Seconds for which a worker of RunPod's SDK takes no more jobs when it has all that it may hold; it counts a job that
+it took a moment ago twice."""
 JOBS_PER_ORCHESTRATOR: Final = 16
 """They only wait for the legs, so many fit into one small worker."""
 
@@ -188,8 +192,9 @@ def most_workers(role: RoleName, leg_workers: int) -> int:
     An orchestrator's job computes nothing: it waits for one job at each leg. So what counts is how many jobs the
     orchestrator's workers hold, and they must hold as many as a leg's workers do, rounded up. With fewer, the last
     workers of the legs never start: a worker is started for jobs that wait in a queue, and none wait, since the workers
-    before them take all that the orchestrator lets through. (Five workers of 4 jobs behind one orchestrator of 16: four
-    of them take all.) With more, jobs would wait in the legs' queues rather than in the orchestrator's, no sooner done.
+    before them take all that the orchestrator lets through. (Nine workers of 2 jobs behind one orchestrator of 16:
+    eight of them take all.) With more, jobs would wait in the legs' queues rather than in the orchestrator's, no sooner
+    done.
     """
     if ROLES[role].gpu:
         return leg_workers

@@ -24,7 +24,7 @@ from diarist.audio.download import download
 from diarist.audio.network import is_public
 from diarist.audio.recording import WORKER_KINDS, parse_recording
 from diarist.audio.url_rules import UrlRules, url_name
-from diarist.model.errors import InputError
+from diarist.model.errors import Cancelled, InputError
 
 BODY = bytes(range(256)) * 400
 
@@ -90,6 +90,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"x")
             self.wfile.flush()
             time.sleep(0.05)
+
+    def get_silent(self):
+        self.send(200, b"", Content_Length=1000)
+        time.sleep(15)
 
     def get_drip_headers(self):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
@@ -296,6 +300,34 @@ class TestHostileServers:
         before = time.monotonic()
         assert refusal(url(server, path), rules(max_seconds=0.5))[:2] == ("url_timeout", 422)
         assert time.monotonic() - before < 5
+
+    @pytest.mark.parametrize("path", ["drip", "drip_headers"])
+    def test_a_drip_is_too_slow_long_before(self, path, server, rules):
+        code, status, says = refusal(url(server, path), rules(rate_seconds=0.5))
+        assert (code, status) == ("url_too_slow", 422)
+        assert "8 kB are the least" in says
+
+    def test_a_slow_beginning_is_not_held_against_what_comes_fast_enough(self, server, rules):
+        # 20 bytes a second, where 10 are enough.
+        before = time.monotonic()
+        code, _, _ = refusal(url(server, "drip"), rules(rate_seconds=0.5, min_rate=10, max_seconds=2))
+        assert code == "url_timeout"
+        assert time.monotonic() - before >= 2
+
+    @pytest.mark.parametrize("path", ["silent", "drip", "drip_headers"])
+    def test_who_stops_it_need_not_wait_for_the_host(self, path, server, rules):
+        asked = []
+
+        def progress(stage, done):
+            asked.append(stage)
+            if len(asked) > 3:
+                raise Cancelled
+
+        before = time.monotonic()
+        with pytest.raises(Cancelled), tempfile.TemporaryFile() as file:
+            download(url(server, path), file, rules(), progress)
+        assert time.monotonic() - before < 10
+        assert set(asked) == {"download"}
 
     def test_a_web_page(self, server, rules):
         code, status, says = refusal(url(server, "page"), rules())

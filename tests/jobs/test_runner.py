@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from diarist.jobs import runner as worker_module
+from diarist.audio.recording import Recording
+from diarist.jobs import progress_sender
 from diarist.jobs.request import SpeakerTextJob, read_job
-from diarist.jobs.runner import Worker
+from diarist.jobs.runner import Doubtful, Prepared, Worker
 from diarist.model.errors import Cancelled, EngineError, InputError
 from diarist.pipelines.bridge import in_thread
 
@@ -21,20 +22,25 @@ class Service:
     """Does what the test says."""
 
     slots = 1
-    concurrency = 4
+    concurrency = 2
 
-    def __init__(self, work, prepare=lambda job: None):
+    def __init__(self, work, prepare=lambda job: None, check=lambda failure: None):
         self.work_as = work
         self.prepare_as = prepare
+        self.check_as = check
 
     def read(self, value):
         return read_job(SpeakerTextJob, value)
 
     async def prepare(self, job, report):
-        return await in_thread(lambda _: self.prepare_as(job), report)
+        await in_thread(lambda _: self.prepare_as(job), report)
+        return Prepared(Recording("call.mp3", None, wire=job.audio), seconds=10.0, num_bytes=160_000)
 
     async def work(self, job, prepared, report):
         return await in_thread(lambda inner: self.work_as(job, prepared, inner), report)
+
+    async def check(self, failure):
+        self.check_as(failure)
 
 
 def handle(service, *jobs, **options):
@@ -93,18 +99,121 @@ def test_a_result_over_the_limit_is_uploaded_where_the_caller_said():
     uploaded = []
     job = {"id": "1", "input": INPUT | {"result_put_url": "https://bucket.example.org/r?sig=1"}}
     (answer,) = handle(
-        Service(lambda *_: "x" * 2000), job, max_result_bytes=1000, upload=lambda *call: uploaded.append(call)
+        Service(lambda *_: "x" * 2000),
+        job,
+        max_result_bytes=1000,
+        upload=lambda url, body, _: uploaded.append((url, body)),
     )
     assert answer == {"result_uploaded": True, "bytes": 2002}
     assert uploaded == [("https://bucket.example.org/r?sig=1", b'"' + b"x" * 2000 + b'"')]
 
 
-def test_memory_that_ran_out_asks_for_a_new_worker():
-    def work(*_):
-        raise EngineError("model_failed", "CUDA out of memory.")
+def raiser(error):
+    def fail(*_):
+        raise error
 
-    (answer,) = handle(Service(work), {"id": "1", "input": INPUT})
-    assert answer["refresh_worker"] is True
+    return fail
+
+
+class TestAFailure:
+    """Whether it was the recording's or the worker's: the service checks itself, and a sick worker makes way."""
+
+    @pytest.mark.parametrize("error", [EngineError("model_failed", "No."), RuntimeError("CUDA error"), MemoryError()])
+    @pytest.mark.parametrize("stage", ["prepare", "work"])
+    def test_that_the_check_repeats_asks_for_another_worker_and_takes_no_more_jobs(self, error, stage):
+        async def run():
+            stages = {"work": lambda *_: "done", "prepare": lambda _: None, stage: raiser(error)}
+            worker = Worker(Service(**stages, check=raiser(error)))
+            assert worker.concurrency == 2
+            answer = await worker.handle({"id": "1", "input": INPUT})
+            assert worker.concurrency == 0
+            return answer, await worker.handle({"id": "2", "input": INPUT})
+
+        answer, later = asyncio.run(run())
+        assert answer["refresh_worker"] is True
+        assert later["refresh_worker"] is True
+        assert (error_of(later)["code"], error_of(later)["status"]) == ("worker_sick", 500)
+
+    def test_that_the_check_does_not_repeat_leaves_the_worker_at_work(self):
+        checks = []
+
+        async def run():
+            worker = Worker(Service(raiser(EngineError("model_failed", "No.")), check=checks.append))
+            return await worker.handle({"id": "1", "input": INPUT}), worker.concurrency
+
+        answer, concurrency = asyncio.run(run())
+        assert list(answer) == ["error"]
+        assert concurrency == 2
+        assert [failure.code for failure in checks] == ["model_failed"]
+
+    @pytest.mark.parametrize("error", [InputError("bad", "No."), Cancelled()])
+    def test_of_the_callers_own_is_no_reason_to_check(self, error):
+        (answer,) = handle(Service(raiser(error), check=raiser(AssertionError())), {"id": "1", "input": INPUT})
+        assert "refresh_worker" not in answer
+
+    def test_is_checked_before_the_next_job_computes(self):
+        computed = []
+
+        def work(job, *_):
+            computed.append(job.audio[-1])
+            raise EngineError("model_failed", "No.")
+
+        jobs = [{"id": name, "input": {"audio": f"https://example.org/{name}"}} for name in "abc"]
+        answers = handle(Service(work, check=raiser(EngineError("model_failed", "Still."))), *jobs)
+        assert len(computed) == 1
+        assert all(answer["refresh_worker"] for answer in answers)
+
+    def test_that_left_a_result_returns_it_and_asks_for_another_worker_all_the_same(self):
+        doubtful = Doubtful({"text": "words without speakers"}, EngineError("model_failed", "No."))
+        (answer,) = handle(Service(lambda *_: doubtful, check=raiser(MemoryError())), {"id": "1", "input": INPUT})
+        assert answer == {"text": "words without speakers", "refresh_worker": True}
+
+    def test_that_left_a_result_which_cannot_carry_the_wish_is_followed_by_one_that_can(self):
+        async def run():
+            doubtful = Doubtful("words without speakers", EngineError("model_failed", "No."))
+            worker = Worker(Service(lambda *_: doubtful, check=raiser(MemoryError())))
+            first = await worker.handle({"id": "1", "input": INPUT})
+            assert worker.concurrency == 2  # it must still get a job to say it with
+            second = await worker.handle({"id": "2", "input": INPUT})
+            return first, second, worker.concurrency
+
+        first, second, concurrency = asyncio.run(run())
+        assert first == "words without speakers"
+        assert second["refresh_worker"] is True
+        assert concurrency == 0
+
+
+class TestTheLog:
+    def test_has_one_line_a_job_with_figures_and_no_content(self, caplog):
+        def work(*_):
+            time.sleep(0.02)
+            return {"text": "Grüße aus dem Geheimnis"}
+
+        with caplog.at_level(logging.INFO, "diarist.worker"):
+            handle(Service(work), {"id": "job-7", "input": INPUT})
+        (line,) = caplog.messages
+        figures = dict(pair.split("=") for pair in line.split())
+        assert (figures["job"], figures["ended"]) == ("job-7", "done")
+        assert float(figures["compute_s"]) >= 0.02
+        assert float(figures["rtf"]) == pytest.approx(float(figures["compute_s"]) / 10, abs=0.001)
+        assert {"prepare_s", "wait_s", "total_s", "peak_mb"} <= figures.keys()
+        assert (figures["audio_s"], figures["bytes_in"]) == ("10.000", "160000")
+        assert int(figures["bytes_out"]) == len('{"text": "Grüße aus dem Geheimnis"}'.encode())
+        assert "Geheimnis" not in line
+        assert "example.org" not in line
+
+    def test_names_the_accident_behind_an_engines_failure(self, caplog):
+        def work(*_):
+            try:
+                raise KeyError("what was said")
+            except KeyError as error:
+                raise EngineError("engine_failed", "whisper failed.") from error
+
+        with caplog.at_level(logging.INFO, "diarist.worker"):
+            handle(Service(work), {"id": "job-7", "input": INPUT})
+        assert "KeyError in work:" in caplog.text
+        assert "ended=engine_failed" in caplog.text
+        assert "what was said" not in caplog.text
 
 
 def test_one_computes_while_the_next_prepare():
@@ -251,7 +360,7 @@ def test_who_joined_a_job_that_is_cancelled_does_it_alone():
 
 
 def test_progress_never_arrives_after_the_result(monkeypatch):
-    monkeypatch.setattr(worker_module, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(progress_sender, "PROGRESS_SECONDS", 0.01)
     events = []
 
     async def send(job, output):

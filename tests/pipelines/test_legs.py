@@ -11,9 +11,9 @@ import pytest
 from diarist.model.errors import Cancelled, EngineError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import ignore
-from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.model.transcript import Diarization, ModelInfo, SourceInfo, Transcription, Turn, Word
 from diarist.pipelines.bridge import in_thread, wait_for
-from diarist.pipelines.legs import run_legs
+from diarist.pipelines.legs import DifferentRecordingsError, run_legs
 
 WORDS = Transcription(
     words=(Word(0, 1, "hi"),), language="en", duration=2.0, model=ModelInfo("transcription", "w", None, "t")
@@ -95,6 +95,25 @@ def test_a_failed_diarization_leaves_the_words_and_a_warning():
 def test_a_diarization_failure_is_raised_when_asked_or_when_it_is_not_the_models(error, options):
     with pytest.raises(type(error)):
         legs(lambda _: WORDS, broken(error), options)
+
+
+class TestWhatTheLegsRead:
+    ONE, OTHER = SourceInfo("a" * 64, 32_000), SourceInfo("a" * 64, 31_999)
+
+    def join(self, words, turns):
+        return legs(
+            lambda _: dataclasses.replace(WORDS, source=words), lambda _: dataclasses.replace(TURNS, source=turns)
+        )
+
+    def test_is_joined_where_it_is_the_same(self):
+        assert self.join(self.ONE, self.ONE).words[0].speaker == "SPEAKER_00"
+
+    def test_is_joined_where_a_leg_does_not_say(self):
+        assert self.join(self.ONE, None).words[0].speaker == "SPEAKER_00"
+
+    def test_is_not_joined_where_one_leg_decoded_other_samples(self):
+        with pytest.raises(DifferentRecordingsError, match="read other audio"):
+            self.join(self.ONE, self.OTHER)
 
 
 def test_a_failed_transcription_stops_the_diarization():

@@ -8,7 +8,7 @@ import pytest
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.recording import Recording
 from diarist.audio.transport import encode_flac
-from diarist.model.errors import Cancelled, InputError
+from diarist.model.errors import Cancelled, EngineError, InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
 from diarist.pipelines.local import LocalPipeline
@@ -40,6 +40,54 @@ class Turns:
 def test_a_pipeline_without_a_diarizer_says_so():
     with pytest.raises(InputError, match="no diarizer"):
         LocalPipeline(transcriber=Words(), diarizer=None).transcribe(TONE)
+
+
+@pytest.mark.parametrize("accident", [RuntimeError("CUDA error\nin a kernel"), KeyError("x"), MemoryError()])
+class TestWhateverAnEngineRaises:
+    """Failed engines are told from bugs of ours by where they failed, not by what they raise."""
+
+    def test_is_a_warning_where_it_tells_speakers_apart(self, accident):
+        turns = Turns()
+        turns.diarize = raising(accident)
+        transcript = LocalPipeline(Words(), turns).transcribe(TONE)
+        assert transcript.text == "hum"
+        assert f"d failed: {type(accident).__name__}" in transcript.warnings[-1]
+        assert "\n" not in transcript.warnings[-1]
+
+    def test_is_an_error_that_names_engine_and_accident_where_that_was_asked(self, accident):
+        turns = Turns()
+        turns.diarize = raising(accident)
+        with pytest.raises(EngineError, match=f"d failed: {type(accident).__name__}") as caught:
+            LocalPipeline(Words(), turns).transcribe(TONE, Options(on_diarization_failure="fail"))
+        assert caught.value.__cause__ is accident
+
+    def test_is_an_error_where_it_finds_the_words(self, accident):
+        words = Words()
+        words.transcribe = raising(accident)
+        with pytest.raises(EngineError, match=f"w failed: {type(accident).__name__}"):
+            LocalPipeline(words, Turns()).transcribe(TONE)
+
+
+def test_what_the_callers_own_functions_raise_is_no_engines_failure():
+    words = Words()
+
+    def transcribe(audio, options, progress):
+        progress("transcription", 0.5)
+
+    def full_disk(stage, done):
+        if stage == "transcription":
+            raise OSError("no space left")
+
+    words.transcribe = transcribe
+    with pytest.raises(OSError, match="no space left"):
+        LocalPipeline(words, Turns()).transcribe(TONE, progress=full_disk)
+
+
+def raising(error):
+    def work(*_):
+        raise error
+
+    return work
 
 
 def test_a_recording_is_taken_in_every_shape(tmp_path):

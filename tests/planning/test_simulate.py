@@ -52,6 +52,22 @@ class TestByHand:
         outcome = simulate(one_endpoint(prepare=1.0), at(0.0, 0.0, 0.0), 100)
         assert outcome.latencies.tolist() == [3.0, 5.0, 7.0]
 
+    def test_after_taking_a_job_a_worker_with_room_for_two_takes_none_for_a_second(self):
+        outcome = simulate(one_endpoint(compute=0.25), at(0.0, 0.25, 10.0, 12.5), 100)
+        assert outcome.latencies.tolist() == [0.25, 1.0, 0.25, 0.25]
+
+    def test_a_full_worker_looks_once_a_second_whether_it_has_room_again(self):
+        outcome = simulate(one_endpoint(compute=1.25), at(0.0, 0.0, 0.0), 100)
+        # Taken at 0, 0 and, since the first is done at 1.25, at 2.0.
+        assert outcome.latencies.tolist() == [1.25, 2.5, 3.75]
+        alone = simulate(one_endpoint(compute=1.25, prepare=1.0), at(0.0, 0.0, 0.0), 100)
+        # Done at 2.25, so the third is taken at 3.0, and prepared when the second is done at 3.5.
+        assert alone.latencies.tolist() == [2.25, 3.5, 5.25]
+
+    def test_one_with_room_for_many_does_not_pause(self):
+        outcome = simulate(one_endpoint(compute=0.25, jobs=16), at(0.0, 0.25, 0.5), 100)
+        assert outcome.latencies.tolist() == [0.25] * 3
+
     def test_a_worker_takes_only_so_many_and_the_rest_wait_in_the_queue(self):
         outcome = simulate(one_endpoint(compute=10.0, jobs=2, max_workers=2, queue_delay=1.0), at(0, 0, 0), 100)
         # The third has waited a second when the second worker is started for it.

@@ -15,17 +15,22 @@ from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.recording import WORKER_KINDS, parse_recording
 from diarist.audio.url_rules import UrlRules
+from diarist.jobs.runner import Prepared
 from diarist.jobs.services import DiarizationService, SingleService, TranscriptionService
 from diarist.model.codec import dump
 from diarist.model.errors import EngineError
 from diarist.model.transcript import Diarization, ModelInfo, SpeakerScores, Transcription, Turn, Word
 from diarist.pipelines.local import LocalPipeline
 
-POISON, FAILS, SLOW, LONG = 999, 998, 997, 993  # loudness of the first second
+POISON, FAILS, SLOW, BREAKS, LONG = 999, 998, 997, 994, 993  # loudness of the first second
 SECONDS = float(os.environ.get("DIARIST_STUB_SECONDS", "0"))
+SICK = os.environ.get("DIARIST_STUB_SICK") == os.environ.get("RUNPOD_POD_ID", "")
+"""Whether this worker's GPU is broken, as far as its engines can tell."""
 
 
-def _work(report, stage):
+def _work(report, stage, audio):
+    if len(audio.samples) % SAMPLE_RATE:
+        return  # the clip that a worker checks itself with is short work for real engines too
     steps = 20
     for step in range(steps):
         time.sleep(SECONDS / steps)
@@ -42,12 +47,19 @@ class StubTranscriber:
     model = ModelInfo("transcription", "stub", None, "tests")
 
     def transcribe(self, audio, options=None, progress=lambda *_: None):
+        if SICK:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
         peaks = _seconds_of_sound(audio)
         if round(peaks[0] * 1000) == POISON:
             os._exit(9)
         time.sleep(1.5 if round(peaks[0] * 1000) == SLOW else 0)
-        _work(progress, "transcription")
+        _work(progress, "transcription", audio)
         words = tuple(Word(second + 0.1, second + 0.9, f"{peak * 1000:.0f}") for second, peak in enumerate(peaks))
+        match round(peaks[0] * 1000):
+            case 996:
+                words = (*words, Word(audio.duration + 1, audio.duration + 2, "late"))
+            case 995:
+                words = words[::-1]
         return Transcription(words=words, language="en", duration=audio.duration, model=self.model)
 
 
@@ -57,7 +69,9 @@ class StubDiarizer:
     def diarize(self, audio, options=None, progress=lambda *_: None):
         if round(_seconds_of_sound(audio)[0] * 1000) == FAILS:
             raise EngineError("stub_failed", "The stub was told to fail.")
-        _work(progress, "diarization")
+        if round(_seconds_of_sound(audio)[0] * 1000) == BREAKS:
+            raise RuntimeError("The stub was told to fail, as engines do.")
+        _work(progress, "diarization", audio)
         turns = tuple(
             Turn(float(second), second + 1.0, f"S{second % 2}") for second in range(len(_seconds_of_sound(audio)))
         )
@@ -82,12 +96,12 @@ class DigestService(SingleService):
     """Says what reached it: the digest of the bytes as the one word, and their name as a warning."""
 
     async def prepare(self, job, report):
-        return parse_recording(job.audio, WORKER_KINDS)
+        return Prepared(parse_recording(job.audio, WORKER_KINDS))
 
     async def work(self, job, prepared, report):
-        words = (Word(0.0, 1.0, prepared.digest()),)
+        words = (Word(0.0, 1.0, prepared.recording.digest()),)
         found = Transcription(words=words, language="en", duration=1.0, model=StubTranscriber.model)
-        return dump(dataclasses.replace(attribute(found), warnings=(prepared.name,)))
+        return dump(dataclasses.replace(attribute(found), warnings=(prepared.recording.name,)))
 
 
 def load():

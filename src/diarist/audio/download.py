@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Final
 
 from diarist.model.errors import InputError
@@ -36,26 +37,35 @@ def download(url: str, file: IO[bytes], rules: UrlRules = UrlRules(), progress: 
         url: https, or http where the rules allow it.
         file: open for writing in binary.
         rules: what may be reached, and limits.
-        progress: called as ``progress("download", done)``, 0 where the length is not known; may raise `Cancelled`.
+        progress: called as ``progress("download", done)``, 0 where the length is not known, also while nothing comes;
+            may raise `Cancelled`.
 
     Raises:
         InputError: the URL or an address is refused (``url_refused``), does not answer as it should
-            (``url_unreachable``, ``url_status``, ``url_timeout``, ``url_incomplete``, ``url_is_page``), or holds too
-            much (``audio_too_large``). No message holds a query string.
+            (``url_unreachable``, ``url_status``, ``url_timeout``, ``url_too_slow``, ``url_incomplete``,
+            ``url_is_page``), or holds too much (``audio_too_large``). No message holds a query string.
     """
     import httpcore
 
-    from diarist.audio.network import CheckedBackend
+    from diarist.audio.network import CheckedBackend, Watch
 
     target = checked_url(url, rules)
     name = host_and_file(target)
     deadline = time.monotonic() + rules.max_seconds
+    done = 0.0
+
+    def report(now_done: float) -> None:
+        nonlocal done
+        done = now_done
+        progress("download", done)
+
+    watch = Watch(name, rules, deadline, lambda: progress("download", done))
     try:
         with httpcore.ConnectionPool(
-            ssl_context=rules.ssl_context or _ssl_context(), network_backend=CheckedBackend(rules, deadline)
+            ssl_context=rules.ssl_context or _ssl_context(), network_backend=CheckedBackend(rules, watch)
         ) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                location = _get(pool, target, name, file, rules, deadline, progress)
+                location = _get(pool, target, name, file, rules, deadline, report)
                 if location is None:
                     return
                 target = checked_url(location, rules, base=target)
@@ -85,7 +95,7 @@ def _get(
     file: IO[bytes],
     rules: UrlRules,
     deadline: float,
-    progress: Progress,
+    report: Callable[[float], None],
 ) -> str | None:
     """Follow one hop: write the body and return None, or return where it redirects to."""
     import httpcore
@@ -122,7 +132,7 @@ def _get(
             received += len(chunk)
             _check_received(received, name, rules)
             file.write(chunk)
-            progress("download", min(received / length, 1.0) if length else 0.0)
+            report(min(received / length, 1.0) if length else 0.0)
             if time.monotonic() >= deadline:
                 raise httpcore.ReadTimeout
     return None

@@ -1,4 +1,4 @@
-"""The network as `diarist.audio.download` may see it: sockets go to checked addresses only, and not beyond a deadline.
+"""The network as `diarist.audio.download` may see it: sockets go to checked addresses only, and no wait goes unwatched.
 
 Imported when a URL is fetched, since httpcore takes a while to import.
 """
@@ -9,7 +9,7 @@ import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
@@ -41,6 +41,11 @@ _ALSO_REFUSED: Final = tuple(
 )
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
+_TICK: Final = 1.0
+"""Seconds of silence after which whoever wants to stop a transfer is asked again."""
+_SLICE: Final = 1 << 14
+"""Bytes that are sent between two looks at the clock."""
+
 
 def is_public(address: str) -> bool:
     """Whether an IP address, possibly wrapped as IPv4-mapped or NAT64, is out on the internet."""
@@ -62,17 +67,58 @@ def is_public(address: str) -> bool:
     )
 
 
+class Watch:
+    """What every wait of one transfer is held to: a deadline, a least rate, and whoever may stop it.
+
+    Args:
+        name: of what is moved, for messages.
+        rules: the least rate.
+        deadline: time (`time.monotonic`) after which nothing is waited for.
+        tick: called at least once a second while something is waited for; what it raises ends the transfer.
+    """
+
+    def __init__(self, name: str, rules: UrlRules, deadline: float, tick: Callable[[], None]) -> None:
+        self.deadline = deadline
+        self.tick = tick
+        self._name = name
+        self._rules = rules
+        self._since: float | None = None
+        self._moved = 0
+
+    def moved(self, num_bytes: int) -> None:
+        """Note what came or went.
+
+        Raises:
+            InputError: too little of late (``url_too_slow``).
+        """
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        self._moved += num_bytes
+        if now - self._since < self._rules.rate_seconds:
+            return
+        rate = self._moved / (now - self._since)
+        self._since, self._moved = now, 0
+        if rate < self._rules.min_rate:
+            raise InputError(
+                "url_too_slow",
+                f"{self._name} moves {rate / 1e3:.1f} kB a second; {self._rules.min_rate / 1e3:.0f} kB are the least.",
+                "Try a faster host.",
+                http_status=422,
+            )
+
+
 class CheckedBackend(httpcore.NetworkBackend):
     """Resolves a host, checks every address, and connects only to what it checked.
 
     Args:
         rules: how to resolve, and whether inner addresses are let through.
-        deadline: time (`time.monotonic`) after which nothing is waited for.
+        watch: holds every wait to its limits.
     """
 
-    def __init__(self, rules: UrlRules, deadline: float) -> None:
+    def __init__(self, rules: UrlRules, watch: Watch) -> None:
         self._rules = rules
-        self._deadline = deadline
+        self._watch = watch
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -90,13 +136,14 @@ class CheckedBackend(httpcore.NetworkBackend):
         """
         failure: Exception = httpcore.ConnectError("no address")
         for address in self._addresses(host, port):
-            limit = _left(self._deadline, timeout, httpcore.ConnectTimeout)
+            self._watch.tick()
+            limit = _left(self._watch.deadline, timeout, httpcore.ConnectTimeout)
             try:
                 stream = self._inner.connect_tcp(address, port, limit, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return _TimedStream(stream, self._deadline)
+                return _WatchedStream(stream, self._watch)
         raise failure
 
     def _addresses(self, host: str, port: int) -> list[str]:
@@ -118,18 +165,32 @@ class CheckedBackend(httpcore.NetworkBackend):
         return addresses
 
 
-class _TimedStream(httpcore.NetworkStream):
-    """A connection on which no wait outlasts the deadline, however slowly the other side drips."""
+class _WatchedStream(httpcore.NetworkStream):
+    """A connection that is given up at the deadline, or when told so, however slowly the other side drips."""
 
-    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, watch: Watch) -> None:
         self._inner = inner
-        self._deadline = deadline
+        self._watch = watch
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(self._deadline, timeout, httpcore.ReadTimeout))
+        until = time.monotonic() + _left(self._watch.deadline, timeout, httpcore.ReadTimeout)
+        while True:
+            self._watch.tick()
+            try:
+                data = self._inner.read(max_bytes, _left(until, _TICK, httpcore.ReadTimeout))
+            except httpcore.ReadTimeout:
+                if time.monotonic() >= until:
+                    raise
+            else:
+                self._watch.moved(len(data))
+                return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(self._deadline, timeout, httpcore.WriteTimeout))
+        for start in range(0, len(buffer), _SLICE):
+            self._watch.tick()
+            part = buffer[start : start + _SLICE]
+            self._inner.write(part, _left(self._watch.deadline, timeout, httpcore.WriteTimeout))
+            self._watch.moved(len(part))
 
     def close(self) -> None:
         self._inner.close()
@@ -137,8 +198,8 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        limit = _left(self._deadline, timeout, httpcore.ConnectTimeout)
-        return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, limit), self._deadline)
+        limit = _left(self._watch.deadline, timeout, httpcore.ConnectTimeout)
+        return _WatchedStream(self._inner.start_tls(ssl_context, server_hostname, limit), self._watch)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

@@ -26,6 +26,8 @@ class UrlRules:
         max_bytes: the largest download.
         max_seconds: the longest a download may take in all, redirects included (resolving a name excepted: the
             system's resolver has its own limits).
+        min_rate: bytes a second that must come in every stretch of ``rate_seconds`` after the first byte.
+        rate_seconds: length of such a stretch.
         allow_http: also accept plain http.
         allow_private: also connect to private, loopback and other inner addresses. For tests only.
         resolve: from host and port to addresses.
@@ -34,6 +36,8 @@ class UrlRules:
 
     max_bytes: int = 4 << 30
     max_seconds: float = 900.0
+    min_rate: float = 8_000.0
+    rate_seconds: float = 30.0
     allow_http: bool = False
     allow_private: bool = False
     resolve: Callable[[str, int], Iterable[str]] = _system_resolver

@@ -8,12 +8,20 @@ from typing import Final
 from diarist.audio.url_rules import UrlRules, url_name
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
+from diarist.model.progress import Progress, ignore
 
 MAX_SECONDS: Final = 120.0
 """For the whole upload: a worker that waits for a bucket does no other job."""
 
 
-def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: str = "application/json") -> None:
+def put(
+    url: str,
+    body: bytes,
+    rules: UrlRules = UrlRules(),
+    *,
+    content_type: str = "application/json",
+    progress: Progress = ignore,
+) -> None:
     """Upload ``body`` to a presigned URL with PUT.
 
     Args:
@@ -21,6 +29,7 @@ def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: st
         body: what to upload.
         rules: what the URL may reach.
         content_type: what the body is.
+        progress: called as ``progress("upload", 0)`` while it waits; may raise `Cancelled`.
 
     Raises:
         FieldError: the URL is refused, cannot be reached, or does not take the upload. No message holds the query.
@@ -28,14 +37,16 @@ def put(url: str, body: bytes, rules: UrlRules = UrlRules(), *, content_type: st
     import httpcore
     import httpx
 
-    from diarist.audio.network import CheckedBackend
+    from diarist.audio.network import CheckedBackend, Watch
 
     try:
         name = url_name(url, rules)
         target = httpx.URL(url)
-        deadline = time.monotonic() + min(rules.max_seconds, MAX_SECONDS)
+        watch = Watch(
+            name, rules, time.monotonic() + min(rules.max_seconds, MAX_SECONDS), lambda: progress("upload", 0.0)
+        )
         context = rules.ssl_context or httpx.create_ssl_context()
-        with httpcore.ConnectionPool(ssl_context=context, network_backend=CheckedBackend(rules, deadline)) as pool:
+        with httpcore.ConnectionPool(ssl_context=context, network_backend=CheckedBackend(rules, watch)) as pool:
             sending = pool.stream(
                 "PUT",
                 httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),

@@ -3,6 +3,10 @@
 `Worker` turns a job into an output or an error string: it checks the job, lets several jobs prepare (download, decode)
 while one computes, honours cancellation, joins duplicates, and never returns what the platform would lose: results are
 serialised and measured here, and progress is awaited before the result. What is done is a `Service`.
+
+A worker whose engines broke (an illegal memory access on a GPU spoils the process for good) fails every job, and faster
+than a sound one does them, so that it would empty the queue. So after a failure the service checks itself; a worker
+that is not sound any more refuses what it holds, takes nothing more, and asks the platform for another in its place.
 """
 
 from __future__ import annotations
@@ -15,18 +19,24 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from diarist.architectures import JOBS_PER_GPU_WORKER
 from diarist.audio.recording import Recording
+from diarist.jobs.job_log import JobLog
+from diarist.jobs.progress_sender import ProgressSender, SendProgress
 from diarist.jobs.request import AudioJob
 from diarist.jobs.response import Output
 from diarist.jobs.wire_errors import write_error
 from diarist.model.errors import Cancelled, DiaristError, EngineError
 from diarist.model.progress import Progress
 from diarist.pipelines.bridge import in_thread
+
+if TYPE_CHECKING:
+    from diarist.model.transcript import SourceInfo
 
 log = logging.getLogger("diarist.worker")
 
@@ -38,14 +48,37 @@ MAX_RESULT_BYTES: Final = 8_000_000
 """The platform refuses results from about 20 MB on, and then the caller gets nothing; documented limits are lower."""
 
 
-PROGRESS_SECONDS: Final = 2.0
-"""Progress is sent at most this often, and first after this long: short jobs send none."""
-
-
 _KEPT_RESULTS: Final = 8
 
 
-SendProgress = Callable[[Mapping[str, Any], dict[str, Any]], Awaitable[None]]
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job's recording, ready for the work.
+
+    Attributes:
+        recording: its samples are at hand where the work needs them.
+        source: what was read; None where nothing was read here.
+        seconds: its length; None where nobody here knows it.
+        num_bytes: size of what was read; None where nothing was.
+    """
+
+    recording: Recording
+    source: SourceInfo | None = None
+    seconds: float | None = None
+    num_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A result that is good enough to return, though something failed on the way.
+
+    Attributes:
+        output: the result.
+        failure: what failed.
+    """
+
+    output: Output
+    failure: Exception
 
 
 class Service(Protocol):
@@ -62,11 +95,17 @@ class Service(Protocol):
     def read(self, value: object) -> AudioJob:
         """Check a job's input; raises `FieldError`."""
 
-    async def prepare(self, job: AudioJob, report: Progress) -> object:
+    async def prepare(self, job: AudioJob, report: Progress) -> Prepared:
         """Get what the work needs: download and decode. May run while other jobs work."""
 
-    async def work(self, job: AudioJob, prepared: object, report: Progress) -> Output:
+    async def work(self, job: AudioJob, prepared: Prepared, report: Progress) -> Output | Doubtful:
         """Compute. Where it does so in a thread, ``report`` raises `Cancelled` once the job is cancelled."""
+
+    async def check(self, failure: Exception) -> None:
+        """Find out whether this worker is still sound after a failure; raise anything if it is not.
+
+        Called while no job works.
+        """
 
 
 class Worker:
@@ -76,7 +115,7 @@ class Worker:
         service: what the endpoint does.
         send_progress: how progress reaches the platform; None sends none.
         max_result_bytes: larger results go to the job's ``result_put_url``.
-        upload: puts a result there.
+        upload: puts a result there, and stops where its report of progress raises.
     """
 
     def __init__(
@@ -85,7 +124,7 @@ class Worker:
         *,
         send_progress: SendProgress | None = None,
         max_result_bytes: int = MAX_RESULT_BYTES,
-        upload: Callable[[str, bytes], None] | None = None,
+        upload: Callable[[str, bytes, Progress], None] | None = None,
     ) -> None:
         self.service = service
         self._send_progress = send_progress
@@ -93,13 +132,28 @@ class Worker:
         self._upload = upload
         self._slots = asyncio.Semaphore(service.slots)
         self._done: OrderedDict[str, asyncio.Future[str]] = OrderedDict()
+        self._sick = False
+        self._gave_up = False
+
+    @property
+    def concurrency(self) -> int:
+        """How many jobs to hold: the service's, and none once the platform was asked for another worker."""
+        return 0 if self._gave_up else self.service.concurrency
 
     async def handle(self, job: dict[str, Any]) -> Any:
         """Do one job, as the SDK calls it. The same job delivered twice is done once.
 
         Returns:
-            The output, or ``{"error": JSON string}``.
+            The output, or ``{"error": JSON string}``; with ``"refresh_worker": True`` if this worker is not sound.
         """
+        answer = await self._joined(job)
+        if self._sick and isinstance(answer, dict):
+            self._gave_up = True
+            return {**answer, "refresh_worker": True}
+        return answer
+
+    async def _joined(self, job: dict[str, Any]) -> Any:
+        """Do a job once, however often it is delivered."""
         job_id = str(job.get("id", ""))
         key, delivery = _same_work(job_id, job.get("input")), f"job {job_id}"
         while (known := self._done.get(key, self._done.get(delivery))) is not None:
@@ -130,32 +184,32 @@ class Worker:
         return answer
 
     async def _outcome(self, job_id: str, job: Mapping[str, Any]) -> str:
-        began = time.perf_counter()
+        figures = JobLog(job_id)
         try:
-            text = await self._do(job)
+            text = await self._do(job, figures)
         except asyncio.CancelledError:
-            log.info("%s cancelled after %.1f s", job_id, time.perf_counter() - began)
+            log.info(figures.line("cancelled"))
             raise
         except DiaristError as error:
-            log.info("%s refused or failed: %s", job_id, error.code)
-            return failure(error)
+            if isinstance(error, EngineError) and error.__cause__ is not None:
+                log.error("%s: %s", job_id, _where(error.__cause__))  # noqa: TRY400 - no message, see `_where`
+            ended, text = error.code, failure(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a clear error and no paths
-            # No message: it might hold what was said, or a signed URL. Where it happened is enough to find it.
-            frames = traceback.extract_tb(error.__traceback__)[-6:]
-            where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-            log.error("%s broke: %s in %s", job_id, type(error).__name__, where)  # noqa: TRY400
-            return failure(
-                EngineError("internal", f"The worker broke ({type(error).__name__}).", f"Its log names job {job_id}."),
-                refresh=_out_of_memory(error),
+            log.error("%s: %s", job_id, _where(error))  # noqa: TRY400 - the message may hold a secret
+            told = EngineError(
+                "internal", f"The worker broke ({type(error).__name__}).", f"Its log names job {job_id}."
             )
-        log.info("%s done in %.1f s, %d bytes", job_id, time.perf_counter() - began, len(text))
+            ended, text = told.code, failure(told)
+        else:
+            ended = "done"
+        log.info(figures.line(ended, len(text.encode())))
         return text
 
-    async def _do(self, job: Mapping[str, Any]) -> str:
+    async def _do(self, job: Mapping[str, Any], figures: JobLog) -> str:
         loop = asyncio.get_running_loop()
         request = self.service.read(job.get("input"))
         cancelled = threading.Event()
-        progress = _ProgressSender(job, self._send_progress)
+        progress = ProgressSender(job, self._send_progress)
 
         def report(stage: str, done: float) -> None:
             if cancelled.is_set():
@@ -163,25 +217,68 @@ class Worker:
             loop.call_soon_threadsafe(progress.update, stage, done)
 
         try:
-            prepared = await self.service.prepare(request, report)
-            async with self._slots:
-                output = await self.service.work(request, prepared, report)
-            body = _serialise(output)
-            if len(body.encode()) > self._max_result_bytes:
-                return await in_thread(lambda _: self._put(body.encode(), request), report)
+            output = await self._computed(request, report, figures)
+            with figures.stage("answer"):
+                body = _serialise(output)
+                if len(body.encode()) > self._max_result_bytes:
+                    return await in_thread(lambda inner: self._put(body.encode(), request, inner), report)
             return body
         finally:
             cancelled.set()  # a thread that still runs stops at its next report
             await progress.close()
 
-    def _put(self, body: bytes, request: AudioJob) -> str:
+    async def _computed(self, request: AudioJob, report: Progress, figures: JobLog) -> Output:
+        self._refuse_if_sick()
+        try:
+            with figures.stage("prepare"):
+                prepared = await self.service.prepare(request, report)
+        except Exception as error:
+            async with self._slots:
+                await self._examine(error, figures)
+            raise
+        figures.audio, figures.bytes_in = prepared.seconds, prepared.num_bytes
+        with figures.stage("wait"):
+            await self._slots.acquire()
+        try:
+            self._refuse_if_sick()  # it may have fallen ill while this job waited
+            with figures.stage("compute"):
+                output = await self.service.work(request, prepared, report)
+        except Exception as error:
+            await self._examine(error, figures)  # before the next job computes, which would fail too
+            raise
+        else:
+            if isinstance(output, Doubtful):
+                await self._examine(output.failure, figures)
+                return output.output
+            return output
+        finally:
+            self._slots.release()
+
+    async def _examine(self, failure: Exception, figures: JobLog) -> None:
+        """After a failure that may be the worker's own, find out whether it is still sound."""
+        if self._sick or (isinstance(failure, DiaristError) and not isinstance(failure, EngineError)):
+            return
+        try:
+            with figures.stage("check"):
+                await self.service.check(failure)
+        except Exception as error:  # noqa: BLE001 - however it failed, the worker is not sound
+            log.error("this worker is not sound any more, and asks for another: %s", _where(error))  # noqa: TRY400
+            self._sick = True
+
+    def _refuse_if_sick(self) -> None:
+        if self._sick:
+            raise EngineError(
+                "worker_sick", "The worker's engines no longer work, and it makes way for another.", "Try again."
+            )
+
+    def _put(self, body: bytes, request: AudioJob, report: Progress) -> str:
         if request.result_put_url is None or self._upload is None:
             raise EngineError(
                 "result_too_large",
                 f"The result is {len(body) / 1e6:.1f} MB; the platform returns {self._max_result_bytes / 1e6:.0f} MB.",
                 "Send result_put_url, a presigned https PUT URL, or ask for a smaller response_format.",
             )
-        self._upload(request.result_put_url, body)
+        self._upload(request.result_put_url, body, report)
         return json.dumps({"result_uploaded": True, "bytes": len(body)})
 
     def _remember(self, key: str, outcome: asyncio.Future[str]) -> None:
@@ -204,30 +301,6 @@ def _by_reference(value: object) -> bool:
     return isinstance(audio, str) and Recording("", None, wire=audio).by_reference
 
 
-class _ProgressSender:
-    """Sends the newest progress now and then, and never after `close`."""
-
-    def __init__(self, job: Mapping[str, Any], send: SendProgress | None) -> None:
-        self._job, self._send = job, send
-        self._stages: dict[str, float] = {}
-        self._next = time.monotonic() + PROGRESS_SECONDS
-        self._sending: asyncio.Task[None] | None = None
-        self._closed = False
-
-    def update(self, stage: str, done: float) -> None:
-        self._stages[stage] = round(done, 3)
-        busy = self._sending is not None and not self._sending.done()
-        if self._send is None or self._closed or busy or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + PROGRESS_SECONDS
-        self._sending = asyncio.ensure_future(self._send(self._job, {"progress": dict(self._stages)}))
-
-    async def close(self) -> None:
-        self._closed = True
-        if self._sending is not None:
-            await asyncio.gather(self._sending, return_exceptions=True)
-
-
 def _serialise(output: Output) -> str:
     try:
         return json.dumps(output, allow_nan=False, ensure_ascii=False)
@@ -235,15 +308,15 @@ def _serialise(output: Output) -> str:
         raise EngineError("bad_result", f"The result is not JSON: {type(error).__name__}.", "Report this.") from None
 
 
-def failure(error: DiaristError, *, refresh: bool = False) -> str:
-    """Write a failed job's answer, as JSON. ``refresh`` asks the platform for a new worker."""
-    refresh = refresh or _out_of_memory(error)
-    return json.dumps({"error": write_error(error), **({"refresh_worker": True} if refresh else {})})
+def failure(error: DiaristError) -> str:
+    """Write a failed job's answer, as JSON."""
+    return json.dumps({"error": write_error(error)})
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether the worker's memory is no longer to be trusted, so that the platform should start a new one."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+def _where(error: BaseException) -> str:
+    """Name an accident by its type and place. Its message might hold what was said, or a signed URL."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return f"{type(error).__name__} in {' < '.join(f'{frame.name}:{frame.lineno}' for frame in reversed(frames))}"
 
 
 @contextmanager

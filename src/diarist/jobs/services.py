@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from diarist.attribution import attribute
-from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.decode import MAX_SECONDS, decode
-from diarist.audio.recording import WORKER_KINDS, Recording, parse_recording
+from diarist.audio.recording import WORKER_KINDS, Recording, digest_of, parse_recording
 from diarist.audio.url_rules import UrlRules
 from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.jobs.response import Output, diarization_output, transcript_output, transcription_output
-from diarist.jobs.runner import CONCURRENCY, phase
+from diarist.jobs.runner import CONCURRENCY, Doubtful, Prepared, phase
+from diarist.jobs.warm_up import voice_like
 from diarist.jobs.wire_errors import FieldError
-from diarist.model.errors import InputError
-from diarist.model.progress import Progress
+from diarist.model.errors import EngineError, InputError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.transcript import SourceInfo
 from diarist.pipelines.bridge import in_thread
 from diarist.pipelines.local import hear, tell_apart
 
@@ -33,6 +38,14 @@ VOLUME: Final = Path("/runpod-volume")
 """Where RunPod mounts an endpoint's network volume."""
 MIN_SECONDS: Final = 0.1
 """Shorter than any word."""
+_NO_MEMORY: Final = (
+    "out of memory",  # CUDA, torch, CTranslate2
+    "failed to allocate memory",  # ONNX Runtime's arena
+    "is smaller than requested bytes",  # the same, where it has a limit
+    "alloc_failed",  # cuBLAS and cuDNN: CUBLAS_STATUS_ALLOC_FAILED
+    "bad_alloc",  # C++: std::bad_alloc
+    "bad allocation",
+)
 
 
 class _EngineService:
@@ -45,7 +58,7 @@ class _EngineService:
         self._rules = rules
         self._max_seconds = _number(env, "DIARIST_MAX_SECONDS", MAX_SECONDS)
 
-    async def prepare(self, job: AudioJob, report: Progress) -> Recording:
+    async def prepare(self, job: AudioJob, report: Progress) -> Prepared:
         """Download and decode a job's recording.
 
         Raises:
@@ -53,10 +66,19 @@ class _EngineService:
         """
         return await in_thread(lambda inner: self._decoded(job, inner), report)
 
-    def _decoded(self, job: AudioJob, report: Progress) -> Recording:
+    def _decoded(self, job: AudioJob, report: Progress) -> Prepared:
         try:
             recording = parse_recording(job.audio, WORKER_KINDS, volume=VOLUME, rules=self._rules)
-            audio = decode(recording, max_seconds=self._max_seconds, progress=report)
+            # Read once: a URL might hold something else the second time.
+            with recording.open(report) as file:
+                digest = digest_of(file)
+                num_bytes = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                audio = decode(
+                    Recording(recording.name, lambda _: nullcontext(file)),
+                    max_seconds=self._max_seconds,
+                    progress=report,
+                )
         except InputError as error:
             raise FieldError(
                 error.code, error.message, error.hint, field="audio", http_status=error.http_status
@@ -68,7 +90,32 @@ class _EngineService:
                 f"Send at least {MIN_SECONDS} s.",
                 field="audio",
             )
-        return recording
+        source = SourceInfo(digest, len(audio.samples))
+        return Prepared(Recording.of(audio, recording.name), source, audio.duration, num_bytes)
+
+    async def check(self, failure: Exception) -> None:
+        """See `Service`: run the engines again on what they were warmed up with."""
+        if memory_is_gone(failure):
+            raise failure
+        await in_thread(lambda _: self.warm_up(), ignore)
+
+    def warm_up(self) -> None:
+        """Run every engine once on a short clip; raises `EngineError` where one fails."""
+        raise NotImplementedError
+
+
+def memory_is_gone(error: BaseException | None) -> bool:
+    """Whether an engine said that memory ran out, in whatever words.
+
+    Afterwards a worker's memory is not to be trusted, even where a short clip still fits into it: torch and ONNX
+    Runtime keep what they took, in pieces.
+    """
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False
 
 
 class SingleService(_EngineService):
@@ -82,9 +129,18 @@ class SingleService(_EngineService):
         """See `Service`."""
         return read_job(SpeakerTextJob, value)
 
-    async def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
+    async def work(self, job: SpeakerTextJob, prepared: Prepared, report: Progress) -> Output | Doubtful:
         """See `Service`."""
-        return transcript_output(await self._pipeline.atranscribe(prepared, job.options(), report), job)
+        options = job.options()
+        transcript = await self._pipeline.atranscribe(prepared.recording, options, report)
+        output = transcript_output(transcript, job)
+        if options.diarize and all(model.task != "diarization" for model in transcript.models):
+            return Doubtful(output, EngineError("no_speakers", " ".join(transcript.warnings)))
+        return output
+
+    def warm_up(self) -> None:
+        """See `_EngineService`."""
+        self._pipeline.transcribe(voice_like(), Options(on_diarization_failure="fail"))
 
 
 class TranscriptionService(_EngineService):
@@ -98,14 +154,18 @@ class TranscriptionService(_EngineService):
         """See `Service`."""
         return read_job(TranscriptionJob, value)
 
-    async def work(self, job: TranscriptionJob, prepared: Recording, report: Progress) -> Output:
+    async def work(self, job: TranscriptionJob, prepared: Prepared, report: Progress) -> Output:
         """See `Service`."""
-        audio = decode(prepared)
+        audio = decode(prepared.recording)
         given = job.diarization(audio.duration)
         words = await in_thread(lambda inner: hear(self._transcriber, audio, job.options(), inner), report)
         if job.response_format == "diarist" and given is None:
-            return transcription_output(words)
+            return transcription_output(dataclasses.replace(words, source=prepared.source))
         return transcript_output(attribute(words, given), job)
+
+    def warm_up(self) -> None:
+        """See `_EngineService`."""
+        hear(self._transcriber, voice_like())
 
 
 class DiarizationService(_EngineService):
@@ -119,11 +179,15 @@ class DiarizationService(_EngineService):
         """See `Service`."""
         return read_job(DiarizationJob, value)
 
-    async def work(self, job: DiarizationJob, prepared: Recording, report: Progress) -> Output:
+    async def work(self, job: DiarizationJob, prepared: Prepared, report: Progress) -> Output:
         """See `Service`."""
-        audio = decode(prepared)
+        audio = decode(prepared.recording)
         turns = await in_thread(lambda inner: tell_apart(self._diarizer, audio, job.options(), inner), report)
-        return diarization_output(turns, job)
+        return diarization_output(dataclasses.replace(turns, source=prepared.source), job)
+
+    def warm_up(self) -> None:
+        """See `_EngineService`."""
+        tell_apart(self._diarizer, voice_like())
 
 
 def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
@@ -141,9 +205,10 @@ def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
             device=env.get("DIARIST_DEVICE") or "auto",
             note=log.info,
         )
+    service = SingleService(pipeline, env=env)
     with phase("warm-up"):
-        pipeline.transcribe(_noise())
-    return SingleService(pipeline, env=env)
+        service.warm_up()
+    return service
 
 
 def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionService:
@@ -154,9 +219,10 @@ def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionServ
         pipeline = load(
             env.get("DIARIST_MODEL") or "auto", None, device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
+    service = TranscriptionService(pipeline.transcriber, env=env)
     with phase("warm-up"):
-        pipeline.transcriber.transcribe(_noise())
-    return TranscriptionService(pipeline.transcriber, env=env)
+        service.warm_up()
+    return service
 
 
 def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
@@ -167,17 +233,10 @@ def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
         diarizer = open_diarizer(
             env.get("DIARIST_DIARIZER") or "auto", device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
+    service = DiarizationService(diarizer, env=env)
     with phase("warm-up"):
-        diarizer.diarize(_noise())
-    return DiarizationService(diarizer, env=env)
-
-
-def _noise() -> Audio:
-    """Two seconds of faint noise: something to run every model on once, before the first job."""
-    import numpy as np
-
-    values = np.random.default_rng(0).integers(-300, 300, 2 * SAMPLE_RATE)
-    return Audio((values / 32768).astype(np.float32))
+        service.warm_up()
+    return service
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

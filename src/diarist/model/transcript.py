@@ -96,6 +96,20 @@ class ModelInfo:
     engine: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What an endpoint read, so that words and turns of different recordings are never joined.
+
+    Attributes:
+        sha256: digest of the encoded bytes, in hexadecimal.
+        num_samples: samples that were decoded of them, at 16 kHz. There is no digest of these: lossy decoders differ in
+            their last bits from one processor to the next.
+    """
+
+    sha256: str
+    num_samples: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcription:
     """What was said: timed words without speakers.
@@ -111,6 +125,7 @@ class Transcription:
         task: ``"transcribe"`` or ``"translate"``; None where it is not known.
         temperature: how much chance played in decoding, 0 to 1; None where it is not known.
         peak: largest magnitude of the recording's samples, 1 is full scale; None where nobody looked.
+        source: what an endpoint read; None in this process, where both engines are given the same samples.
     """
 
     words: tuple[Word, ...]
@@ -123,6 +138,7 @@ class Transcription:
     task: Literal["transcribe", "translate"] | None = None
     temperature: float | None = None
     peak: float | None = None
+    source: SourceInfo | None = None
 
     def __repr__(self) -> str:
         return _brief(self, self.duration, self.language, _counted(self.words, "word"))
@@ -173,6 +189,7 @@ class Diarization:
         model: what made it.
         timings: seconds per stage.
         warnings: one line for each thing that was degraded.
+        source: what an endpoint read; None in this process, where both engines are given the same samples.
     """
 
     turns: tuple[Turn, ...]
@@ -183,6 +200,7 @@ class Diarization:
     scores: SpeakerScores | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    source: SourceInfo | None = None
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -6,15 +6,22 @@ import dataclasses
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
 from diarist.attribution import attribute
-from diarist.model.errors import Cancelled, DiaristError, InputError
+from diarist.model.errors import Cancelled, DiaristError, EndpointError, InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Naming
+
+_ROUNDING: Final = 0.001
+"""Seconds: times of words are rounded to them, the length of a recording is not."""
+
+
+class DifferentRecordingsError(EndpointError):
+    """The legs did not read the same recording, so their results must not be joined."""
 
 
 async def run_legs(
@@ -43,6 +50,7 @@ async def run_legs(
         The transcript. Its timings hold each leg's own seconds, and the ``total``.
 
     Raises:
+        DifferentRecordingsError: each leg says what it read, and it is not the same.
         DiaristError: what the transcription leg (or, as above, the diarization leg) raised.
     """
     began = time.perf_counter()
@@ -84,6 +92,8 @@ async def run_legs(
 
     words: Transcription = found["transcription"]
     diarization: Diarization | None = found.get("diarization")
+    if diarization is not None:
+        _check_same(words, diarization)
     names: Mapping[str, str] = {}
     try:
         names = naming(diarization) if naming and diarization else {}
@@ -100,6 +110,29 @@ async def run_legs(
         transcript, warnings=tuple(dict.fromkeys(warnings)), timings={**transcript.timings, **seconds}
     )
     return found_out.with_diarization(transcript.diarization)
+
+
+def misplaced(transcription: Transcription) -> str | None:
+    """Say in a few words what is wrong with the times of words that came from elsewhere; None where nothing is."""
+    starts = [word.start for word in transcription.words]
+    if starts != sorted(starts):
+        return "its words are not in order of time"
+    if any(word.end > transcription.duration + _ROUNDING for word in transcription.words):
+        return "it has words after the end of the recording"
+    return None
+
+
+def _check_same(words: Transcription, diarization: Diarization) -> None:
+    """Refuse to join what was found in different recordings, e.g. where a URL gave each leg something else."""
+    one, other = words.source, diarization.source
+    if one is None or other is None or one == other:
+        return
+    raise DifferentRecordingsError(
+        "different_recordings",
+        f"The transcription endpoint read other audio ({words.duration:.1f} s, SHA-256 {one.sha256[:8]}…) than the "
+        f"diarization endpoint ({diarization.duration:.1f} s, SHA-256 {other.sha256[:8]}…).",
+        "Give a URL that always names the same file, or send the recording itself.",
+    )
 
 
 def _why_empty(peak: float | None, voices: bool) -> str:

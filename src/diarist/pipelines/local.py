@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from diarist.audio.recording import as_recording
-from diarist.model.errors import InputError
+from diarist.model.errors import DiaristError, EngineError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from diarist.audio.audio import Audio
     from diarist.diarization.base import Diarizer
     from diarist.transcription.base import Heard, Transcriber
+
+P = ParamSpec("P")
 
 
 class LocalPipeline(Pipeline):
@@ -63,16 +67,65 @@ class LocalPipeline(Pipeline):
 
 
 def hear(
-    transcriber: Transcriber, audio: Audio, options: Options, progress: Progress, heard: Heard | None = None
+    transcriber: Transcriber,
+    audio: Audio,
+    options: Options = Options(),
+    progress: Progress = ignore,
+    heard: Heard | None = None,
 ) -> Transcription:
-    """Find the words, and say with them what is known of the recording: what was wrong with it, and how loud it is."""
+    """Find the words, and say with them what is known of the recording: what was wrong with it, and how loud it is.
+
+    Raises:
+        EngineError: the engine failed, whatever it raised.
+    """
     from diarist.transcription.base import transcribe_aloud, unheard
 
-    words = transcribe_aloud(transcriber, audio, options, progress, heard or unheard)
+    with _engine(transcriber.model.name) as ours:
+        words = transcribe_aloud(transcriber, audio, options, ours(progress), ours(heard or unheard))
     return replace(words, warnings=(*audio.warnings, *words.warnings), peak=audio.peak)
 
 
-def tell_apart(diarizer: Diarizer, audio: Audio, options: Options, progress: Progress) -> Diarization:
-    """Find the turns, and say with them what was wrong with the recording."""
-    turns = diarizer.diarize(audio, options, progress)
+def tell_apart(
+    diarizer: Diarizer, audio: Audio, options: Options = Options(), progress: Progress = ignore
+) -> Diarization:
+    """Find the turns, and say with them what was wrong with the recording.
+
+    Raises:
+        EngineError: the engine failed, whatever it raised.
+    """
+    with _engine(diarizer.model.name) as ours:
+        turns = diarizer.diarize(audio, options, ours(progress))
     return replace(turns, warnings=(*audio.warnings, *turns.warnings))
+
+
+@contextmanager
+def _engine(name: str) -> Iterator[Callable[[Callable[P, None]], Callable[P, None]]]:
+    """Say of whatever an engine raises that the engine failed, as its callers expect; the accident is its cause.
+
+    What the caller's own functions raise is the caller's: the block wraps those that it hands to the engine.
+    """
+    raised: list[Exception] = []
+
+    def ours(function: Callable[P, None]) -> Callable[P, None]:
+        def noting(*arguments: P.args, **named: P.kwargs) -> None:
+            try:
+                function(*arguments, **named)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        return noting
+
+    try:
+        yield ours
+    except DiaristError:
+        raise
+    except Exception as error:
+        if error in raised:
+            raise
+        said = " ".join(str(error).split())[:200]
+        raise EngineError(
+            "engine_failed",
+            f"{name} failed: {type(error).__name__}{f': {said}' if said else ''}",
+            "Try again; if it fails again, report it with the recording's length and kind.",
+        ) from error

@@ -9,6 +9,8 @@ The rules are the platform's as documented, and those of ``diarist emulate``, ag
 
 - A job waits in its endpoint's queue until a worker has room; a worker takes up to ``jobs`` at once, prepares them side
   by side, and computes one after the other in one slot.
+- A worker that has taken all it may hold looks for more only every `TAKING_PAUSE` seconds. The worker SDK counts a job
+  that it took a moment ago twice, so that with room for two, it pauses after each.
 - The first job in the queue starts a worker if there is none; else one is started when the job at the head has waited
   ``queue_delay`` seconds and no other worker is starting.
 - A worker without jobs stops after ``idle_timeout``.
@@ -26,12 +28,15 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from diarist.architectures import IDLE_TIMEOUT, JOBS_PER_GPU_WORKER, QUEUE_DELAY
+from diarist.architectures import IDLE_TIMEOUT, JOBS_PER_GPU_WORKER, QUEUE_DELAY, TAKING_PAUSE
 from diarist.planning.workload import Request
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_NOISE = 1e-6
+"""Seconds that the clock may be off by rounding."""
 
 Done = Callable[[bool], None]  # told whether the job waited for a worker's start
 
@@ -227,6 +232,7 @@ class _Worker:
     jobs: int = 0
     slot_free_at: float = 0.0
     idle_since: float = math.inf
+    looks_at: float = 0.0  # takes no job before
 
 
 @dataclass(slots=True, eq=False)
@@ -281,20 +287,32 @@ class _Server:
 
     def _dispatch(self) -> None:
         while self._queue and (worker := self._with_room()) is not None:
-            self._assign(worker, self._queue.popleft())
+            taken = min(len(self._queue), self._settings.jobs - worker.jobs)
+            full = worker.jobs + 2 * taken >= self._settings.jobs
+            for _ in range(taken):
+                self._assign(worker, self._queue.popleft())
+            if full:
+                worker.looks_at = self._env.now + TAKING_PAUSE
+                if worker.jobs < self._settings.jobs:
+                    self._at(worker.looks_at, self._look)
         if self._queue:
             self._scale()
 
     def _with_room(self) -> _Worker | None:
         """Choose the ready worker with the fewest jobs."""
+        now = self._env.now
         best = None
         for worker in self._workers:
-            if worker.ready_at <= self._env.now and worker.jobs < self._settings.jobs:
+            if worker.ready_at <= now and worker.looks_at <= now + _NOISE and worker.jobs < self._settings.jobs:
                 if worker.jobs == 0:
                     return worker
                 if best is None or worker.jobs < best.jobs:
                     best = worker
         return best
+
+    def _look(self) -> None:
+        if self._queue:
+            self._dispatch()
 
     def _assign(self, worker: _Worker, job: _Job) -> None:
         now = self._env.now
@@ -316,6 +334,12 @@ class _Server:
         self._at(end, finish)
 
     def _release(self, worker: _Worker) -> None:
+        now = self._env.now
+        if worker.jobs == self._settings.jobs:
+            if now > worker.looks_at:  # it looked after every pause, in vain
+                worker.looks_at += math.ceil((now - worker.looks_at) / TAKING_PAUSE - _NOISE) * TAKING_PAUSE
+            if worker.looks_at > now + _NOISE:
+                self._at(worker.looks_at, self._look)
         worker.jobs -= 1
         if self._queue:
             self._dispatch()
@@ -335,7 +359,7 @@ class _Server:
         self._workers.remove(worker)
         worker.idle_since = math.inf
         # Rounding noise of the clock must not cost a second.
-        self._billed += math.ceil(max(0.0, when - max(worker.billed_from, self._lead)) - 1e-6)
+        self._billed += math.ceil(max(0.0, when - max(worker.billed_from, self._lead)) - _NOISE)
 
     def _scale(self) -> None:
         """Start a worker for the head of the queue, now or when it has waited long enough; one start at a time."""

@@ -16,6 +16,7 @@ from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
 from diarist.jobs.request import AudioJob, SpeakerTextJob, read_job
 from diarist.jobs.response import Output, transcript_output
+from diarist.jobs.runner import Prepared
 from diarist.jobs.single_flight import SingleFlight
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
@@ -54,21 +55,25 @@ class OrchestratorService:
         """See `Service`."""
         return read_job(SpeakerTextJob, value)
 
-    async def prepare(self, job: AudioJob, _: Progress) -> Recording:
+    async def prepare(self, job: AudioJob, _: Progress) -> Prepared:
         """See `Service`. Nothing is read: the endpoints do that, and the platform bounds what came along."""
-        return Recording("the recording", None, wire=job.audio)
+        return Prepared(Recording("the recording", None, wire=job.audio))
 
-    async def work(self, job: SpeakerTextJob, prepared: Recording, report: Progress) -> Output:
+    async def check(self, _: Exception) -> None:
+        """See `Service`. There are no engines here that could break; what the legs say is about theirs."""
+
+    async def work(self, job: SpeakerTextJob, prepared: Prepared, report: Progress) -> Output:
         """See `Service`."""
+        recording = prepared.recording
         options = job.options()
         key = cache_key(job.audio, options, self._revision)
         # What a URL names may change, so only recordings that came along are kept.
-        cache = None if prepared.by_reference else self._cache
+        cache = None if recording.by_reference else self._cache
         transcript = await in_thread(lambda _: cache.get(key), report) if cache else None
         if transcript is not None:
             transcript = dataclasses.replace(transcript, place={**transcript.place, "cache": "hit"})
         else:
-            transcript = await self._flights.run(key, lambda: self._pipeline.atranscribe(prepared, options, report))
+            transcript = await self._flights.run(key, lambda: self._pipeline.atranscribe(recording, options, report))
             made = transcript
             # A transcript that lacks its speakers today may have them tomorrow.
             if cache and not (options.diarize and len(made.models) < 2):

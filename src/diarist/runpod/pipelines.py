@@ -18,7 +18,7 @@ from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Naming, Source
 from diarist.pipelines.bridge import in_thread, wait_for
-from diarist.pipelines.legs import run_legs
+from diarist.pipelines.legs import DifferentRecordingsError, run_legs
 from diarist.runpod.ledger import Job
 from diarist.runpod.remote import RemotePipeline, Sent, job_input, noun
 
@@ -77,9 +77,16 @@ class SplitPipeline(RemotePipeline):
                 # In a thread: hours of scores take a second to unpack, and others wait in this loop.
                 return await in_thread(lambda _: noun(Diarization, result, turns.name), progress)
 
-            transcript = await run_legs(
-                transcribe, diarize if options.diarize else None, options, sent.warnings, naming
-            )
+            async def both() -> Transcript:
+                return await run_legs(transcribe, diarize if options.diarize else None, options, sent.warnings, naming)
+
+            try:
+                transcript = await both()
+            except DifferentRecordingsError:
+                if heard is not None:
+                    raise  # words that were told cannot be taken back
+                # What a URL names may have changed between the two downloads. Then both get the new one now.
+                transcript = await both()
         return _placed(transcript, self._place, sent)
 
 

@@ -20,6 +20,7 @@ from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.legs import misplaced
 from diarist.runpod.calls import Note, usable_key
 from diarist.runpod.client import API, MAX_RUNSYNC_BYTES, Endpoint, Result, connect, request_id
 from diarist.runpod.ledger import Job, Ledger
@@ -196,12 +197,15 @@ def noun(cls: type[N], result: Result, endpoint: str) -> N:
     """
     try:
         made = load(cls, result.output)
+        problem = misplaced(made) if isinstance(made, Transcription) else None
     except InputError as error:
+        problem = error.message
+    if problem is not None:
         raise EndpointError(
             "endpoint_answer",
-            f"{endpoint} does not answer as diarist does: {error.message}",
+            f"{endpoint} does not answer as diarist does: {problem}",
             "Does it run the right image, of this version?",
-        ) from None
+        )
     waits = {"queued": result.queued, "executed": result.executed}
     return dataclasses.replace(
         made, timings={**made.timings, **{name: s for name, s in waits.items() if s is not None}}

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
-from diarist.jobs.runner import CONCURRENCY, Service, Worker, failure, log, phase
+from diarist.jobs.runner import Service, Worker, log
 from diarist.model.errors import DiaristError, EngineError
+from diarist.model.progress import Progress
+
+_ASKING_SECONDS: Final = 2.0
+"""Seconds in which a worker that cannot start is handed the job to say so with."""
 
 
 def start(load: Callable[[], Service]) -> None:
     """Load and warm what ``load`` makes, then take jobs until stopped. Never returns on the platform.
 
-    Everything is loaded before the first job is taken, so that FlashBoot snapshots a warm process. A worker whose
-    weights are missing tells the platform so, through the SDK's fitness checks, and takes no job.
+    Everything is loaded before the first job is taken, so that FlashBoot snapshots a warm process, and no job waits in
+    a cold worker that a warm one could do. A worker that cannot start takes one job and fails it with the reason,
+    through the SDK's prestart hook: by itself, the platform would start one after the other, without a word to those
+    who wait.
     """
     # Before the SDK is imported, which reads it then. Its default, DEBUG, prints every transcript.
     os.environ.setdefault("RUNPOD_LOG_LEVEL", "INFO")
@@ -28,30 +35,47 @@ def start(load: Callable[[], Service]) -> None:
     logging.getLogger("faster_whisper").setLevel(logging.WARNING)
     log.info("phase imports: %.2f s of CPU since the process began", time.process_time())
 
-    with phase("SDK"):
-        import runpod
-        import runpod.serverless
-    service: Service | None = None
-    problem: DiaristError | None = None
+    with ThreadPoolExecutor(1) as beside:
+        importing = beside.submit(_import_sdk)  # reading weights leaves it time
+        worker = _loaded(load)
+        importing.result()
+    import runpod.serverless
+
+    if isinstance(worker, DiaristError):
+        problem = worker
+
+        @runpod.serverless.register_prestart_hook  # type: ignore[untyped-decorator]
+        async def load_engines() -> None:
+            # The SDK is asking for a job already. Failing at once would break that off, and lose a job just handed out.
+            await asyncio.sleep(_ASKING_SECONDS)
+            raise problem from None
+
+        runpod.serverless.start({"handler": lambda _: None})  # never called
+        return
+    runpod.serverless.start({"handler": worker.handle, "concurrency_modifier": lambda _: worker.concurrency})
+
+
+def _import_sdk() -> None:
+    began = time.perf_counter()
+    import runpod
+    import runpod.serverless  # noqa: F401
+
+    log.info("phase SDK: %.2f s, beside the weights", time.perf_counter() - began)
+
+
+def _loaded(load: Callable[[], Service]) -> Worker | DiaristError:
+    """The worker, or why there is none."""
     try:
-        service = load()
+        return Worker(load(), send_progress=_send_progress, upload=_upload)
     except DiaristError as error:
         problem = error
-        log.error("cannot serve: %s", error)
-
-    @runpod.serverless.register_fitness_check  # type: ignore[untyped-decorator]
-    def weights_are_here() -> None:
-        if problem is not None:
-            raise RuntimeError(str(problem))
-
-    async def refuse(_: dict[str, Any]) -> Any:
-        return json.loads(failure(problem or EngineError("not_loaded", "The worker did not load.")))
-
-    worker = Worker(service, send_progress=_send_progress, upload=_upload) if service else None
-    concurrency = service.concurrency if service else CONCURRENCY
-    runpod.serverless.start(
-        {"handler": worker.handle if worker else refuse, "concurrency_modifier": lambda _: concurrency}
-    )
+    except Exception as error:  # noqa: BLE001 - whatever it is, who waits for a worker is told
+        log.exception("the worker broke while it started")
+        said = " ".join(str(error).split())[:300]
+        problem = EngineError("not_loaded", f"The worker does not start: {type(error).__name__}: {said}")
+    log.error("cannot serve: %s", problem)
+    # The hook's answer holds a traceback; that of where it was loaded is for the log alone.
+    return problem.with_traceback(None)
 
 
 async def _send_progress(job: Mapping[str, Any], output: dict[str, Any]) -> None:
@@ -63,7 +87,7 @@ async def _send_progress(job: Mapping[str, Any], output: dict[str, Any]) -> None
         await send_result(session, {"status": "IN_PROGRESS", "output": output}, job)
 
 
-def _upload(url: str, body: bytes) -> None:
+def _upload(url: str, body: bytes, progress: Progress) -> None:
     from diarist.jobs.outbound import put
 
-    put(url, body)
+    put(url, body, progress=progress)

@@ -35,6 +35,9 @@ class Workers(Protocol):
     def accepts(self, worker: str) -> bool:
         """Whether the worker should get jobs: it is not being stopped."""
 
+    def refresh(self, worker: str) -> None:
+        """Stop a worker that asks for it; another starts when there are jobs for it."""
+
     def counts(self, endpoint: str) -> Mapping[str, int]:
         """Return the ``workers`` part of /health."""
 
@@ -133,6 +136,8 @@ class ControlPlane:
         job = self._job(request)
         if job is None:
             return _error(404, "job not found")
+        if body.get("stopPod"):
+            self._workers.refresh(request.match_info["worker"])
         if job.worker != request.match_info["worker"]:
             return web.Response()  # a worker that was given up reports late; another has the job now
         if body.get("status") == "IN_PROGRESS":

@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import diarist
 from diarist.architectures import EndpointScaling
@@ -25,7 +25,9 @@ from diarist.runpod.emulator.platform_jobs import PlatformJobs
 _TICK: Final = 0.05
 _STOP_SECONDS: Final = 1.0
 _FAILED_STARTS: Final = 2
-"""Workers that die before they ask for a job, after which queued jobs are failed. The platform would let them wait."""
+"""Workers that die before they ask for a job, after which the endpoint counts as unhealthy. Jobs wait all the same."""
+_START_PAUSE: Final = 0.25
+"""Seconds before another worker is started after one that died so, doubling each time. The platform's are not known."""
 _SECRETS: Final = frozenset({"RUNPOD_API_KEY", "CHILD_API_KEY"})
 
 
@@ -84,7 +86,8 @@ class WorkerPool:
         self._api_key = api_key
         self._workers: dict[str, WorkerProcess] = {}
         self._failed_starts = dict.fromkeys((spec.id for spec in specs), 0)
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._no_start_before = dict.fromkeys((spec.id for spec in specs), 0.0)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
         self.past: list[WorkerProcess] = []
 
@@ -104,6 +107,18 @@ class WorkerPool:
         """See `Workers`."""
         found = self._workers.get(worker)
         return found is not None and not found.stopping
+
+    def refresh(self, worker: str) -> None:
+        """See `Workers`. What else it holds is queued again once it is gone."""
+        found = self._workers.get(worker)
+        if found is not None and not found.stopping:
+            found.stopping = True
+            self._background(self.stop(found))
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def counts(self, endpoint: str) -> Mapping[str, int]:
         """See `Workers`."""
@@ -133,23 +148,18 @@ class WorkerPool:
                 await asyncio.sleep(_TICK)
         finally:
             await asyncio.gather(*(self.stop(worker) for worker in self.workers))
-            await asyncio.gather(*self._watchers)
+            await asyncio.gather(*self._tasks)
 
     async def _scale(self, spec: EndpointSpec, base_url: str) -> None:
         queued = self._jobs.queued(spec.id)
-        if queued and self._failed_starts[spec.id] >= _FAILED_STARTS:
-            self._failed_starts[spec.id] = 0
-            reason = self._last_words(spec.id)
-            for job in queued:
-                self._jobs.finish(job, "FAILED", error=f"no worker starts: {reason}")
-            return
         live = [worker for worker in self.workers if worker.endpoint == spec.id and not worker.stopping]
         waited = time.monotonic() - queued[0].created if queued else 0.0
         starting = any(worker.ready is None for worker in live)
         short = len(live) < spec.scaling.min_workers or (queued and not live)
         behind = queued and not starting and waited > spec.queue_delay and len(live) < spec.scaling.max_workers
         if short or behind:
-            await self._start(spec, base_url)
+            if time.monotonic() >= self._no_start_before[spec.id]:
+                await self._start(spec, base_url)
             return
         for worker in live:
             busy = bool(self._jobs.running(worker.id)) or worker.ready is None
@@ -179,9 +189,7 @@ class WorkerPool:
             )
         worker = WorkerProcess(worker_id, spec.id, process, log, time.monotonic())
         self._workers[worker_id] = worker
-        watcher = asyncio.create_task(self._watch(worker))
-        self._watchers.add(watcher)
-        watcher.add_done_callback(self._watchers.discard)
+        self._background(self._watch(worker))
 
     def _environment(self, spec: EndpointSpec, worker_id: str, base_url: str) -> dict[str, str]:
         home = self._folder / "home"
@@ -224,7 +232,9 @@ class WorkerPool:
         self._workers.pop(worker.id, None)
         self.past.append(worker)
         if worker.ready is None and not worker.stopping:
+            pause = _START_PAUSE * 2 ** min(self._failed_starts[worker.endpoint], 8)
             self._failed_starts[worker.endpoint] += 1
+            self._no_start_before[worker.endpoint] = time.monotonic() + pause
         self._jobs.worker_lost(worker.id, f"the worker died with this job too often, last with status {status}")
 
     async def stop(self, worker: WorkerProcess) -> None:
@@ -236,12 +246,6 @@ class WorkerPool:
             await asyncio.wait_for(asyncio.shield(worker.process.wait()), _STOP_SECONDS)
         _kill(worker, signal.SIGKILL)
         await worker.process.wait()
-
-    def _last_words(self, endpoint: str) -> str:
-        logs = [worker.log for worker in self.past if worker.endpoint == endpoint]
-        lines = [line for line in logs[-1].read_text(errors="replace").splitlines() if line.strip()] if logs else []
-        said = next((line for line in reversed(lines) if "cannot serve:" in line), lines[-1] if lines else "no log")
-        return said.partition("cannot serve:")[2].strip() or said.strip()[:300]
 
 
 def _kill(worker: WorkerProcess, signum: signal.Signals) -> None:
