@@ -44,7 +44,7 @@ LAST_WORDS: Final = 60
 GPU_POOLS: Final = ("AMPERE_24", "ADA_24")
 """24 GB are plenty, and two pools find a machine more often than one."""
 LOWEST_CUDA: Final[Mapping[str, str]] = {"gpu": "12.8", "cuda13": "13.0"}
-"""CUDA that a host's driver must know, by the engines that an image is built with: ``ENGINES``, ``requirements/NAME.txt``."""
+"""CUDA that a host's driver must know, by what an image was built with: ``ENGINES``, ``requirements/NAME.txt``."""
 MIN_CUDA: Final = LOWEST_CUDA["gpu"]
 """That of an image built without arguments."""
 CPU_FLAVOR: Final = "cpu3c"
