@@ -276,7 +276,7 @@ def origins() -> str:
         f"- Prices: {PRICES.source}; {SPEEDS.hardware} at ${price:.5f}/s. CPU: {PRICES.cpu_source}.\n"
         f"- Speeds: profile `{SPEEDS.name}`: {words.value * 60 * MINUTES:.0f} s for words and"
         f" {speakers.value * 60 * MINUTES:.0f} s for speakers of two minutes ({speakers.kind}: {SPEEDS.models}).\n"
-        f"- Measured starts: profile `{MEASURED.name}`: {MEASURED.models}, {MEASURED.hardware}, in the emulator."
+        f"- Measured starts: profile `{MEASURED.name}`: {MEASURED.models}, {MEASURED.hardware}, `diarist bench`."
     )
 
 
