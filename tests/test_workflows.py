@@ -1,4 +1,4 @@
-"""What GitHub Actions does at a release: every image that there is, nothing that others can change, no right too many."""
+"""What GitHub Actions does at a release: every image that there is, nothing that others can change, few rights."""
 
 import re
 from pathlib import Path
