@@ -1,6 +1,6 @@
 """Jobs as RunPod's own Whisper worker takes them: its names for what a job of ours says too.
 
-Source: the README and the schema of runpod-workers/worker-faster_whisper, version 1.0.10.
+Source: what runpod-workers/worker-faster_whisper takes, as of its commit of 2025-05-09.
 """
 
 from __future__ import annotations
