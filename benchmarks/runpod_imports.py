@@ -2,7 +2,7 @@
 
     python benchmarks/runpod_imports.py --python single=VENV/bin/python … [--runs 9] [--json]
 
-Each Python has what the role's image for GPUs has: `requirements/gpu.txt` or `gpu_diarization.txt` (here with CPU
+Each Python has what the role's image for GPUs has: `requirements/cuda13.txt` or `cuda13_diarization.txt` (here with CPU
 builds of torch and ONNX Runtime, which need no GPU) and `requirements/orchestrator.txt`, without its dependencies. In
 processes of their own, from their start until everything is imported that a warm worker has imported, and Parakeet's
 network stands at its true size, without weights. The first run fills the disk's cache and is not counted.

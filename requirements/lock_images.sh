@@ -8,11 +8,16 @@ compile() {
     "${UV:-uv}" pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@"
 }
 echo "hatchling>=1.27" | compile - -o requirements/build.txt
-on_gpu="-c requirements/core.txt --no-emit-package onnxruntime pyproject.toml requirements/onnx_gpu.in"
-# shellcheck disable=SC2086
-compile $on_gpu --extra gpu -o requirements/gpu.txt
-# shellcheck disable=SC2086
-compile -c requirements/gpu.txt $on_gpu -o requirements/gpu_diarization.txt
+# For NVIDIA GPUs, twice: CUDA 12.8, which more hosts have, and CUDA 13. One runtime names its own CUDA libraries, the other
+# takes the same; what holds words also holds speakers, so that single needs one list.
+for cuda in gpu cuda13
+do
+    on_gpu="-c requirements/core.txt --no-emit-package onnxruntime pyproject.toml requirements/onnx_$cuda.in"
+    # shellcheck disable=SC2086
+    compile $on_gpu "requirements/torch_$cuda.in" --extra gpu -o "requirements/$cuda.txt"
+    # shellcheck disable=SC2086
+    compile -c "requirements/$cuda.txt" $on_gpu -o "requirements/${cuda}_diarization.txt"
+done
 pruned=""
 for name in \
     boto3 botocore s3transfer jmespath python-dateutil six cloudpickle cryptography paramiko bcrypt pynacl invoke cffi \

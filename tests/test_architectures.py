@@ -149,6 +149,7 @@ class TestDefaults:
         workers = {name: deployed(name) for name in ARCHITECTURES}
         (gpu,) = {dry_run_body(name, 0)["gpu"]["pools"][0] for name in ARCHITECTURES}
         assert rows["GPU pools"].startswith(f"`{gpu}`")
+        assert rows["lowest CUDA of a host"] == dry_run_body("single", 0)["gpu"]["minCudaVersion"]
         single, split = workers["single"]["single"], workers["split"]["diarization"]
         assert rows["workers"] == (f"{single[0]} to {single[1]}; split and orchestrator {split[0]} to {split[1]} each")
         assert workers["orchestrator"]["transcription"] == split

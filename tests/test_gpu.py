@@ -33,6 +33,15 @@ def test_the_driver_is_asked_for_gpus(driver, count, error, found):
     assert gpu.gpu_count() == found
 
 
+def test_a_workers_log_says_once_what_it_computes_on(driver, caplog):
+    caplog.set_level("INFO")
+    for count, said in ((0, "no NVIDIA GPU here: computing on the CPU"), (1, "1 NVIDIA GPU(s)")):
+        driver(count)
+        caplog.clear()
+        assert gpu.wants_gpu("auto") == gpu.wants_gpu("auto") == bool(count)
+        assert [record.message for record in caplog.records] == [said]
+
+
 @pytest.mark.parametrize("fault", [OSError("no such file"), AttributeError("no such symbol")])
 def test_without_a_driver_there_is_none(monkeypatch, driver, fault):
     driver(1)

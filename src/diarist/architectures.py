@@ -43,8 +43,10 @@ LAST_WORDS: Final = 60
 
 GPU_POOLS: Final = ("AMPERE_24", "ADA_24")
 """24 GB are plenty, and two pools find a machine more often than one."""
-MIN_CUDA: Final = "13.0"
-"""That of the engines in ``requirements/gpu.txt``."""
+LOWEST_CUDA: Final[Mapping[str, str]] = {"gpu": "12.8", "cuda13": "13.0"}
+"""CUDA that a host's driver must know, by what an image was built with: ``ENGINES``, ``requirements/NAME.txt``."""
+MIN_CUDA: Final = LOWEST_CUDA["gpu"]
+"""That of an image built without arguments."""
 CPU_FLAVOR: Final = "cpu3c"
 CPU_VCPUS: Final = 2
 

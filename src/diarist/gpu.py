@@ -7,6 +7,7 @@ this, by the engine (torch, which several engines share, here).
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 from functools import cache
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 from diarist.extras import install
 from diarist.model.errors import InputError
 
+_log = logging.getLogger(__name__)
 DEVICES: Final = ("auto", "cpu", "cuda")
 
 
@@ -25,8 +27,10 @@ def gpu_count() -> int:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(found))
     except (OSError, AttributeError):  # no driver, or a library of that name that is none
-        return 0
-    return 0 if failed else found.value
+        failed = 1
+    count = 0 if failed else found.value
+    _log.info("%s", f"{count} NVIDIA GPU(s)" if count else "no NVIDIA GPU here: computing on the CPU")
+    return count
 
 
 def check_device(device: str) -> str:

@@ -68,11 +68,13 @@ def in_image(role):
     """What a role's image for GPUs installs, as its Dockerfile says."""
     lines = (ROOT / ("Dockerfile" if role == "single" else f"Dockerfile.{role}")).read_text()
     installed = "".join(re.findall(r"install --require-hashes --no-deps(?: \\\n)?(.*)", lines))
-    engines = re.search(r"\bgpu\) engines=(\w+)", lines)
+    engines = re.search(r'\bgpu\|cuda13\) engines="\$\{?ENGINES\}?(\w*)"', lines)
     files = re.findall(r"-r \"?requirements/([\w$]+\.txt)", installed)
     return set().union(
         *(
-            libraries((ROOT / "requirements" / file.replace("$engines", engines[1] if engines else "")).read_text())
+            libraries(
+                (ROOT / "requirements" / file.replace("$engines", f"gpu{engines[1]}" if engines else "")).read_text()
+            )
             for file in files
         )
     )

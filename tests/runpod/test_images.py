@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from diarist.architectures import LOWEST_CUDA
 from diarist.engines.auto import DIARIZERS, EMBEDDED_DIARIZER
 from diarist.weights.catalog import HubSource, find
 
@@ -52,7 +53,7 @@ def test_all_that_is_pulled_lands_where_the_image_carries_models(build, tmp_path
 
 
 @pytest.mark.parametrize("dockerfile", WORKERS)
-@pytest.mark.parametrize("engines", ["cpu", "gpu"])
+@pytest.mark.parametrize("engines", ["cpu", "gpu", "cuda13"])
 def test_open_weights_need_no_account(build, dockerfile, engines):
     for name in build(dockerfile, WEIGHTS="open", ENGINES=engines):
         assert any(not (isinstance(source, HubSource) and source.gated) for source in find(name).sources), name
@@ -62,6 +63,61 @@ def test_open_weights_need_no_account(build, dockerfile, engines):
 def test_open_weights_hold_the_networks_of_3_1_and_of_the_embedded_diarizer(build, dockerfile):
     needed = {known.name: set(known.weights) for known in DIARIZERS}
     assert needed["3.1"] | needed[EMBEDDED_DIARIZER] <= set(build(dockerfile, WEIGHTS="open"))
+
+
+@pytest.mark.parametrize("engines", ["gpu", "cuda13", "cpu"])
+def test_words_are_baked_for_where_they_are_computed(build, engines):
+    (words,) = (name for name in build("Dockerfile", WEIGHTS="open", ENGINES=engines) if "parakeet" in name)
+    assert words.endswith("-onnx") == (engines == "cpu")
+
+
+@pytest.mark.parametrize(("token", "speakers"), [(None, "wespeaker-voxceleb-resnet34-LM"), ("hf_x", "community-1")])
+def test_single_can_bake_the_best_for_speakers_and_leave_words_to_the_cached_model(build, tmp_path, token, speakers):
+    if token:
+        (tmp_path / "run/secrets").mkdir(parents=True)
+        (tmp_path / "run/secrets/hf_token").write_text(token)
+    pulled = build("Dockerfile", WEIGHTS="speakers")
+    assert pulled[0] == "whisper-base"
+    assert speakers in pulled
+
+
+@pytest.mark.parametrize("dockerfile", WORKERS)
+def test_without_arguments_it_is_for_a_gpu_and_holds_the_small_models(build, dockerfile):
+    text = (ROOT / dockerfile).read_text()
+    assert set(re.findall(r"^ARG ENGINES=(.+)$", text, re.MULTILINE)) == {"gpu"}
+    assert re.findall(r"^ARG WEIGHTS=(.+)$", text, re.MULTILINE) == ["embedded"]
+
+
+def cuda_of(requirements: str) -> set[str]:
+    """Which CUDA the libraries are of that an image installs, e.g. ``12.8``."""
+    pins = (ROOT / "requirements" / requirements).read_text()
+    return {
+        ".".join(found) for found in re.findall(r"^nvidia-cuda-runtime(?:-cu12)?==(\d+)\.(\d+)", pins, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("dockerfile", WORKERS)
+@pytest.mark.parametrize("engines", ["gpu", "cuda13"])
+def test_a_host_that_may_run_an_image_knows_the_cuda_in_it(dockerfile, engines):
+    text = (ROOT / dockerfile).read_text()
+    kind = "_diarization" if "diarization" in dockerfile else ""
+    assert f"requirements/{engines}{kind}.txt" in text
+    (cuda,) = cuda_of(f"{engines}{kind}.txt")
+    major, minor = map(int, LOWEST_CUDA[engines].split("."))
+    # Within CUDA 13 an older driver runs what a later toolkit built; CUDA 12.8 is the floor of torch's kernels.
+    assert cuda.startswith(f"{major}.")
+    assert engines == "cuda13" or cuda == f"{major}.{minor}"
+
+
+@pytest.mark.parametrize("requirements", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda file: file.name)
+def test_requirements_name_no_index_and_have_a_hash_each(requirements):
+    pins = requirements.read_text()
+    assert "://" not in pins
+    if requirements.name == "licences.txt":
+        return
+    for entry in re.split(r"\n(?=\S)", pins.strip()):
+        assert "==" in entry
+        assert "--hash=sha256:" in entry
 
 
 @pytest.mark.parametrize("dockerfile", WORKERS)

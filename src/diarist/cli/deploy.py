@@ -23,9 +23,10 @@ from diarist.architectures import (
 )
 from diarist.cli.terminal import say
 from diarist.cli.usage import App, Command
-from diarist.model.errors import InputError
+from diarist.model.errors import EndpointError, InputError
 
 if TYPE_CHECKING:
+    from diarist.runpod.deploy.api import RunpodApi
     from diarist.runpod.deploy.apply import Deployed
     from diarist.runpod.deploy.plan_file import Settings
 
@@ -394,6 +395,7 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
                 what = f" ({', '.join(result.changed)})" if result.changed else ""
                 say(f"{result.role:14} {result.id}  {result.name}  {result.action}{what}")
         run_url = api.run_url
+        free = _stock(api, settings)
     not_set = [note for result in results for note in result.not_set]
     steps = by_hand(settings) if any(result.action == "created" for result in results) else []
     if as_json:
@@ -409,13 +411,24 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
             for result in results
         ]
         report = {"architecture": settings.architecture, "endpoints": endpoints, "not_set": not_set, "by_hand": steps}
-        typer.echo(json.dumps(report, indent=2))
+        typer.echo(json.dumps({**report, "stock": free}, indent=2))
         return
     for note in not_set:
         say(f"could not set: {note}", err=True)
     for step in steps:
         say(f"by hand: {step}", err=True)
+    say(free, err=True)
     say(f"Next: diarist transcribe FILE --on runpod:{settings.architecture}", err=True)
+
+
+def _stock(api: RunpodApi, settings: Settings) -> str:
+    """What is free for the deployment; it stands whether the platform says so or not."""
+    from diarist.runpod.deploy.stock import stock_line
+
+    try:
+        return stock_line(api.gpus(settings.min_cuda), settings)
+    except EndpointError as error:
+        return f"free machines unknown: {error.message}"
 
 
 def _pair(entry: str, option: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 import msgspec
 
 from diarist.formats import written_formats
+from diarist.jobs import whisper_worker
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.codec import is_whole
 from diarist.model.errors import InputError
@@ -216,7 +217,8 @@ def read_job(kind: type[J], value: object) -> J:
 
     Args:
         kind: what this endpoint takes.
-        value: the job's ``input`` as parsed JSON.
+        value: the job's ``input`` as parsed JSON. Names of RunPod's own Whisper worker are understood
+            (`diarist.jobs.whisper_worker`).
 
     Raises:
         FieldError: a field is missing, unknown, of the wrong type, or contradicts another.
@@ -231,6 +233,8 @@ def read_job(kind: type[J], value: object) -> J:
                 _hint(field),
                 field=field,
             )
+    if isinstance(value, dict):
+        value = whisper_worker.ours(value, frozenset(fields))
     try:
         job = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from diarist.architectures import ARCHITECTURES, ArchitectureName
 from diarist.model.errors import InputError
@@ -81,19 +81,40 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def misfit(candidate: Candidate, needs: Needs) -> str | None:
-    """Say why a candidate is out whatever its speed; None if it is not."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question of the decision.
+
+    Attributes:
+        question: what is asked of every architecture.
+        objection: why a candidate is out; None if it is not.
+        settings: whether other settings of the same architecture may do better.
+    """
+
+    question: str
+    objection: Callable[[Candidate, Needs], str | None]
+    settings: bool
+
+
+def _client(candidate: Candidate, needs: Needs) -> str | None:
     if candidate.architecture == "split" and needs.client == "http":
         return "its client has to call two endpoints and put the answers together, which a plain HTTP client does not"
+    return None
+
+
+def _quota(candidate: Candidate, needs: Needs) -> str | None:
     if needs.worker_quota is not None and candidate.workers > needs.worker_quota:
         return f"it needs {candidate.workers} workers and the account has {needs.worker_quota}"
     return None
 
 
-def too_slow(candidate: Candidate, needs: Needs) -> str | None:
-    """Say which target a candidate misses; None if it misses none."""
+def _latency(candidate: Candidate, needs: Needs) -> str | None:
     if needs.latency is not None and candidate.p95 > needs.latency:
         return f"95 % of the requests take up to {candidate.p95:.1f} s, more than {needs.latency:g} s"
+    return None
+
+
+def _starts(candidate: Candidate, needs: Needs) -> str | None:
     if (
         needs.cold_start is not None
         and candidate.cold_start > needs.cold_start
@@ -104,6 +125,30 @@ def too_slow(candidate: Candidate, needs: Needs) -> str | None:
             f" more than {needs.cold_start:g} s"
         )
     return None
+
+
+CHECKS: Final = (
+    Check("Can its client be yours: split needs one that calls two endpoints and joins their answers?", _client, False),
+    Check("Has the account the workers that its busiest hour needs?", _quota, False),
+    Check("Are 95 % of its answers there in time?", _latency, True),
+    Check("Are its starts short enough, or met by at most one request in a hundred?", _starts, True),
+)
+"""All that a candidate must pass, in this order; of those that do, the cheapest is taken, or a simpler one."""
+
+
+def misfit(candidate: Candidate, needs: Needs) -> str | None:
+    """Say why a candidate is out whatever its speed; None if it is not."""
+    return _first_objection(candidate, needs, settings=False)
+
+
+def too_slow(candidate: Candidate, needs: Needs) -> str | None:
+    """Say which target a candidate misses; None if it misses none."""
+    return _first_objection(candidate, needs, settings=True)
+
+
+def _first_objection(candidate: Candidate, needs: Needs, *, settings: bool) -> str | None:
+    objections = (check.objection(candidate, needs) for check in CHECKS if check.settings is settings)
+    return next((why for why in objections if why is not None), None)
 
 
 def decide(candidates: Sequence[Candidate], needs: Needs) -> Decision:

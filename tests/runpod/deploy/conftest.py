@@ -1,6 +1,7 @@
 """A stand-in for RunPod's management API on the loopback interface, which checks every body against its schemas."""
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ("GET", ["v2", one, "health"]) if one in self.server.endpoints:
                 return say(200, {"jobs": {}, "workers": {}})
             case ("GET", ["v2", "catalog", "gpus"]):
-                return say(200, {"gpus": GPUS})
+                return say(200, {"gpus": [_with_cuda(gpu, self.path) for gpu in GPUS]})
             case ("GET", ["v2", "catalog", "cpus"]):
                 return say(200, {"cpus": CPUS})
         return say(404, {"title": "Not Found", "status": 404, "detail": path})
@@ -182,6 +183,7 @@ GPUS = [
         "memory": 24,
         "price": {"secure": 0.46, "community": 0.22, "serverless": 0.72},
         "availability": "HIGH",
+        "hosts": {"12.4": "HIGH", "12.8": "LOW", "13.0": "NONE"},
     },
     {
         "id": "NVIDIA GeForce RTX 4090",
@@ -190,9 +192,24 @@ GPUS = [
         "memory": 24,
         "price": {"secure": 0.69, "community": 0.34, "serverless": 1.116},
         "availability": "NONE",
+        "hosts": {},
     },
     {"id": "NVIDIA X", "name": "X", "pool": None, "memory": 1, "price": {"secure": 1, "community": 1}},
 ]
+LEVELS = ["NONE", "LOW", "MEDIUM", "HIGH"]
+
+
+def _with_cuda(gpu, path):
+    """A GPU type as the catalog answers: what is available counts only hosts with the CUDA that is asked for."""
+    gpu = dict(gpu)
+    hosts = gpu.pop("hosts", {})
+    asked = re.search(r"[?&]minCudaVersion=(\d+)\.(\d+)", path)
+    if asked and "availability" in gpu:
+        fit = [level for cuda, level in hosts.items() if [*map(int, cuda.split("."))] >= [*map(int, asked.groups())]]
+        gpu["availability"] = max(fit, key=LEVELS.index, default="NONE")
+    return gpu
+
+
 CPUS = [{"id": "cpu3c", "price": {"securePerVcpu": 0.04, "serverlessPerVcpu": 0.036}}]
 
 

@@ -87,7 +87,7 @@ class TestBodies:
         words, speakers = dry_run(settings("split"))
         assert words.body["image"] == "you/parakeet-trans:1.2.0"
         assert speakers.body["image"] == "you/parakeet-diar:1.2.0"
-        assert words.body["gpu"] == {"pools": ["AMPERE_24", "ADA_24"], "count": 1, "minCudaVersion": "13.0"}
+        assert words.body["gpu"] == {"pools": ["AMPERE_24", "ADA_24"], "count": 1, "minCudaVersion": "12.8"}
         assert words.body["flashboot"] == "FLASHBOOT"  # the platform's own default is OFF
 
     def test_the_orchestrator_is_a_small_cpu_endpoint_wired_to_the_two_others(self):

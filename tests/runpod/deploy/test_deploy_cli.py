@@ -165,21 +165,37 @@ class TestBuild:
         build, push, *_ = calls.splitlines()
         assert build == (
             f"{name} build --platform linux/amd64 -f Dockerfile.transcription -t you/parakeet-trans:1.2.0"
-            " --build-arg ENGINES=gpu --build-arg WEIGHTS=full"
+            " --build-arg WEIGHTS=full"
             " --secret id=hf_token,env=HF_TOKEN ."
         )
         assert push == f"{name} push you/parakeet-trans:1.2.0"
         assert len(calls.splitlines()) == 4
 
-    def test_images_for_gpus_hold_what_a_gpu_needs_unless_told_otherwise(self, diarist, tmp_path, builder):
+    def test_images_for_gpus_hold_the_best_models_unless_told_otherwise(self, diarist, tmp_path, builder):
         call = ("deploy", "split", *IMAGES, "--build")
         path = builder("docker")
         assert diarist(*call, PATH=path, HF_TOKEN="").returncode == 0
         assert diarist(*call, "--build-arg", "ENGINES=cpu", PATH=path, HF_TOKEN="").returncode == 0
         words, _, speakers, _, words_on_cpu, *_ = (tmp_path / "calls").read_text().splitlines()
-        assert "--build-arg ENGINES=gpu --build-arg WEIGHTS=open " in words
-        assert "--build-arg ENGINES=gpu --build-arg WEIGHTS=open " in speakers
-        assert "--build-arg ENGINES=cpu --build-arg WEIGHTS=open " in words_on_cpu
+        assert " --build-arg WEIGHTS=open " in words
+        assert " --build-arg WEIGHTS=open " in speakers
+        assert " --build-arg WEIGHTS=open --build-arg ENGINES=cpu " in words_on_cpu
+
+    def test_images_for_cuda_13_go_to_hosts_with_cuda_13_only(self, diarist, tmp_path, platform, builder):
+        call = ("deploy", "split", *IMAGES, "--build", "--build-arg", "ENGINES=cuda13")
+        result = diarist(*call, PATH=builder("docker"))
+        assert (result.returncode, platform.requests, (tmp_path / "calls").exists()) == (2, [], False)
+        assert "Images with ENGINES=cuda13 need hosts with CUDA 13.0" in result.stderr
+        assert "Add --min-cuda 13.0." in result.stderr
+        assert diarist(*call, "--min-cuda", "13.0", PATH=builder("docker")).returncode == 0
+
+    def test_what_is_free_is_said_and_is_no_condition(self, diarist, platform):
+        said = diarist("deploy", "split", *IMAGES).stderr
+        assert "free now with CUDA 12.8 or later: AMPERE_24 low, ADA_24 none" in said
+        platform.faults = [("GET", "/v2/catalog", 403, {})]
+        again = diarist("deploy", "split", *IMAGES)
+        assert again.returncode == 0
+        assert "free machines unknown" in again.stderr
 
     def test_a_failed_build_deploys_nothing(self, diarist, platform, builder):
         result = diarist("deploy", "split", *IMAGES, "--build", PATH=builder("docker", code=3))

@@ -163,7 +163,7 @@ def test_other_endpoints_count_too(deployed):
 class TestPools:
     def test_prices_of_today(self, deployed):
         finding = found(deployed(), "pool AMPERE_24")
-        assert finding.detail == "$0.000200/s today; RTX 3090"
+        assert finding.detail == "$0.000200/s today; RTX 3090; stock with CUDA 12.8 or later: low"
 
     def test_a_price_that_changed(self, deployed):
         finding = found(deployed(), "pool AMPERE_24", {"AMPERE_24": 0.00015})
@@ -171,7 +171,17 @@ class TestPools:
 
     def test_a_pool_without_machines(self, deployed):
         finding = found(deployed(), "pool ADA_24")
-        assert (finding.status, finding.detail) == ("warn", "no machine is free now")
+        assert (finding.status, finding.detail) == ("warn", "no machine with CUDA 12.8 or later is free now")
+
+    @pytest.mark.parametrize(
+        ("min_cuda", "status", "said"),
+        [("13.0", "warn", "no machine with CUDA 13.0 or later is free now"), (None, "ok", "stock: high")],
+    )
+    def test_only_hosts_that_can_run_the_image_count_as_stock(self, deployed, min_cuda, status, said):
+        settings = dataclasses.replace(SETTINGS, min_cuda=min_cuda)
+        finding = found(deployed(settings), "pool AMPERE_24")
+        assert finding.status == status
+        assert said in finding.detail
 
     def test_a_pool_that_does_not_exist(self, deployed):
         settings = dataclasses.replace(SETTINGS, pools=("AMPERE_24", "GONE_1"))

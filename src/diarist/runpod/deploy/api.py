@@ -129,9 +129,15 @@ class RunpodApi:
         """Counts of jobs and workers, from where jobs are sent: it shows that the key may use the endpoint."""
         return self._rest("GET", f"/v2/{quote(endpoint_id, safe='')}/health", base_url=self.run_url)
 
-    def gpus(self) -> list[Json]:
-        """GPU types with pool, serverless price (USD per GPU and hour) and availability."""
-        return list(self._rest("GET", "/v2/catalog/gpus?include=AVAILABILITY&product=SERVERLESS").get("gpus", []))
+    def gpus(self, min_cuda: str | None = None) -> list[Json]:
+        """GPU types with pool, serverless price (USD per GPU and hour) and availability.
+
+        Args:
+            min_cuda: count only hosts with this CUDA or a later one as available.
+        """
+        hosts = f"&minCudaVersion={quote(min_cuda)}" if min_cuda else ""
+        path = f"/v2/catalog/gpus?include=AVAILABILITY&product=SERVERLESS{hosts}"
+        return list(self._rest("GET", path).get("gpus", []))
 
     def cpus(self) -> list[Json]:
         """CPU flavors with their serverless price (USD per vCPU and hour)."""

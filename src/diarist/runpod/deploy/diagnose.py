@@ -23,6 +23,7 @@ from diarist.runpod.deploy.api import Json, RunpodApi, key_from_environment, mod
 from diarist.runpod.deploy.apply import changes, endpoint_body, same_model
 from diarist.runpod.deploy.plan_file import Settings
 from diarist.runpod.deploy.state import read_endpoints, read_settings
+from diarist.runpod.deploy.stock import condition, level, usable
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Facts:
         releases: answers of ``/releases`` by endpoint id.
         logs: last log lines by worker id.
         health: answers of ``/health`` by endpoint id.
-        gpus: the GPU catalog.
+        gpus: the GPU catalog, its stock that of hosts with the CUDA that is needed.
         quota: workers that the account may have.
         cached: endpoints as GraphQL knows them, by id.
         refused: messages of the calls that failed, by what they would have told.
@@ -132,7 +133,7 @@ def gather(api: RunpodApi, settings: Settings, ids: Mapping[RoleName, str]) -> F
         releases=releases,
         logs=logs,
         health=health,
-        gpus=ask("catalog", api.gpus),
+        gpus=ask("catalog", partial(api.gpus, settings.min_cuda)),
         quota=ask("quota", api.worker_quota),
         cached=ask("cached models", api.cached_models) if wants_cache else None,
         refused=refused,
@@ -325,20 +326,24 @@ def _prices(facts: Facts, known_prices: Mapping[str, float]) -> Iterator[Finding
     if facts.gpus is None:
         return
     for pool in facts.settings.pools:
-        gpus = [gpu for gpu in facts.gpus if gpu.get("pool") == pool and gpu["id"] not in facts.settings.excluded_gpus]
+        gpus = usable(facts.gpus, pool, facts.settings)
         prices = [gpu["price"]["serverless"] / 3600 for gpu in gpus if gpu["price"].get("serverless")]
         if not gpus:
             fix = _deploy_command(facts.settings) + " --pool ANOTHER"
             yield Finding(f"pool {pool}", "fail", "the platform has no such pool, or all of it is left out", fix)
-        elif all(gpu.get("availability") == "NONE" for gpu in gpus):
+        elif (free := level(gpus)) == "none":
             fix = _deploy_command(facts.settings) + "".join(f" --pool {one}" for one in facts.settings.pools)
-            yield Finding(f"pool {pool}", "warn", "no machine is free now", f"{fix} --pool ANOTHER")
+            yield Finding(
+                f"pool {pool}", "warn", f"no machine{condition(facts.settings)} is free now", f"{fix} --pool ANOTHER"
+            )
         elif prices and (known := known_prices.get(pool)) and abs(min(prices) / known - 1) > PRICE_CHANGE:
             detail = f"${min(prices):.6f}/s today, ${known:.6f}/s in the price table"
             yield Finding(f"pool {pool}", "warn", detail, "diarist plan --refresh")
         else:
             today = f"${min(prices):.6f}/s today" if prices else "the platform names no price"
-            yield Finding(f"pool {pool}", "ok", f"{today}; {', '.join(gpu['name'] for gpu in gpus)}")
+            names = ", ".join(gpu["name"] for gpu in gpus)
+            stock = f"; stock{condition(facts.settings)}: {free}" if free else ""
+            yield Finding(f"pool {pool}", "ok", f"{today}; {names}{stock}")
 
 
 def _forbidden(error: EndpointError | None) -> bool:

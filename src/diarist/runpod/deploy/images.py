@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from diarist.architectures import ARCHITECTURES, ROLES
+from diarist.architectures import ARCHITECTURES, LOWEST_CUDA, ROLES
 from diarist.model.errors import EngineError, InputError
 from diarist.runpod.deploy.plan_file import Settings
 
@@ -39,24 +39,40 @@ def commands(settings: Settings, builder: str, source: Path, build_args: Sequenc
         builder: one of `BUILDERS`.
         source: the folder with the Dockerfiles.
         build_args: ``NAME=VALUE`` for the builds, e.g. ``WEIGHTS=none``. If they do not say otherwise, workers on GPUs
-            get engines for GPUs, and the best models: all of them with a token, else those that need no account.
+            get the best models: all of them with a token, else those that need no account.
 
     Raises:
-        InputError: a Dockerfile is missing.
+        InputError: a Dockerfile is missing, or hosts are allowed that cannot run the image.
     """
+    given = dict(argument.split("=", 1) for argument in build_args)
+    _check_cuda(given.get("ENGINES", "gpu"), settings.min_cuda)
     for role in ARCHITECTURES[settings.architecture].roles:
         dockerfile = source / ROLES[role].dockerfile
         if not dockerfile.is_file():
             raise InputError("no_dockerfile", f"There is no {dockerfile}.", "Name a checkout of diarist with --source.")
         build = [builder, "build", "--platform", PLATFORM, "-f", str(dockerfile), "-t", settings.image(role)]
-        best = {"ENGINES": "gpu", "WEIGHTS": "full" if os.environ.get("HF_TOKEN") else "open"}
-        given = dict(argument.split("=", 1) for argument in build_args)
+        best = {"WEIGHTS": "full" if os.environ.get("HF_TOKEN") else "open"}
         for name, value in {**(best if ROLES[role].gpu else {}), **given}.items():
             build += ["--build-arg", f"{name}={value}"]
         if os.environ.get("HF_TOKEN"):
             build += ["--secret", "id=hf_token,env=HF_TOKEN"]
         yield [*build, str(source)]
         yield [builder, "push", settings.image(role)]
+
+
+def _check_cuda(engines: str, allowed: str | None) -> None:
+    """Refuse an image whose engines need a later CUDA than the lowest that its hosts may have."""
+    needed = LOWEST_CUDA.get(engines)
+    if needed and _version(allowed or "0") < _version(needed):
+        raise InputError(
+            "contradictory_settings",
+            f"Images with ENGINES={engines} need hosts with CUDA {needed}, and {allowed or 'any'} is allowed.",
+            f"Add --min-cuda {needed}.",
+        )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
 
 
 def run(command: Sequence[str]) -> None:
