@@ -1,7 +1,7 @@
 """RunPod Serverless handler: calls the transcription and the diarization endpoint at once, and joins their answers."""
 
-from diarist.runpod.orchestrator import load
+from diarist.runpod.orchestrator import load_orchestrator
 from diarist.runpod.worker import start
 
 if __name__ == "__main__":
-    start(load)
+    start(load_orchestrator)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from diarist.audio.decode import decode
-from diarist.evaluation.annotation import read
+from diarist.evaluation.annotation import read_annotation
 from diarist.model.timeline import Span, union
 
 RATE = 16_000
@@ -47,7 +47,7 @@ def readers(recordings: Path) -> dict[str, list[list[Float]]]:
         meta = folder / "meta.json"
         if "ibri" not in (meta.read_text() if meta.exists() else "ibri"):
             continue
-        turns = read(folder)[folder.name].turns or ()
+        turns = read_annotation(folder)[folder.name].turns or ()
         samples = decode(next(folder.glob("audio.*"))).samples
         for reader in sorted({turn.speaker for turn in turns}):
             others = [Span(max(0.0, t.start - 0.1), t.end + 0.1) for t in turns if t.speaker != reader]

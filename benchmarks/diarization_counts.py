@@ -21,7 +21,7 @@ from machine import describe
 from diarist.audio.decode import decode
 from diarist.diarization.clustering import Agglomerative
 from diarist.diarization.pipeline import load_diarizer
-from diarist.evaluation.annotation import Annotation, read
+from diarist.evaluation.annotation import Annotation, read_annotation
 from diarist.evaluation.measures import score
 from diarist.evaluation.text import normaliser
 from diarist.model.options import Options
@@ -40,7 +40,7 @@ def main() -> None:
     pooled: defaultdict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0])
     for folder in options.folders:
         for recording in sorted(path.parent for path in folder.glob("*/ref.rttm")):
-            reference = read(recording)[recording.name]
+            reference = read_annotation(recording)[recording.name]
             true = len({turn.speaker for turn in reference.turns or ()})
             audio = decode(next(recording.glob("audio.*")))
             evidence = diarizer.evidence(audio)

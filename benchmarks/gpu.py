@@ -108,7 +108,7 @@ def ready(device: str, precision: str, tiny: bool, began: float) -> dict[str, fl
     import torch
 
     from diarist.transcription.parakeet_torch import TorchBackend
-    from diarist.transcription.tdt import decode
+    from diarist.transcription.tdt import decode_tokens
 
     found = {"imported_s": time.time() - began}
     making = time.time()
@@ -118,7 +118,7 @@ def ready(device: str, precision: str, tiny: bool, began: float) -> dict[str, fl
     if device == "cuda":
         torch.cuda.synchronize()
     found["loaded_s"] = time.time() - began
-    decode(backend, *backend.encode(*sound(1, 1.0)))
+    decode_tokens(backend, *backend.encode(*sound(1, 1.0)))
     found["ready_s"] = time.time() - began
     return {name: round(value, 3) for name, value in found.items()} | {"memory_mb": peak_mb(device)}
 
@@ -139,7 +139,7 @@ def speeds(args: argparse.Namespace, device: str, checkpoint: Any) -> Iterator[d
     import torch
 
     from diarist.transcription.parakeet_torch import TorchBackend
-    from diarist.transcription.tdt import decode
+    from diarist.transcription.tdt import decode_tokens
 
     clock = Clock(device)
     for precision in args.precisions:
@@ -158,7 +158,7 @@ def speeds(args: argparse.Namespace, device: str, checkpoint: Any) -> Iterator[d
                     began = clock.now()
                     encoded, counts = backend.encode(features, lengths)
                     encoded_at = clock.now()
-                    tokens = decode(backend, encoded, counts)
+                    tokens = decode_tokens(backend, encoded, counts)
                     took = {"encode": encoded_at - began, "decode": clock.now() - encoded_at}
                     best = took if sum(took.values()) < sum(best.values()) else best
             except Exception as problem:  # noqa: BLE001  # whatever it is, the next size may do
@@ -203,11 +203,11 @@ def words(args: argparse.Namespace, device: str) -> dict[str, Any]:
         if recording is None:
             return {"not_compared": "no recording: not compared"}
         from diarist.audio.decode import decode
-        from diarist.transcription.checkpoints import read
+        from diarist.transcription.checkpoints import read_network
         from diarist.transcription.parakeet import Parakeet
         from diarist.transcription.parakeet_torch import TorchBackend
 
-        checkpoint, audio = read(path), decode(recording)
+        checkpoint, audio = read_network(path), decode(recording)
     except ImportError as problem:
         return {"not_compared": f"{problem}: not compared"}
 

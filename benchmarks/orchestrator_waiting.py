@@ -48,7 +48,7 @@ def platform(ready) -> None:
 
 async def measure(port: int, jobs: int, after: float, seconds: float) -> dict[str, float]:
     from diarist.jobs.runner import Worker
-    from diarist.runpod.orchestrator import load
+    from diarist.runpod.orchestrator import load_orchestrator
 
     env = {
         "TRANSCRIPTION_ENDPOINT_ID": "t",
@@ -56,7 +56,7 @@ async def measure(port: int, jobs: int, after: float, seconds: float) -> dict[st
         "CHILD_API_KEY": "k",
         "DIARIST_RUNPOD_URL": f"http://127.0.0.1:{port}",
     }
-    worker = Worker(load(env))
+    worker = Worker(load_orchestrator(env))
     before = threading.active_count()
     tasks = [
         asyncio.create_task(worker.handle({"id": str(n), "input": {"audio": f"https://example.org/{n}"}}))

@@ -32,7 +32,7 @@ def make(work: Path) -> None:
     import tiny
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    from diarist.transcription.checkpoints import read
+    from diarist.transcription.checkpoints import read_network
     from diarist.transcription.convert import PARTS, export
 
     work.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def make(work: Path) -> None:
     if not nemo.exists():
         tiny.nemo(work / "partial.nemo", tiny.FULL).rename(nemo)
     if not (work / "transformers" / "config.json").exists():
-        tiny.transformers(work / "transformers", read(nemo))
+        tiny.transformers(work / "transformers", read_network(nemo))
     if not (float32 / "vocab.txt").exists():
         export(nemo, float32)
     for tag, kinds, weights in (("int8mm", ["MatMul"], QuantType.QInt8), ("int8", None, QuantType.QUInt8)):

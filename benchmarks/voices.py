@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.diarization.pipeline import load_diarizer
-from diarist.evaluation.annotation import read
+from diarist.evaluation.annotation import read_annotation
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.timeline import Span, union
@@ -107,7 +107,7 @@ def main() -> None:
     voices: list[tuple[str, Voice]] = []  # recording and voice
     speakers: list[tuple[str, Diarization, str, str | None]] = []  # recording, diarization, label, person
     for folder in sorted(path.parent for path in options.recordings.glob("*/ref.rttm")):
-        turns = read(folder)[folder.name].turns or ()
+        turns = read_annotation(folder)[folder.name].turns or ()
         audio = decode(next(folder.glob("audio.*")))
         for person in sorted({t.speaker for t in turns}):
             samples = clip(audio.samples, alone(turns, person), options.seconds)

@@ -34,7 +34,7 @@ from rules import BASELINES, REPAIRS, Labels, Rule, attributed
 from scipy.optimize import linear_sum_assignment
 
 from diarist.evaluation.alignment import align, best_matching
-from diarist.evaluation.annotation import read
+from diarist.evaluation.annotation import read_annotation
 from diarist.evaluation.measures import Ratio, word_speaker_errors
 from diarist.evaluation.text import Token, in_order, normaliser, tokens
 from diarist.model import codec
@@ -85,7 +85,7 @@ class Score:
 def cases(recordings: Path, dump: Path) -> Iterator[Case]:
     for folder in sorted(path for path in recordings.iterdir() if (path / "ref.stm").exists()):
         name = folder.name
-        reference = read(folder)[name]
+        reference = read_annotation(folder)[name]
         if len(reference.speakers) < 2:
             continue
         diarizations = _load(dump, name, Diarization, "diarization")

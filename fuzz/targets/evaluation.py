@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mutate import TEXTS, as_json, changed_value, odd
 
-from diarist.evaluation.annotation import read
+from diarist.evaluation.annotation import read_annotation
 from diarist.evaluation.measures import score
 from diarist.evaluation.text import normaliser
 
@@ -36,9 +36,9 @@ def run(data: bytes, folder: Path) -> None:
     path = folder / f"call.{KINDS[data[0] % len(KINDS)] if data else 'stm'}"
     path.write_bytes(data[1:])
     (folder / "other.stm").write_text("call 1 A 0 1 hello\ncall 1 B 1 2 there\n")
-    (reference,) = read(folder / "other.stm").values()
-    read(folder)
-    for found in read(path).values():
+    (reference,) = read_annotation(folder / "other.stm").values()
+    read_annotation(folder)
+    for found in read_annotation(path).values():
         if len(found.utterances or ()) <= 20 and all(len(u.text) < 1000 for u in found.utterances or ()):
             score(reference, found, normaliser("none"), collar=0.25)
             score(found, reference, normaliser("none"), collar=0.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mutate import changed, changed_value
 
-from diarist.transcription.checkpoints import read
+from diarist.transcription.checkpoints import read_network
 
 CONFIG = {
     "labels": ["<unk>", "▁a", "b"],
@@ -65,4 +65,4 @@ def _checkpoint(rng: random.Random) -> bytes:
 def run(data: bytes, folder: Path) -> None:
     path = folder / "m.nemo"
     path.write_bytes(data)
-    read(path)
+    read_network(path)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from diarist.cli.models import app
 from diarist.model.errors import InputError, WeightsError
-from diarist.weights.catalog import CATALOG, find
+from diarist.weights.catalog import CATALOG, find_model
 
 from ..terminal import DIARIST, on_a_terminal
 
@@ -32,7 +32,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put(cache: Path, name: str) -> Path:
     """Files of the right sizes, filled with zeros."""
-    for file in find(name).files:
+    for file in find_model(name).files:
         (cache / name).mkdir(parents=True, exist_ok=True)
         with (cache / name / file.path).open("wb") as writer:
             writer.truncate(file.size or 1)
@@ -55,14 +55,14 @@ class TestList:
             "task": "vad",
             "engine": "diarist",
             "licence": "MIT",
-            "attribution": find("silero-vad").attribution,
+            "attribution": find_model("silero-vad").attribution,
             "size": 1_289_603,
             "embedded": True,
             "large": False,
             "present": True,
             "path": str(cache / "silero-vad"),
             "place": "cache",
-            "revision": find("silero-vad").revision,
+            "revision": find_model("silero-vad").revision,
         }
         absent = models["community-1"]
         assert (absent["present"], absent["path"], absent["place"], absent["size"]) == (False, None, None, None)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.attribution import attribute, segment
-from diarist.evaluation.annotation import read
+from diarist.evaluation.annotation import read_annotation
 from diarist.formats import FORMATS, render
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcript, Transcription, Turn, Word
@@ -26,7 +26,7 @@ RTTM = "SPKR-INFO call 1 <NA> <NA> <NA> unknown anna <NA> <NA>\nSPEAKER call 1 0
 def test_stm_gives_utterances_without_comments_labels_and_channels(tmp_path):
     path = tmp_path / "call.stm"
     path.write_text(STM)
-    (found,) = read(path).values()
+    (found,) = read_annotation(path).values()
     assert [(s.speaker, s.start, s.end, s.text) for s in found.utterances] == [
         ("anna", 0.5, 2, "hello ben"),
         ("ben", 2, 3, "hi"),
@@ -39,7 +39,7 @@ def test_files_of_one_name_are_one_recording(tmp_path):
     for ending, text in (("stm", STM), ("ctm", CTM), ("rttm", RTTM), ("uem", "call 1 0 6\n")):
         (tmp_path / f"monday.{ending}").write_text(text)
     (tmp_path / "notes.txt").write_text("not ours")
-    found = read(tmp_path)
+    found = read_annotation(tmp_path)
     assert found.keys() == {"monday"}
     monday = found["monday"]
     assert [(w.text, w.start, w.end) for w in monday.words] == [("hello", 0.5, 0.9), ("ben", 1.0, 1.5)]
@@ -53,14 +53,14 @@ def test_a_folder_of_folders_is_read_and_metadata_passed_over(tmp_path):
         (tmp_path / name / "ref.rttm").write_text(RTTM)
         (tmp_path / name / "ref_old.rttm").write_text("rubbish")
         (tmp_path / name / "meta.json").write_text("{}")
-    assert read(tmp_path).keys() == {"a", "b"}
-    assert read(tmp_path / "a").keys() == {"a"}
+    assert read_annotation(tmp_path).keys() == {"a", "b"}
+    assert read_annotation(tmp_path / "a").keys() == {"a"}
 
 
 def test_one_file_may_hold_many_recordings(tmp_path):
     path = tmp_path / "corpus.rttm"
     path.write_text(RTTM + RTTM.replace("call", "talk"))
-    assert read(path).keys() == {"call", "talk"}
+    assert read_annotation(path).keys() == {"call", "talk"}
 
 
 def test_a_transcript_of_ours_is_read_back_whole(tmp_path):
@@ -73,7 +73,7 @@ def test_a_transcript_of_ours_is_read_back_whole(tmp_path):
     )
     path = tmp_path / "call.json"
     path.write_text(render(transcript, "json"))
-    (found,) = read(path).values()
+    (found,) = read_annotation(path).values()
     assert found.words == transcript.words
     assert found.turns == transcript.turns
     assert found.utterances == transcript.segments
@@ -100,7 +100,7 @@ def test_stm_and_seglst_of_one_talk_are_read_alike_and_as_meeteval_means_them(tm
     (folder / "s.seglst.json").write_text(json.dumps(segments.segments))
     wanted = sorted((u["start_time"], u["speaker"], u["words"]) for u in utterances)
     for name in ("s.stm", "s.seglst.json"):
-        (found,) = read(folder / name).values()
+        (found,) = read_annotation(folder / name).values()
         assert sorted((s.start, s.speaker, s.text) for s in found.utterances) == wanted
 
 
@@ -108,7 +108,7 @@ def test_a_sentence_without_spaces_is_no_word_with_a_time_of_its_own(tmp_path):
     def timed(text):
         talk = [{"session_id": "s", "speaker": "a", "start_time": 0, "end_time": 2, "words": text}]
         (tmp_path / "s.seglst.json").write_text(json.dumps(talk))
-        (found,) = read(tmp_path / "s.seglst.json").values()
+        (found,) = read_annotation(tmp_path / "s.seglst.json").values()
         return found.words is not None
 
     assert timed("hello")
@@ -138,16 +138,16 @@ def test_malformed_files_get_one_line_that_quotes_no_speech(tmp_path, name, cont
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=complaint) as caught:
-        read(path)
+        read_annotation(path)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_a_missing_path_and_an_empty_folder_are_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        read(tmp_path / "no")
+        read_annotation(tmp_path / "no")
     with pytest.raises(InputError, match="holds no recording"):
-        read(tmp_path)
+        read_annotation(tmp_path)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["stm", "ctm", "rttm", "uem", "json", "seglst.json"]))
@@ -155,7 +155,7 @@ def test_no_bytes_make_a_reader_fail_otherwise(tmp_path_factory, content, ending
     path = tmp_path_factory.mktemp("noise") / f"noise.{ending}"
     path.write_bytes(content)
     with contextlib.suppress(InputError):
-        read(path)
+        read_annotation(path)
 
 
 SUBTITLES = "1\n00:00:01,000 --> 00:00:02,000\nAnna: Hi.\n\n2\n00:00:03,000 --> 00:00:04,000\nBen: Ho.\n"
@@ -163,7 +163,7 @@ SUBTITLES = "1\n00:00:01,000 --> 00:00:02,000\nAnna: Hi.\n\n2\n00:00:03,000 --> 
 
 def test_subtitles_tell_what_was_said_and_by_whom_but_not_when_anyone_spoke(tmp_path):
     (tmp_path / "call.srt").write_text(SUBTITLES)
-    (found,) = read(tmp_path / "call.srt").values()
+    (found,) = read_annotation(tmp_path / "call.srt").values()
     assert [(u.speaker, u.text) for u in found.utterances] == [("Anna", "Hi."), ("Ben", "Ho.")]
     assert found.words is None
     assert found.turns is None
@@ -173,7 +173,7 @@ def test_subtitles_tell_what_was_said_and_by_whom_but_not_when_anyone_spoke(tmp_
 def test_json_of_others_is_read(tmp_path):
     document = {"segments": [{"start": 0, "end": 1, "text": "Hi", "speaker": "A"}]}
     (tmp_path / "call.json").write_text(json.dumps(document))
-    (found,) = read(tmp_path / "call.json").values()
+    (found,) = read_annotation(tmp_path / "call.json").values()
     assert found.turns == (Turn(0, 1, "A"),)
     assert found.words is None
 
@@ -190,7 +190,7 @@ def test_renderings_beside_our_json_do_not_hide_it_nor_count_as_recordings(tmp_p
     )
     for name in ("json", "srt", "vtt", "verbose_json", "diarized_json", "seglst", "openai_json"):
         (tmp_path / f"call.{FORMATS[name].extension}").write_text(render(ours, name, name="call"))
-    found = read(tmp_path)
+    found = read_annotation(tmp_path)
     assert list(found) == ["call"]
     assert found["call"].turns == ours.turns
     assert found["call"].words == ours.words

@@ -9,7 +9,7 @@ import pytest
 
 from diarist.architectures import LOWEST_CUDA
 from diarist.engines.auto import DIARIZERS, EMBEDDED_DIARIZER
-from diarist.weights.catalog import HubSource, find
+from diarist.weights.catalog import HubSource, find_model
 
 ROOT = Path(__file__).parents[2]
 WORKERS = ("Dockerfile", "Dockerfile.transcription", "Dockerfile.diarization")
@@ -56,7 +56,7 @@ def test_all_that_is_pulled_lands_where_the_image_carries_models(build, tmp_path
 @pytest.mark.parametrize("engines", ["cpu", "gpu", "cuda13"])
 def test_open_weights_need_no_account(build, dockerfile, engines):
     for name in build(dockerfile, WEIGHTS="open", ENGINES=engines):
-        assert any(not (isinstance(source, HubSource) and source.gated) for source in find(name).sources), name
+        assert any(not (isinstance(source, HubSource) and source.gated) for source in find_model(name).sources), name
 
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "Dockerfile.diarization"])

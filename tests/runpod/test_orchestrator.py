@@ -68,12 +68,14 @@ def test_degraded_transcripts_and_urls_are_not_kept(answer, audio, tmp_path):
 
 def test_the_cache_is_off_unless_it_is_told_where_and_for_what():
     env = {"TRANSCRIPTION_ENDPOINT_ID": "t", "DIARIZATION_ENDPOINT_ID": "d", "CHILD_API_KEY": "k"}
-    assert orchestrator.load(env)._cache is None
+    assert orchestrator.load_orchestrator(env)._cache is None
     with pytest.raises(InputError, match="DIARIST_CACHE_VERSION"):
-        orchestrator.load(env | {"DIARIST_CACHE_URL": "memory://x"})
-    assert orchestrator.load(env | {"DIARIST_CACHE_URL": "memory://x", "DIARIST_CACHE_VERSION": "1"})._cache
+        orchestrator.load_orchestrator(env | {"DIARIST_CACHE_URL": "memory://x"})
+    assert orchestrator.load_orchestrator(
+        env | {"DIARIST_CACHE_URL": "memory://x", "DIARIST_CACHE_VERSION": "1"}
+    )._cache
     with pytest.raises(InputError, match="CHILD_API_KEY"):
-        orchestrator.load({})
+        orchestrator.load_orchestrator({})
 
 
 ENV = {"TRANSCRIPTION_ENDPOINT_ID": "t", "DIARIZATION_ENDPOINT_ID": "d", "CHILD_API_KEY": "k"}
@@ -84,17 +86,17 @@ ENV = {"TRANSCRIPTION_ENDPOINT_ID": "t", "DIARIZATION_ENDPOINT_ID": "d", "CHILD_
 )
 def test_a_reference_to_a_secret_that_nobody_filled_in_is_refused_at_the_start(name):
     with pytest.raises(InputError, match=f"{name} is a reference"):
-        orchestrator.load(ENV | {name: "{{ RUNPOD_SECRET_child }}"})
+        orchestrator.load_orchestrator(ENV | {name: "{{ RUNPOD_SECRET_child }}"})
 
 
 def test_a_key_that_cannot_be_one_is_refused_at_the_start():
     with pytest.raises(InputError, match="CHILD_API_KEY"):
-        orchestrator.load(ENV | {"CHILD_API_KEY": "rpa_1\n2"})
+        orchestrator.load_orchestrator(ENV | {"CHILD_API_KEY": "rpa_1\n2"})
 
 
 @pytest.mark.parametrize("deadline", [60, 2340, 5000])
 def test_a_leg_that_is_stopped_leaves_time_for_a_second_one(deadline):
-    limits = orchestrator.load(ENV | {"DIARIST_DEADLINE": str(deadline)})._pipeline._limits(None)
+    limits = orchestrator.load_orchestrator(ENV | {"DIARIST_DEADLINE": str(deadline)})._pipeline._limits(None)
     assert limits.execution < limits.deadline == deadline
     assert limits.execution >= deadline - 540 or limits.execution == deadline / 2
 

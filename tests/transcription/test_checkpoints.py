@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from diarist.model.errors import WeightsError
-from diarist.transcription.checkpoints import checkpoint_file, read
+from diarist.transcription.checkpoints import checkpoint_file, read_network
 from diarist.weights.yaml import read_yaml
 
 from . import tiny
@@ -24,7 +24,7 @@ def tensors():
 
 
 def test_a_nemo_file_gives_sizes_pieces_and_tensors(tmp_path, tensors):
-    found = read(tiny.nemo(tmp_path / "m.nemo", tensors=tensors))
+    found = read_network(tiny.nemo(tmp_path / "m.nemo", tensors=tensors))
     assert found.architecture.hidden_size == 32
     assert found.architecture.durations == (0, 1, 2, 3, 4)
     assert found.vocabulary.blank == 60
@@ -37,8 +37,8 @@ def test_a_nemo_file_gives_sizes_pieces_and_tensors(tmp_path, tensors):
 
 
 def test_a_compressed_archive_is_read_too(tmp_path, tensors):
-    plain = read(tiny.nemo(tmp_path / "a.nemo", tensors=tensors))
-    packed = read(tiny.nemo(tmp_path / "b.nemo", tensors=tensors, mode="w:gz"))
+    plain = read_network(tiny.nemo(tmp_path / "a.nemo", tensors=tensors))
+    packed = read_network(tiny.nemo(tmp_path / "b.nemo", tensors=tensors, mode="w:gz"))
     assert plain.tensors.keys() == packed.tensors.keys()
     assert all(np.array_equal(plain.tensors[name], packed.tensors[name]) for name in plain.tensors)
 
@@ -48,7 +48,7 @@ def test_a_snapshot_of_a_hub_cache_is_read_through_its_links(tmp_path):
     (tmp_path / "snapshot" / "parakeet-tdt-0.6b-v2.nemo").symlink_to(tiny.nemo(tmp_path / "blob").resolve())
     found = checkpoint_file(tmp_path / "snapshot")
     assert found is not None
-    assert read(found).vocabulary.blank == 60
+    assert read_network(found).vocabulary.blank == 60
 
 
 def test_a_folder_without_one_checkpoint_has_none(tmp_path):
@@ -71,7 +71,7 @@ def test_nothing_in_a_malicious_pickle_runs(tmp_path, tensors):
     checkpoint = tiny.torch_saved(tensors, {"evil": Malicious(proof)})
     assert b"touch" in checkpoint
     with contextlib.suppress(WeightsError):
-        read(tiny.nemo(tmp_path / "m.nemo", checkpoint=checkpoint))
+        read_network(tiny.nemo(tmp_path / "m.nemo", checkpoint=checkpoint))
     assert not proof.exists()
     pickle.loads(pickle.dumps(Malicious(proof)))  # it would have worked
     assert proof.exists()
@@ -83,7 +83,7 @@ def test_a_truncated_file_is_refused(tmp_path, keep):
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
     with pytest.raises(WeightsError):
-        read(path)
+        read_network(path)
 
 
 def without(config, *keys):
@@ -97,14 +97,14 @@ def test_a_configuration_that_lacks_something_is_refused_by_its_name(tmp_path, k
     config = tiny.nemo_config(tiny.SMALL)
     without(config, *keys)
     with pytest.raises(WeightsError, match=keys[-1]):
-        read(tiny.nemo(tmp_path / "m.nemo", config=config))
+        read_network(tiny.nemo(tmp_path / "m.nemo", config=config))
 
 
 def test_another_kind_of_encoder_is_refused(tmp_path):
     config = tiny.nemo_config(tiny.SMALL)
     config["encoder"]["self_attention_model"] = "abs_pos"
     with pytest.raises(WeightsError, match="another kind"):
-        read(tiny.nemo(tmp_path / "m.nemo", config=config))
+        read_network(tiny.nemo(tmp_path / "m.nemo", config=config))
 
 
 def test_a_configuration_cannot_make_objects(tmp_path):
@@ -120,12 +120,12 @@ def test_a_configuration_cannot_make_objects(tmp_path):
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     with pytest.raises(WeightsError):
-        read(path)
+        read_network(path)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="not a readable"):
-        read(tmp_path / "none.nemo")
+        read_network(tmp_path / "none.nemo")
 
 
 def with_text(path: Path, text: str | bytes) -> Path:
@@ -167,7 +167,7 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)
 )
 def test_a_hostile_configuration_is_refused(tmp_path, text):
     with pytest.raises(WeightsError, match="not a readable"):
-        read(with_text(tmp_path / "m.nemo", text))
+        read_network(with_text(tmp_path / "m.nemo", text))
 
 
 @pytest.mark.parametrize("value", [float("inf"), 10**30, -1, 0, None, "many", [1], {}, True])
@@ -180,14 +180,14 @@ def test_a_size_that_no_network_has_is_refused(tmp_path, keys, value):
         inner = inner[key]
     inner[last] = value
     with pytest.raises(WeightsError):
-        read(tiny.nemo(tmp_path / "m.nemo", config=config))
+        read_network(tiny.nemo(tmp_path / "m.nemo", config=config))
 
 
 def test_pieces_that_yaml_takes_for_numbers_stay_as_they_are_written(tmp_path):
     config = tiny.nemo_config(tiny.SMALL)
     text = yaml.safe_dump({**config, "labels": None, "joint": {"vocabulary": ["1", "no", "x", "~", "▁"]}})
     with pytest.raises(WeightsError, match="no named tensors"):
-        read(with_text(tmp_path / "m.nemo", text))
+        read_network(with_text(tmp_path / "m.nemo", text))
     assert read_yaml(text.encode())["joint"]["vocabulary"] == ["1", "no", "x", "~", "▁"]
 
 
@@ -196,7 +196,7 @@ def test_a_compressed_archive_that_unpacks_without_end_is_refused(tmp_path):
         for _ in range(100):
             file.write(bytes(1 << 20))
     with pytest.raises(WeightsError, match="far larger"):
-        read(tmp_path / "m.nemo")
+        read_network(tmp_path / "m.nemo")
 
 
 @pytest.mark.parametrize("keep", [10, 0.3, 0.9])
@@ -205,7 +205,7 @@ def test_a_truncated_compressed_archive_is_refused(tmp_path, keep):
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
     with pytest.raises(WeightsError):
-        read(path)
+        read_network(path)
 
 
 def test_an_archive_that_leads_back_to_its_beginning_is_refused(tmp_path):
@@ -215,7 +215,7 @@ def test_an_archive_that_leads_back_to_its_beginning_is_refused(tmp_path):
     header[148:156] = b"%06o\0 " % sum(header)
     (tmp_path / "m.nemo").write_bytes(bytes(header) * 20)
     with pytest.raises(WeightsError):
-        read(tmp_path / "m.nemo")
+        read_network(tmp_path / "m.nemo")
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_a_configuration_of_transformers_is_read_by_its_schema(tmp_path, config)
     (tmp_path / "config.json").write_bytes(config)
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(WeightsError):
-        read(tmp_path / "model.safetensors")
+        read_network(tmp_path / "model.safetensors")

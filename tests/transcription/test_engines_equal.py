@@ -13,7 +13,7 @@ from diarist.model.errors import WeightsError
 from diarist.model.options import Options
 from diarist.model.timeline import Span
 from diarist.transcription import tdt
-from diarist.transcription.checkpoints import read
+from diarist.transcription.checkpoints import read_network
 from diarist.transcription.convert import convert, export
 from diarist.transcription.features import batch
 from diarist.transcription.parakeet import load_parakeet
@@ -39,7 +39,7 @@ def graphs(nemo, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def both(nemo, graphs):
-    checkpoint = read(nemo)
+    checkpoint = read_network(nemo)
     return TorchBackend(checkpoint, "cpu"), OnnxBackend(graphs, checkpoint.vocabulary.blank, 1)
 
 
@@ -52,7 +52,7 @@ def sounds():
 
 
 def decoded(backend, windows):
-    return tdt.decode(backend, *backend.encode(*batch(windows)))
+    return tdt.decode_tokens(backend, *backend.encode(*batch(windows)))
 
 
 def equal(a, b):
@@ -85,15 +85,15 @@ def test_words_agree_too(nemo, graphs, sounds):
 
 
 def test_transformers_layout_gives_what_the_nemo_file_gives(nemo, sounds, tmp_path):
-    checkpoint = read(nemo)
+    checkpoint = read_network(nemo)
     tiny.transformers(tmp_path, checkpoint)
-    found = read(tmp_path / "model.safetensors")
+    found = read_network(tmp_path / "model.safetensors")
     assert found.vocabulary.pieces == checkpoint.vocabulary.pieces
     assert found.architecture == checkpoint.architecture
     equal(decoded(TorchBackend(found, "cpu"), sounds), decoded(TorchBackend(checkpoint, "cpu"), sounds))
     (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(WeightsError, match="not a readable"):
-        read(tmp_path / "model.safetensors")
+        read_network(tmp_path / "model.safetensors")
 
 
 def test_our_network_is_transformers_own(nemo, sounds):
@@ -104,7 +104,7 @@ def test_our_network_is_transformers_own(nemo, sounds):
         pytest.skip("transformers is not installed")
     from transformers import ParakeetForTDT, ParakeetTDTConfig
 
-    checkpoint = read(nemo)
+    checkpoint = read_network(nemo)
     ours = make_network(checkpoint.architecture, checkpoint.vocabulary.blank)
     predictor = ("predictor_hidden", "predictor_layers", "durations")
     sizes = {name: size for name, size in asdict(checkpoint.architecture).items() if name not in predictor}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from diarist.transcription.parakeet import load_parakeet
-from diarist.transcription.reloadable import Resident
+from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.whisper import load_whisper
 
 from . import tiny
@@ -40,7 +40,7 @@ def load(loads):
 
 
 def test_it_is_loaded_at_once_and_only_once(load, loads):
-    resident = Resident(load)
+    resident = Reloadable(load)
     assert resident.loaded
     for _ in range(3):
         with resident.use() as held:
@@ -49,7 +49,7 @@ def test_it_is_loaded_at_once_and_only_once(load, loads):
 
 
 def test_many_threads_share_one(load, loads):
-    resident = Resident(load)
+    resident = Reloadable(load)
     resident.unload()
     seen = []
 
@@ -67,7 +67,7 @@ def test_many_threads_share_one(load, loads):
 
 
 def test_unloading_frees_it_and_the_next_use_loads_it_again():
-    resident = Resident(Large)
+    resident = Reloadable(Large)
     with resident.use() as held:
         alive = weakref.ref(held)
         resident.unload()
@@ -81,7 +81,7 @@ def test_unloading_frees_it_and_the_next_use_loads_it_again():
 
 
 def test_it_is_unloaded_when_idle_but_not_while_in_use():
-    resident = Resident(Large, idle_seconds=0.05)
+    resident = Reloadable(Large, idle_seconds=0.05)
     with resident.use():
         time.sleep(0.2)
         assert resident.loaded
@@ -112,7 +112,7 @@ def test_unloading_returns_memory_to_the_system():
         pinned.append(bytes(60_000))  # keeps the heap from shrinking by itself
         return pieces
 
-    resident = Resident(make)
+    resident = Reloadable(make)
     full = resident_mb()
     resident.unload()
     assert full - resident_mb() > 80

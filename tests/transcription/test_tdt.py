@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.transcription.tdt import Token, decode
+from diarist.transcription.tdt import Token, decode_tokens
 
 BLANK = 3
 
@@ -37,7 +37,7 @@ class Written:
 
 
 def run(answer, lengths, **more):
-    return decode(Written(answer), None, np.array(lengths), **more)
+    return decode_tokens(Written(answer), None, np.array(lengths), **more)
 
 
 def test_tokens_carry_frame_duration_and_probability():
@@ -76,8 +76,8 @@ def random_answer(seed):
 @given(st.integers(0, 1000), st.lists(st.integers(0, 30), min_size=1, max_size=5))
 def test_a_batch_gives_what_each_utterance_alone_gives(seed, lengths):
     network = Written(random_answer(seed))
-    together = decode(network, None, np.array(lengths))
-    alone = [decode(network, [row], np.array([length]))[0] for row, length in enumerate(lengths)]
+    together = decode_tokens(network, None, np.array(lengths))
+    alone = [decode_tokens(network, [row], np.array([length]))[0] for row, length in enumerate(lengths)]
     assert together == alone
 
 

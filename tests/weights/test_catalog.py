@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from diarist.model.errors import InputError
-from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource, find
+from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource, find_model
 
 entries = pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
 
@@ -46,7 +46,7 @@ def test_embedded_models_are_pinned_completely(entry: ModelEntry):
 
 @entries
 def test_names_are_found_in_any_case(entry: ModelEntry):
-    assert find(entry.name.upper()) is entry
+    assert find_model(entry.name.upper()) is entry
 
 
 def test_the_embedded_set_needs_no_hub():
@@ -56,13 +56,13 @@ def test_the_embedded_set_needs_no_hub():
 
 @pytest.mark.parametrize("name", ["whisper-base", "segmentation-3.0", "campplus"])
 def test_no_single_wheel_can_stop_a_first_run(name: str):
-    wheels = [set(source.wheels) for source in find(name).sources if isinstance(source, WheelSource)]
+    wheels = [set(source.wheels) for source in find_model(name).sources if isinstance(source, WheelSource)]
     assert len(wheels) >= 2
     assert not set.intersection(*wheels)
 
 
 def test_what_is_not_measured_is_absent_and_counts_as_large():
-    parakeet = find("parakeet-tdt-0.6b-v2")
+    parakeet = find_model("parakeet-tdt-0.6b-v2")
     assert parakeet.size is None
     assert parakeet.revision is None
     assert parakeet.large
@@ -98,22 +98,22 @@ def test_gated_models_are_marked():
     ],
 )
 def test_a_model_has_many_names(typed, name):
-    assert find(typed).name == name
+    assert find_model(typed).name == name
 
 
 @pytest.mark.parametrize("typed", ["./whisper-base", "/models/whisper-base", "models/whisper-base", "~/whisper-base"])
 def test_a_folder_that_is_not_there_is_no_name(typed):
     with pytest.raises(InputError, match="No model is called"):
-        find(typed)
+        find_model(typed)
 
 
 def test_a_wrong_name_is_answered_with_near_ones():
     with pytest.raises(InputError) as refusal:
-        find("wisper-tiny")
+        find_model("wisper-tiny")
     assert refusal.value.code == "unknown_model"
     assert "whisper-tiny" in refusal.value.hint
 
 
 def test_a_hopeless_name_is_answered_with_the_list():
     with pytest.raises(InputError, match="diarist models list"):
-        find("zzz")
+        find_model("zzz")

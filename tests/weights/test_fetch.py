@@ -18,7 +18,7 @@ import pytest
 
 from diarist.model.errors import Cancelled, WeightsError
 from diarist.weights import fetch as fetching
-from diarist.weights.catalog import CATALOG, WheelSource, find
+from diarist.weights.catalog import CATALOG, WheelSource, find_model
 from diarist.weights.fetch import ensure, fetch, offline
 from diarist.weights.locate import Places, locate
 from diarist.weights.verify import verify
@@ -172,7 +172,7 @@ class TestSeveral:
 
     def test_when_all_sources_fail_each_says_why(self, toy: Path, where: Places, monkeypatch: pytest.MonkeyPatch):
         toy.unlink()
-        entry = find("toy")
+        entry = find_model("toy")
         newer = WheelSource((dataclasses.replace(entry.sources[0].wheels[0], version="2.0"),))
         both = dataclasses.replace(entry, sources=(*entry.sources, newer))
         monkeypatch.setitem(CATALOG, "toy", both)
@@ -210,7 +210,7 @@ class TestSecondSource:
         found = locate("toy", where)
         assert found
         assert found.path == folder
-        assert found.revision != find("toy").revision  # a transcript says which conversion it was made with
+        assert found.revision != find_model("toy").revision  # a transcript says which conversion it was made with
         assert verify("toy", where=where).good == ("model.bin", "vocabulary.json")
         (line,) = caplog.messages
         assert line.endswith("; trying second-one 1.0 and second-two 1.0.")
@@ -376,7 +376,7 @@ ONE_OF_MANY = """
 
 
 def test_processes_that_want_the_same_model_share_one_download(toy: Path, where: Places, tmp_path: Path):
-    file = find("toy").files[0]
+    file = find_model("toy").files[0]
     command = [sys.executable, "-c", textwrap.dedent(ONE_OF_MANY), str(file.size), str(file.sha256), str(where.cache)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     outputs = [process.communicate(timeout=60)[0].strip() for process in processes]
@@ -422,7 +422,7 @@ def test_offline_values(value: str, expected: bool):
 @pytest.mark.parametrize("name", ["whisper-base", "segmentation-3.0"])
 def test_the_real_index_has_a_second_source_for_a_first_run(name: str, where: Places, monkeypatch: pytest.MonkeyPatch):
     """Its sizes and digests are checked on the way in."""
-    entry = find(name)
+    entry = find_model(name)
     monkeypatch.setitem(CATALOG, name, dataclasses.replace(entry, sources=entry.sources[1:2]))
     folder = ensure(name, where=where)
     assert {path.name for path in folder.iterdir()} == {file.path for file in entry.brought_by(entry.sources[1])}
@@ -434,4 +434,4 @@ def test_the_real_index_has_a_second_source_for_a_first_run(name: str, where: Pl
 def test_the_real_index_has_the_small_embedded_models(name: str, where: Places):
     """Their sizes and digests are checked on the way in."""
     folder = ensure(name, where=where)
-    assert {path.name for path in folder.iterdir()} == {file.path for file in find(name).files}
+    assert {path.name for path in folder.iterdir()} == {file.path for file in find_model(name).files}

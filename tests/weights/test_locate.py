@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from diarist.model.errors import InputError
-from diarist.weights.catalog import find
+from diarist.weights.catalog import find_model
 from diarist.weights.locate import IMAGE_DIR, RUNPOD_STORE, RUNPOD_VOLUME, Places, locate, places
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -24,7 +24,7 @@ def put(folder: Path, *paths: str) -> Path:
 
 def put_model(folder: Path, name: str) -> Path:
     """Write files (without content) of the sizes that the catalog knows."""
-    for file in find(name).files:
+    for file in find_model(name).files:
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as writer:
@@ -193,14 +193,14 @@ class TestFiles:
 
     @pytest.mark.parametrize("size", [0, 1_289_602])
     def test_empty_or_truncated_files_are_not_a_model(self, where: Places, size: int):
-        folder = where.folder(find("silero-vad"))
+        folder = where.folder(find_model("silero-vad"))
         folder.mkdir(parents=True)
         with (folder / "silero_vad_16k_op15.onnx").open("wb") as writer:
             writer.truncate(size)
         assert locate("silero-vad", where) is None
 
     def test_what_the_catalog_pins_has_the_same_revision_wherever_it_lies(self, tmp_path: Path, where: Places):
-        put_model(where.folder(find("whisper-tiny.en")), "whisper-tiny.en")
+        put_model(where.folder(find_model("whisper-tiny.en")), "whisper-tiny.en")
         ours = locate("whisper-tiny.en", where)
         put_model(
             tmp_path / "hub" / "models--Systran--faster-whisper-tiny.en" / "snapshots" / COMMIT, "whisper-tiny.en"
@@ -209,7 +209,7 @@ class TestFiles:
         assert ours
         assert hubs
         assert (ours.place, hubs.place) == ("cache", "hub-cache")
-        assert ours.revision == hubs.revision == find("whisper-tiny.en").revision
+        assert ours.revision == hubs.revision == find_model("whisper-tiny.en").revision
 
     def test_models_baked_with_a_hub_cache_in_the_image_are_found(self, tmp_path: Path, where: Places):
         snapshot = put_snapshot(tmp_path / "image", "models--nvidia--parakeet-tdt-0.6b-v2", NEMO)

@@ -3,7 +3,7 @@
 import pytest
 
 from diarist.model.errors import WeightsError
-from diarist.weights.catalog import find
+from diarist.weights.catalog import find_model
 from diarist.weights.locate import Places, locate
 from diarist.weights.pins import Pin, forget, hold, read
 from diarist.weights.remove import remove
@@ -30,7 +30,7 @@ def test_removing_the_model_forgets_it_even_if_its_files_are_gone(tmp_path):
     hold(tmp_path, "another/one", PIN)
     assert remove("whisper-small", Places(cache=tmp_path, hub_cache=tmp_path / "hub")) == []
     assert read(tmp_path) == {"another/one": PIN}
-    assert not forget(tmp_path, find("whisper-small").repos)
+    assert not forget(tmp_path, find_model("whisper-small").repos)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import typer
 
 from diarist.audio.recording import CLI_KINDS, Cut, parse_recording
 from diarist.cli import complete
-from diarist.cli.outputs import Job as Recording
+from diarist.cli.outputs import Errand as Recording
 from diarist.cli.outputs import print_out, write_all
 from diarist.cli.progress import reporter
 from diarist.cli.terminal import clock, say

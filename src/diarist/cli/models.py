@@ -69,11 +69,11 @@ def pull(
     Where a model asks for consent, accept its terms there and set HF_TOKEN. What the hub gives first is held: later
     pulls ask for the same commit and compare digests. To take a newer one, remove the model and pull it again.
     """
-    from diarist.weights.catalog import find
+    from diarist.weights.catalog import find_model
     from diarist.weights.fetch import ensure, fetch
     from diarist.weights.locate import pinned, places
 
-    entries = [find(name) for name in names]  # a wrong name is refused before anything is fetched
+    entries = [find_model(name) for name in names]  # a wrong name is refused before anything is fetched
     for entry in entries:
         with reporter(quiet=quiet, as_json=False) as report, report.task(f"fetching {entry.name}"):
             folder = (
@@ -91,13 +91,13 @@ def path(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As in: diarist models list", show_default=False)],
 ) -> None:
     """Print the folder that holds a model; exits with 3 if it is not on this machine."""
-    from diarist.weights.catalog import find
+    from diarist.weights.catalog import find_model
     from diarist.weights.locate import locate
     from diarist.weights.verify import missing
 
     found = locate(name)
     if found is None:
-        raise missing(find(name))
+        raise missing(find_model(name))
     say(str(found.path))
 
 
@@ -184,10 +184,10 @@ def remove(names: Names) -> None:
 
     Deletes what diarist fetched: into its own cache, or into the Hugging Face hub's. Your own folders and images stay.
     """
-    from diarist.weights.catalog import find
+    from diarist.weights.catalog import find_model
     from diarist.weights.remove import remove as delete
 
-    for entry in [find(name) for name in names]:  # a wrong name is refused before anything is deleted
+    for entry in [find_model(name) for name in names]:  # a wrong name is refused before anything is deleted
         for folder in delete(entry.name):
             typer.echo(f"{entry.name}: deleted {folder}")
 

@@ -27,7 +27,7 @@ _HINT: Final = "Free some space or choose another place with -o."
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Errand:
     """One recording to transcribe.
 
     Attributes:
@@ -53,7 +53,7 @@ def plan_jobs(
     formats: Sequence[str] | None,
     out: str | os.PathLike[str] | None,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Job]:
+) -> list[Errand]:
     """Decide, before any work, what will be read and written.
 
     Args:
@@ -80,7 +80,7 @@ def plan_jobs(
     recordings = find_recordings(paths, say)
     if place is None or place == "-":
         _refuse_to_print(len(recordings), chosen)
-        return [Job(recording.name.name, recording.source, chosen, {}) for recording in recordings]
+        return [Errand(recording.name.name, recording.source, chosen, {}) for recording in recordings]
     if implied:
         if len(recordings) > 1:
             raise InputError(
@@ -88,16 +88,16 @@ def plan_jobs(
                 f"{place} is one file, and there are {len(recordings)} recordings.",
                 f"Name a folder after -o, and the format with -f {implied}.",
             )
-        return [Job(str(r.name), r.source, chosen, {chosen[0]: Path(place)}) for r in recordings]
+        return [Errand(str(r.name), r.source, chosen, {chosen[0]: Path(place)}) for r in recordings]
     if os.path.lexists(place) and not is_folder(place):
         raise InputError(
             "bad_out", f"{place} is not a folder.", "Name a folder after -o, or a file that ends in .txt, .srt, …"
         )
     targets = name_files(recordings, Path(place), chosen)
-    return [Job(str(r.name), r.source, chosen, files) for r, files in zip(recordings, targets, strict=True)]
+    return [Errand(str(r.name), r.source, chosen, files) for r, files in zip(recordings, targets, strict=True)]
 
 
-def check_jobs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
+def check_jobs(jobs: Sequence[Errand], *, overwrite: bool = False) -> None:
     """Find out, before any work, what would fail after it. Leaves no trace.
 
     A recording that cannot be read does not stop the others: it is refused here only if there is no other.

@@ -15,7 +15,7 @@ import typer
 from diarist.audio.recording import CLI_KINDS, Cut, parse_recording
 from diarist.cli import complete
 from diarist.cli.jobs import detach as send_off
-from diarist.cli.outputs import Job, check_jobs, plan_jobs, print_out, write_all
+from diarist.cli.outputs import Errand, check_jobs, plan_jobs, print_out, write_all
 from diarist.cli.progress import Reporter, reporter
 from diarist.cli.summary import Summary
 from diarist.cli.times import parse_time
@@ -333,15 +333,15 @@ def _hotwords(given: str | None) -> tuple[str, ...]:
 
 
 def _run(
-    job: Job,
+    job: Errand,
     *,
-    hear: Callable[[Job], Transcript],
+    hear: Callable[[Errand], Transcript],
     start: float,
     diarize: bool,
     report: Reporter,
     batch: bool,
     place: str,
-    deliver: Callable[[Transcript, Job], None],
+    deliver: Callable[[Transcript, Errand], None],
     summary: Summary,
 ) -> bool:
     """Do one job; in a batch a failure, of whatever kind, is told and False comes back, else it is raised."""
@@ -371,7 +371,7 @@ def _run(
 
 
 def _hear(
-    job: Job,
+    job: Errand,
     *,
     part: Cut,
     pipeline: Pipeline,
@@ -391,7 +391,7 @@ def _hear(
     return transcribe_channels(recording, pipeline, options, report.progress, naming=naming)
 
 
-def _deliver(transcript: Transcript, job: Job, *, overwrite: bool) -> None:
+def _deliver(transcript: Transcript, job: Errand, *, overwrite: bool) -> None:
     if job.targets:
         write_all(transcript, job.stem, job.targets, job.source, recording=job.source, overwrite=overwrite)
     elif sys.stdout.isatty() and job.formats == ("txt",):

@@ -28,7 +28,7 @@ from diarist.model.errors import DiaristError, EngineError, InputError, WeightsE
 from diarist.model.progress import Progress, ignore
 from diarist.model.transcript import ModelInfo
 from diarist.weights.arrays import read_arrays
-from diarist.weights.catalog import find
+from diarist.weights.catalog import find_model
 from diarist.weights.checkpoint import read_checkpoint, state_dict
 from diarist.weights.fetch import ensure
 from diarist.weights.locate import locate
@@ -288,5 +288,5 @@ def _share_memory() -> None:
 
 
 def _revision(*names: str) -> str | None:
-    revisions = [find(name).revision for name in names]
+    revisions = [find_model(name).revision for name in names]
     return "+".join(filter(None, revisions)) if all(revisions) else None

@@ -13,7 +13,7 @@ from diarist.engines.registry import Load, OwnEngine, Registry
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress
 from diarist.transcription.base import Transcriber
-from diarist.weights.catalog import CATALOG, find
+from diarist.weights.catalog import CATALOG, find_model
 
 
 def _at(loader: str) -> Load[Any]:
@@ -26,8 +26,8 @@ def _at(loader: str) -> Load[Any]:
 
 
 def _transcription_model(name: str) -> tuple[str, str]:
-    """Engine and model of what `diarist.weights.catalog.find` takes."""
-    entry = find(name)
+    """Engine and model of what `diarist.weights.catalog.find_model` takes."""
+    entry = find_model(name)
     if entry.task != "transcription":
         raise InputError(
             "unknown_model", f"{entry.name} is for {entry.task}, not transcription.", "See: diarist models list"

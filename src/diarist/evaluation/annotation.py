@@ -58,7 +58,7 @@ def of_transcript(transcript: Transcript) -> Annotation:
     return Annotation(utterances=transcript.segments, words=transcript.words if timed else None, turns=turns)
 
 
-def read(path: Path) -> dict[str, Annotation]:
+def read_annotation(path: Path) -> dict[str, Annotation]:
     """Read one file, or a folder of recordings.
 
     A folder holds, per recording, files ``NAME.stm``, ``NAME.rttm``, … or a subfolder ``NAME`` with ``ref.stm``,

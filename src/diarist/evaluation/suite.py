@@ -9,7 +9,7 @@ from typing import Any
 
 from diarist.evaluation import differences
 from diarist.evaluation.alignment import spoken
-from diarist.evaluation.annotation import Annotation, read
+from diarist.evaluation.annotation import Annotation, read_annotation
 from diarist.evaluation.measures import MEASURES, Ratio, score
 from diarist.evaluation.text import Normaliser
 from diarist.model.errors import InputError
@@ -96,7 +96,7 @@ def evaluate(
     Raises:
         InputError: an input is missing or malformed, or no recording is in both.
     """
-    references, hypotheses = read(reference), read(hypothesis)
+    references, hypotheses = read_annotation(reference), read_annotation(hypothesis)
     if len(references) == len(hypotheses) == 1:
         # One recording against one: their names need not agree.
         hypotheses = dict(zip(references, hypotheses.values(), strict=True))

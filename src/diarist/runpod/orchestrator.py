@@ -81,7 +81,7 @@ class OrchestratorService:
         return transcript_output(transcript, job)
 
 
-def load(env: Mapping[str, str] = os.environ) -> OrchestratorService:
+def load_orchestrator(env: Mapping[str, str] = os.environ) -> OrchestratorService:
     """Make the service from ``TRANSCRIPTION_ENDPOINT_ID``, ``DIARIZATION_ENDPOINT_ID`` and ``CHILD_API_KEY``.
 
     The key is a restricted one, for these two endpoints only; ``RUNPOD_API_KEY`` is a name that the SDK keeps.

@@ -79,7 +79,7 @@ def checkpoint_file(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def read(path: Path) -> Checkpoint:
+def read_network(path: Path) -> Checkpoint:
     """Read a ``.nemo`` file, or ``model.safetensors`` with its neighbours.
 
     Raises:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from diarist.extras import install
 from diarist.model.errors import EngineError, InputError
 from diarist.transcription import tdt
-from diarist.transcription.checkpoints import checkpoint_file, read
+from diarist.transcription.checkpoints import checkpoint_file, read_network
 from diarist.transcription.features import batch
 from diarist.transcription.parakeet_onnx import OnnxBackend
 from diarist.transcription.vocabulary import Vocabulary
@@ -124,7 +124,7 @@ def export(checkpoint: Path, folder: Path) -> None:
     """
     from diarist.transcription.parakeet_torch import export_graphs
 
-    model = read(checkpoint)
+    model = read_network(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     export_graphs(model, folder, OPSET)
     lines = [f"{piece} {index}\n" for index, piece in enumerate([*model.vocabulary.pieces, "<blk>"])]
@@ -148,7 +148,7 @@ def compare(before: Path, after: Path, sound: NDArray[np.float32] | None = None)
         vocabulary = Vocabulary.read(folder / "vocab.txt")
         backend = OnnxBackend(folder, vocabulary.blank, threads=2)
         frames, counts = backend.encode(features, lengths)
-        tokens.append([token.id for token in tdt.decode(backend, frames, counts)[0]])
+        tokens.append([token.id for token in tdt.decode_tokens(backend, frames, counts)[0]])
         encoded.append(np.asarray(frames)[0])
         del backend
     a, b = encoded

@@ -29,7 +29,7 @@ from diarist.transcription.features import HOP, batch, num_frames
 from diarist.transcription.hearing import Hearing
 from diarist.transcription.hotwords import Biases
 from diarist.transcription.languages import drifts, language_of
-from diarist.transcription.reloadable import Resident
+from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.vocabulary import Vocabulary
 
 SUBSAMPLING: Final = 8
@@ -109,7 +109,7 @@ class Parakeet:
     ) -> None:
         self.vocabulary = vocabulary
         self.languages = LANGUAGES_V3 if vocabulary.multilingual else frozenset({"en"})
-        self.weights = Resident(lambda: _checked(load(), vocabulary), idle_seconds)
+        self.weights = Reloadable(lambda: _checked(load(), vocabulary), idle_seconds)
         with self.weights.use() as backend:
             self.model = ModelInfo("transcription", name, revision, backend.engine)
 
@@ -158,7 +158,7 @@ class Parakeet:
         long_enough = [window if num_frames(len(window)) >= SUBSAMPLING else _padded(window) for window in windows]
         encoded, lengths = backend.encode(*batch(long_enough, backend.bands))
         bias = Biases.of(self.vocabulary, options, len(windows)) if self._biased(options) else None
-        tokens = tdt.decode(backend, encoded, lengths, bias)
+        tokens = tdt.decode_tokens(backend, encoded, lengths, bias)
         return [
             [
                 replace(word, start=span.start + word.start, end=span.start + word.end)
@@ -216,11 +216,11 @@ def load_parakeet(
     path = Path(name).expanduser()
     revision = None
     if not path.exists():
-        from diarist.weights.catalog import find
+        from diarist.weights.catalog import find_model
         from diarist.weights.fetch import ensure
         from diarist.weights.locate import locate
 
-        entry = find(name)
+        entry = find_model(name)
         name = entry.name.removesuffix("-onnx")
         wanted = entry.name if entry.engine != "parakeet" or torch_uses_gpu(device) else f"{entry.name}-onnx"
         path = ensure(wanted, progress=progress)
@@ -253,15 +253,15 @@ def _onnx_engine(
 def _torch_engine(
     path: Path, name: str, revision: str | None, device: str, threads: int, idle_seconds: float | None
 ) -> Parakeet:
-    from diarist.transcription.checkpoints import read
+    from diarist.transcription.checkpoints import read_network
     from diarist.transcription.parakeet_torch import TorchBackend
 
     where = "cuda" if torch_uses_gpu(device) else "cpu"
-    first = [read(path)]  # the first load need not read it again
+    first = [read_network(path)]  # the first load need not read it again
     vocabulary = first[0].vocabulary
 
     def load() -> TorchBackend:
-        return TorchBackend(first.pop() if first else read(path), where, threads)
+        return TorchBackend(first.pop() if first else read_network(path), where, threads)
 
     return Parakeet(load, vocabulary, name, revision, idle_seconds)
 

@@ -51,7 +51,7 @@ class TorchBackend:
     """Runs a checkpoint with torch.
 
     Args:
-        checkpoint: from `diarist.transcription.checkpoints.read`.
+        checkpoint: from `diarist.transcription.checkpoints.read_network`.
         device: torch's name of the device.
         threads: CPU threads, where the device is the CPU; sets torch's, for the process.
         precision: of the encoder; predictor and joint stay float32.
@@ -197,7 +197,7 @@ def export_graphs(checkpoint: Checkpoint, folder: Path, opset: int) -> None:
     """Write a checkpoint's network as two ONNX graphs with the names and shapes of the published conversion.
 
     Args:
-        checkpoint: from `diarist.transcription.checkpoints.read`.
+        checkpoint: from `diarist.transcription.checkpoints.read_network`.
         folder: gets ``encoder-model.onnx`` and ``decoder_joint-model.onnx``, with their weights beside them.
         opset: ONNX operator set.
     """

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Resident(Generic[T]):
+class Reloadable(Generic[T]):
     """Something large that several threads use and that can be loaded again.
 
     Args:

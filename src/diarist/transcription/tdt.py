@@ -79,7 +79,7 @@ class Token:
     probability: float
 
 
-def decode(
+def decode_tokens(
     network: Network[P],
     encoded: object,
     lengths: NDArray[np.int64],

@@ -33,7 +33,7 @@ from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.base import Heard, unheard
 from diarist.transcription.hallucinations import is_known_hallucination, repeats
 from diarist.transcription.hearing import Hearing
-from diarist.transcription.reloadable import Resident
+from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.vad import FRAME_SECONDS
 from diarist.transcription.words import whole_words
 
@@ -92,7 +92,7 @@ def load_whisper(
         folder = ensure(name, progress=progress)
         located = locate(name)
         info = ModelInfo("transcription", name, located.revision if located else None, _engine())
-    return Whisper(Resident(lambda: _open(folder, device, threads or cpu_count()), idle_seconds), info)
+    return Whisper(Reloadable(lambda: _open(folder, device, threads or cpu_count()), idle_seconds), info)
 
 
 class Whisper:
@@ -106,7 +106,7 @@ class Whisper:
         languages: those it knows.
     """
 
-    def __init__(self, weights: Resident[WhisperModel], model: ModelInfo) -> None:
+    def __init__(self, weights: Reloadable[WhisperModel], model: ModelInfo) -> None:
         self.weights = weights
         self.model = model
         with weights.use() as network:

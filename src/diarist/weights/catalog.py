@@ -551,7 +551,7 @@ _SHORT: Final = {
 """What else people call some models. Their repositories, and Whisper's sizes alone, are known without this."""
 
 
-def find(name: str) -> ModelEntry:
+def find_model(name: str) -> ModelEntry:
     """The entry called ``name``.
 
     Args:

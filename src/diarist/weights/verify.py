@@ -13,7 +13,7 @@ from pathlib import Path
 
 from diarist.model.errors import WeightsError
 from diarist.model.progress import Progress, ignore
-from diarist.weights.catalog import ModelEntry, ModelFile, find
+from diarist.weights.catalog import ModelEntry, ModelFile, find_model
 from diarist.weights.locate import Located, Places, held, locate, pinned, places
 
 _CHUNK = 1 << 20
@@ -49,7 +49,7 @@ def verify(name: str, *, progress: Progress = ignore, where: Places | None = Non
         InputError: no model has this name.
         WeightsError: the model is not on this machine, or a file cannot be read.
     """
-    entry = find(name)
+    entry = find_model(name)
     located = locate(name, where)
     if located is None:
         raise missing(entry)
