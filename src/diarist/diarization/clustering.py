@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from diarist.diarization.linkage import Tree, grow
 from diarist.diarization.segmentation import NUM_FRAMES, NUM_SLOTS, POWERSET
+from diarist.diarization.stretches import voices
 
 NOBODY = -2
 
@@ -66,13 +67,20 @@ class Clusters:
 class Clustering(Protocol):
     """Finds the speakers of a recording."""
 
-    def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
+    def __call__(
+        self,
+        embeddings: NDArray[np.float32],
+        classes: NDArray[np.uint8],
+        bounds: Bounds,
+        stretches: Float | None = None,
+    ) -> Clusters:
         """Cluster.
 
         Args:
             embeddings: ``(num_chunks, NUM_SLOTS, dimension)``, NaN for inactive slots; at least one is active.
             classes: ``(num_chunks, NUM_FRAMES)`` powerset classes.
             bounds: how many speakers there may be, honoured as far as there are embeddings.
+            stretches: ``(n, dimension)`` embeddings of `diarist.diarization.stretches.stretches`, where there are any.
         """
 
 
@@ -87,7 +95,8 @@ class Agglomerative:
             cutting a large one.
         heard_apart: see `voices_apart`: sure slots of one chunk at least this far from each other are two voices.
             Clusters between which there are such pairs stay apart, a small one that is `_heard_beside` the cluster
-            nearest to it is a speaker, and slots of one chunk are different speakers. None: do as pyannote.audio does.
+            nearest to it is a speaker, and slots of one chunk are different speakers. Where there are enough
+            stretches, the speakers are found in them instead. None: do as pyannote.audio does.
     """
 
     threshold: float
@@ -95,9 +104,22 @@ class Agglomerative:
     rare_first: bool = False
     heard_apart: float | None = None
 
-    def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
+    def __call__(
+        self,
+        embeddings: NDArray[np.float32],
+        classes: NDArray[np.uint8],
+        bounds: Bounds,
+        stretches: Float | None = None,
+    ) -> Clusters:
         """See `Clustering`."""
         active = np.asarray(~np.isnan(embeddings).any(axis=2))
+        heard = None if stretches is None or self.heard_apart is None else voices(stretches)
+        if heard is not None:
+            wanted = bounds.clip(len(heard), int(active.sum()))
+            if wanted > len(heard):
+                heard = with_rare_voices(heard, embeddings[active], wanted, self.threshold)
+            if heard is not None and len(heard) == wanted:
+                return Clusters(_assigned(embeddings, active, heard, apart=True), heard)
         sure = sure_slots(classes) & active
         if not sure.any():
             sure = active
@@ -121,12 +143,7 @@ class Agglomerative:
                 labels = self._nearest_cut(tree, smallest, wanted)
                 large = np.bincount(labels) >= smallest
             centroids = means(train, _absorb_small(units, labels, large))
-        speakers = np.full(active.shape, NOBODY, np.intp)
-        if apart is not None:
-            speakers = one_to_one(embeddings, active, centroids)
-        rest = active & (speakers == NOBODY)
-        speakers[rest] = cosine(embeddings[rest], centroids).argmax(axis=1)
-        return Clusters(speakers, centroids)
+        return Clusters(_assigned(embeddings, active, centroids, apart=apart is not None), centroids)
 
     def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
@@ -257,6 +274,14 @@ def cosine(a: Float, b: Float) -> Float:
 def unit(rows: Float) -> Float:
     """Scale rows to length 1."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))
+
+
+def _assigned(embeddings: Float, active: NDArray[np.bool_], centroids: Float, *, apart: bool) -> NDArray[np.intp]:
+    """The most similar speaker of each active slot; ``apart`` gives slots of one chunk different ones."""
+    speakers = one_to_one(embeddings, active, centroids) if apart else np.full(active.shape, NOBODY, np.intp)
+    rest = active & (speakers == NOBODY)
+    speakers[rest] = cosine(embeddings[rest], centroids).argmax(axis=1)
+    return speakers
 
 
 def _num_large(labels: NDArray[np.intp], smallest: int) -> int:

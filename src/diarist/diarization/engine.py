@@ -29,6 +29,7 @@ from diarist.diarization.segmentation import (
     slot_probabilities,
     usable_masks,
 )
+from diarist.diarization.stretches import stretch_masks
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -69,6 +70,8 @@ class Evidence:
         classes: ``(num_chunks, 589)`` uint8, powerset class of each frame.
         activity: ``(num_chunks, 589, 3)`` uint8, probability of each slot in 255ths; 0 for slots that are not active.
         embeddings: ``(num_chunks, 3, dimension)`` float16 (float32 in exact mode), NaN for slots that are not active.
+        stretches: ``(num_stretches, dimension)`` float16, of each of `diarist.diarization.stretches.stretches`; none
+            where clustering does without.
     """
 
     model: str
@@ -78,6 +81,7 @@ class Evidence:
     classes: NDArray[np.uint8]
     activity: NDArray[np.uint8]
     embeddings: NDArray[np.floating]
+    stretches: NDArray[np.floating]
 
     @property
     def grid(self) -> Grid:
@@ -109,6 +113,7 @@ class Evidence:
             classes=np.concatenate([part.classes for part in ordered]),
             activity=np.concatenate([part.activity for part in ordered]),
             embeddings=np.concatenate([part.embeddings for part in ordered]),
+            stretches=np.concatenate([part.stretches for part in ordered]),
         )
 
     def to_bytes(self) -> bytes:
@@ -125,6 +130,7 @@ class Evidence:
             classes=self.classes,
             changes=np.diff(spoken, axis=1, prepend=np.uint8(0)),  # modulo 256; half the size of the values
             embeddings=self.embeddings[active],
+            stretches=self.stretches,
         )
         return file.getvalue()
 
@@ -143,6 +149,8 @@ class Evidence:
                 activity[active] = np.cumsum(changes, axis=1, dtype=np.uint8)
                 embeddings = np.full((*active.shape, found.shape[1]), np.nan, found.dtype)
                 embeddings[active] = found
+                none = np.zeros((0, found.shape[1]), found.dtype)
+                stretches = parts.get("stretches", none)  # packed by an earlier version, it has none
                 return cls(
                     model=str(parts["model"]),
                     num_samples=int(parts["num_samples"]),
@@ -151,6 +159,7 @@ class Evidence:
                     classes=classes,
                     activity=activity.transpose(0, 2, 1),
                     embeddings=embeddings,
+                    stretches=stretches,
                 )
         except (ValueError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise InputError("bad_evidence", f"This is no evidence of a diarizer: {error}.") from error
@@ -168,6 +177,7 @@ class WindowedDiarizer:
         threads: how many chunks or blocks are computed side by side. The result does not depend on it.
         step: seconds from one chunk to the next.
         unclustered_after: see `diarist.diarization.reconstruct.reconstruct`.
+        stretches: embed `diarist.diarization.stretches.stretches` besides, for clusterings that take them.
     """
 
     def __init__(
@@ -181,6 +191,7 @@ class WindowedDiarizer:
         threads: int = 1,
         step: float = 1.0,
         unclustered_after: float = 0.0,
+        stretches: bool = False,
     ) -> None:
         self._model = model
         self._segmenter = segmenter
@@ -189,6 +200,7 @@ class WindowedDiarizer:
         self._exact = exact
         self._threads = threads
         self._unclustered_after = unclustered_after
+        self._stretches = stretches
         self._step_samples = round(step * SAMPLE_RATE)
 
     @property
@@ -241,6 +253,7 @@ class WindowedDiarizer:
         activity = np.zeros((last - first, NUM_FRAMES, NUM_SLOTS), np.uint8)
         precision = np.float32 if self._exact else np.float16
         embeddings = np.full((last - first, NUM_SLOTS, self._embedding.dimension), np.nan, precision)
+        stretches = [np.zeros((0, self._embedding.dimension), precision)]
         with ThreadPoolExecutor(self._threads, "diarize") as executor:
             embed: type[OnePass | PerChunk] = PerChunk if self._exact else OnePass
             embedder: Embedder = embed(self._embedding, samples, window.start, window.grid, executor)
@@ -251,8 +264,19 @@ class WindowedDiarizer:
                 classes[rows], activity[rows] = self._segment(samples, window, group, end, executor)
                 activity[rows] *= active_slots(classes[rows])[:, None]
                 embeddings[rows] = embedder.embed(group, usable_masks(classes[rows]))
-        grid = window.grid
-        return Evidence(self._model.name, grid.num_samples, grid.step_samples, first, classes, activity, embeddings)
+                if self._stretches:
+                    masks = stretch_masks(classes[rows], group, window.grid.num_chunks)
+                    stretches.append(embedder.embed(group, masks)[masks.any(axis=2)].astype(precision))
+        return Evidence(
+            model=self._model.name,
+            num_samples=window.grid.num_samples,
+            step_samples=window.grid.step_samples,
+            first_chunk=first,
+            classes=classes,
+            activity=activity,
+            embeddings=embeddings,
+            stretches=np.concatenate(stretches),
+        )
 
     def cluster(self, evidence: Evidence, options: Options = Options()) -> Diarization:
         """See `diarist.diarization.base.ReclusteringDiarizer`."""
@@ -276,7 +300,7 @@ class WindowedDiarizer:
             return Diarization(turns=(), exclusive=(), duration=duration, model=self._model)
         exact = options.num_speakers
         bounds = Bounds(exact or options.min_speakers or 1, exact or options.max_speakers)
-        clusters = self.clustering(embeddings, classes, bounds)
+        clusters = self.clustering(embeddings, classes, bounds, evidence.stretches)
         speakers = np.where(active_slots(classes), clusters.speakers, NOBODY)
         activity_of = reconstruct(
             grid, classes, activity, speakers, bounds.high,

@@ -117,6 +117,7 @@ def load_diarizer(
         threads=threads or cpu_count(),
         step=step,
         unclustered_after=unclustered_after,
+        stretches=name == "embedded" and mode != "exact",
     )
 
 

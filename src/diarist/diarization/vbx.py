@@ -83,7 +83,13 @@ class VariationalBayes:
     plda: Plda
     rare_above: float | None = None
 
-    def __call__(self, embeddings: NDArray[np.float32], classes: NDArray[np.uint8], bounds: Bounds) -> Clusters:
+    def __call__(
+        self,
+        embeddings: NDArray[np.float32],
+        classes: NDArray[np.uint8],
+        bounds: Bounds,
+        stretches: NDArray[np.floating] | None = None,  # noqa: ARG002
+    ) -> Clusters:
         """See `diarist.diarization.clustering.Clustering`."""
         active = active_slots(classes)
         sure = sure_slots(classes)
