@@ -72,7 +72,7 @@ class Clustering(Protocol):
         embeddings: NDArray[np.float32],
         classes: NDArray[np.uint8],
         bounds: Bounds,
-        stretches: Float | None = None,
+        stretches: NDArray[np.number] | None = None,
     ) -> Clusters:
         """Cluster.
 
@@ -80,7 +80,7 @@ class Clustering(Protocol):
             embeddings: ``(num_chunks, NUM_SLOTS, dimension)``, NaN for inactive slots; at least one is active.
             classes: ``(num_chunks, NUM_FRAMES)`` powerset classes.
             bounds: how many speakers there may be, honoured as far as there are embeddings.
-            stretches: ``(n, dimension)`` embeddings of `diarist.diarization.stretches.stretches`, where there are any.
+            stretches: ``(n, dimension)`` directions of `diarist.diarization.stretches.stretches`, where there are any.
         """
 
 
@@ -109,7 +109,7 @@ class Agglomerative:
         embeddings: NDArray[np.float32],
         classes: NDArray[np.uint8],
         bounds: Bounds,
-        stretches: Float | None = None,
+        stretches: NDArray[np.number] | None = None,
     ) -> Clusters:
         """See `Clustering`."""
         active = np.asarray(~np.isnan(embeddings).any(axis=2))

@@ -29,7 +29,7 @@ from diarist.diarization.segmentation import (
     slot_probabilities,
     usable_masks,
 )
-from diarist.diarization.stretches import stretch_masks
+from diarist.diarization.stretches import directions, stretch_masks
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
@@ -70,8 +70,8 @@ class Evidence:
         classes: ``(num_chunks, 589)`` uint8, powerset class of each frame.
         activity: ``(num_chunks, 589, 3)`` uint8, probability of each slot in 255ths; 0 for slots that are not active.
         embeddings: ``(num_chunks, 3, dimension)`` float16 (float32 in exact mode), NaN for slots that are not active.
-        stretches: ``(num_stretches, dimension)`` float16, of each of `diarist.diarization.stretches.stretches`; none
-            where clustering does without.
+        stretches: ``(num_stretches, dimension)`` int8, the direction of each embedding of
+            `diarist.diarization.stretches.stretches`; none where clustering does without.
     """
 
     model: str
@@ -81,7 +81,7 @@ class Evidence:
     classes: NDArray[np.uint8]
     activity: NDArray[np.uint8]
     embeddings: NDArray[np.floating]
-    stretches: NDArray[np.floating]
+    stretches: NDArray[np.int8]
 
     @property
     def grid(self) -> Grid:
@@ -149,7 +149,7 @@ class Evidence:
                 activity[active] = np.cumsum(changes, axis=1, dtype=np.uint8)
                 embeddings = np.full((*active.shape, found.shape[1]), np.nan, found.dtype)
                 embeddings[active] = found
-                none = np.zeros((0, found.shape[1]), found.dtype)
+                none = np.zeros((0, found.shape[1]), np.int8)
                 stretches = parts.get("stretches", none)  # packed by an earlier version, it has none
                 return cls(
                     model=str(parts["model"]),
@@ -253,7 +253,7 @@ class WindowedDiarizer:
         activity = np.zeros((last - first, NUM_FRAMES, NUM_SLOTS), np.uint8)
         precision = np.float32 if self._exact else np.float16
         embeddings = np.full((last - first, NUM_SLOTS, self._embedding.dimension), np.nan, precision)
-        stretches = [np.zeros((0, self._embedding.dimension), precision)]
+        stretches = [np.zeros((0, self._embedding.dimension), np.int8)]
         with ThreadPoolExecutor(self._threads, "diarize") as executor:
             embed: type[OnePass | PerChunk] = PerChunk if self._exact else OnePass
             embedder: Embedder = embed(self._embedding, samples, window.start, window.grid, executor)
@@ -266,7 +266,7 @@ class WindowedDiarizer:
                 embeddings[rows] = embedder.embed(group, usable_masks(classes[rows]))
                 if self._stretches:
                     masks = stretch_masks(classes[rows], group, window.grid.num_chunks)
-                    stretches.append(embedder.embed(group, masks)[masks.any(axis=2)].astype(precision))
+                    stretches.append(directions(embedder.embed(group, masks)[masks.any(axis=2)]))
         return Evidence(
             model=self._model.name,
             num_samples=window.grid.num_samples,

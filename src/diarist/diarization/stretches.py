@@ -75,13 +75,19 @@ def stretch_masks(classes: NDArray[np.uint8], first_chunk: int, num_chunks: int)
     return masks
 
 
-def voices(embeddings: Float) -> Float | None:
+def directions(embeddings: Float) -> NDArray[np.int8]:
+    """Rows, each scaled to fill 8 bits: they are compared by direction, and lose 1 % by that at most."""
+    largest = np.abs(embeddings).max(axis=1, keepdims=True)
+    return np.asarray(np.rint(embeddings / np.maximum(largest, 1e-12) * 127), np.int8)
+
+
+def voices(embeddings: NDArray[np.number]) -> Float | None:
     """The voices among stretches.
 
     Above 3,000 stretches (about two hours of speech), as many are taken at even distances.
 
     Args:
-        embeddings: ``(n, dimension)``, in order of time.
+        embeddings: ``(n, dimension)`` of any length, such as `directions` gives, in order of time.
 
     Returns:
         ``(num_voices, dimension)`` mean unit embeddings, the most heard first; None where there are too few stretches.

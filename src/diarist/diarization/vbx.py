@@ -88,7 +88,7 @@ class VariationalBayes:
         embeddings: NDArray[np.float32],
         classes: NDArray[np.uint8],
         bounds: Bounds,
-        stretches: NDArray[np.floating] | None = None,  # noqa: ARG002
+        stretches: NDArray[np.number] | None = None,  # noqa: ARG002
     ) -> Clusters:
         """See `diarist.diarization.clustering.Clustering`."""
         active = active_slots(classes)
