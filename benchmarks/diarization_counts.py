@@ -1,9 +1,10 @@
-"""How many people are found, with and without what segmentation heard within one chunk; with the embedded models.
+"""How many people are found by pyannote's rule, with what was heard within one chunk, and in stretches of speech.
 
 python benchmarks/diarization_counts.py FOLDER [FOLDER …] [--collar 0] [--json]
 
-Each FOLDER holds recordings as benchmarks/conversations.py makes them. The networks run once; both rules cluster what
-they gave, not told and told the true number of people. Recordings are pooled by what their names begin with.
+Each FOLDER holds recordings as benchmarks/conversations.py makes them. The networks, those of the embedded default, run
+once; all rules cluster what they gave, not told and told the true number of people. Recordings are pooled by what
+their names begin with.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main() -> None:
     diarizer = load_diarizer("embedded", device="cpu", threads=os.cpu_count() or 1)
     rule = diarizer.clustering
     assert isinstance(rule, Agglomerative)
-    rules = {"pyannote's rule": dataclasses.replace(rule, heard_apart=None), "heard apart": rule}
+    rules = {"pyannote's rule": dataclasses.replace(rule, heard_apart=None), "heard apart": rule, "stretches": rule}
     pooled: defaultdict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0])
     for folder in options.folders:
         for recording in sorted(path.parent for path in folder.glob("*/ref.rttm")):
@@ -45,10 +46,12 @@ def main() -> None:
             audio = decode(next(recording.glob("audio.*")))
             evidence = diarizer.evidence(audio)
             kind = (re.match("[a-z-]+", recording.name) or [recording.name])[0]
+            slots_only = dataclasses.replace(evidence, stretches=evidence.stretches[:0])
             for name, clustering in rules.items():
                 diarizer.clustering = clustering
+                heard = evidence if name == "stretches" else slots_only
                 for told, asked in (("not told", Options()), ("told", Options(num_speakers=true))):
-                    found = diarizer.cluster(evidence, asked)
+                    found = diarizer.cluster(heard, asked)
                     errors = score(reference, Annotation(turns=found.turns), normaliser("none"), collar=options.collar)[
                         "der"
                     ]

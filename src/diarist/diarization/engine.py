@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class Evidence:
     classes: NDArray[np.uint8]
     activity: NDArray[np.uint8]
     embeddings: NDArray[np.floating]
-    stretches: NDArray[np.int8]
+    stretches: NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 0), np.int8))
 
     @property
     def grid(self) -> Grid:
