@@ -54,6 +54,37 @@ def test_one_odd_stretch_is_no_voice_and_in_a_long_conversation_three_are_none(s
     assert found((0, 400), (1.2, 12), seed=seed) == 2
 
 
+def exactly(gap: float, many: int, few: int) -> np.ndarray:
+    """Two voices, without chance: each stretch is off its voice in a direction of its own, by 0.4 squared.
+
+    The squared distance of the voices is ``gap``; that of the means of their stretches is 0.4 (1 / many + 1 / few) more.
+    """
+    rows = np.zeros((many + few, 2 + many + few))
+    half = np.arcsin(np.sqrt(gap / 0.6) / 2)
+    rows[:, 0] = np.cos(half)
+    rows[:many, 1], rows[many:, 1] = np.sin(half), -np.sin(half)
+    rows *= np.sqrt(0.6)
+    rows[:, 2:] = np.sqrt(0.4) * np.eye(many + few)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("few", "one", "two"), [(20, 0.26, 0.32), (10, 0.29, 0.37), (5, 0.38, 0.46), (3, 0.48, 0.57), (2, 0.61, 0.71)]
+)
+def test_the_fewer_its_stretches_the_farther_a_voice_must_be(few, one, two):
+    assert [len(voices(exactly(gap, 40, few))) for gap in (one, two)] == [1, 2]
+
+
+def test_in_longer_conversations_a_voice_needs_more_stretches():
+    for many, least in ((40, 2), (120, 3), (170, 4), (400, 5)):
+        assert [len(voices(exactly(1.5, many, few))) for few in (least - 1, least)] == [1, 2]
+
+
+def test_twenty_stretches_are_enough_and_more_than_five_hundred_too_many():
+    enough = [voices(exactly(1.5, total - 8, 8)) is not None for total in (19, 20, 500, 501)]
+    assert enough == [False, True, True, False]
+
+
 def test_little_speech_and_an_hour_are_left_to_slots():
     assert voices(spoken((0, 800), (1.2, 700))) is None
     assert voices(spoken((0, 8), (1.2, 8))) is None

@@ -117,7 +117,7 @@ class Evidence:
         )
 
     def to_bytes(self) -> bytes:
-        """Pack, without loss, into about 50 kB for each minute of conversation."""
+        """Pack, without loss, into about 55 kB for each minute of conversation."""
         file = io.BytesIO()
         active = active_slots(self.classes)
         spoken = self.activity.transpose(0, 2, 1)[active]
