@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import io
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from diarist.diarization.base import ReclusteringDiarizer
 from diarist.diarization.embedding import OnePass
 from diarist.diarization.engine import Evidence, WindowedDiarizer
 from diarist.diarization.pipeline import load_diarizer
+from diarist.diarization.stretches import stretches
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.timeline import overlapped
@@ -111,6 +113,25 @@ def test_another_number_of_speakers_needs_no_network_and_gives_what_a_run_from_s
         assert set(one.timings) < set(other.timings)
         assert dataclasses.replace(one, timings={}) == dataclasses.replace(other, timings={})
     assert [len(found.speakers) for found in again[:2]] == [1, 2]
+
+
+def test_stretches_of_one_reader_are_more_alike_than_those_of_two(diarizer, voices):
+    reader, both = voices[2], np.concatenate([voices[1], voices[2]])
+    evidence = diarizer.evidence(Audio(both))
+    found = stretches(evidence.classes, 0, len(evidence.classes))
+    assert len(evidence.stretches) == len(found) >= 6
+    middles = found[:, 0] + found[:, 1:].mean(axis=1) * 10 / evidence.classes.shape[1]
+    second = middles > (len(both) - len(reader)) / RATE
+    units = evidence.stretches / np.linalg.norm(evidence.stretches.astype(float), axis=1, keepdims=True)
+    assert (units[second] @ units[second].T).mean() > (units[second] @ units[~second].T).mean() + 0.3
+
+
+def test_evidence_packed_without_stretches_is_clustered_by_its_slots(diarizer, voices):
+    evidence = diarizer.evidence(Audio(voices[1]))
+    with np.load(io.BytesIO(evidence.to_bytes())) as parts:
+        earlier = io.BytesIO()
+        np.savez_compressed(earlier, **{name: parts[name] for name in parts if name != "stretches"})
+    assert diarizer.cluster(Evidence.from_bytes(earlier.getvalue())).turns
 
 
 def test_silence_has_evidence_too(diarizer):

@@ -57,7 +57,7 @@ def test_one_odd_stretch_is_no_voice_and_in_a_long_conversation_three_are_none(s
 def exactly(gap: float, many: int, few: int) -> np.ndarray:
     """Two voices, without chance: each stretch is off its voice in a direction of its own, by 0.4 squared.
 
-    The squared distance of the voices is ``gap``; that of the means of their stretches is 0.4 (1 / many + 1 / few) more.
+    The squared distance of the voices is ``gap``; of the means of stretches it is 0.4 (1 / many + 1 / few).
     """
     rows = np.zeros((many + few, 2 + many + few))
     half = np.arcsin(np.sqrt(gap / 0.6) / 2)
