@@ -1,11 +1,15 @@
 """Naming known voices: how often a stranger gets a name, and how often a known voice is found.
 
-python benchmarks/voices.py RECORDINGS [--diarizer NAME] [--seconds 10] [--json]
+python benchmarks/voices.py RECORDINGS [--voices FOLDERS] [--diarizer NAME] [--seconds 10] [--json]
 
 RECORDINGS is a folder with one folder per recording: an audio file and ref.rttm, whose speaker labels mean the same
 person in every recording. A voice is enrolled from the first SECONDS of a person's speech that nobody overlaps. In
 every other recording (and, under "same recording", in the same one) the diarizer's speakers are matched to their true
 persons by overlap and compared with all voices.
+
+Then every voice of RECORDINGS and of FOLDERS (one folder of sounds for each person) is cut into clips of 1 to 30 s, in
+full and in telephone band, and every clip is tried against every other, apart for the voices that thresholds were
+chosen on and for the others (``voices_lengths.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import shlex
 import sys
 from collections import defaultdict
@@ -24,6 +29,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from voices_clips import alone, clips
+from voices_clips import voices as voices_of
+from voices_lengths import all_trials, by_length, equal_error_rate, halves, listen
 
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
@@ -31,7 +39,7 @@ from diarist.diarization.pipeline import load_diarizer
 from diarist.evaluation.annotation import read_annotation
 from diarist.model.errors import InputError
 from diarist.model.options import Options
-from diarist.model.timeline import Span, union
+from diarist.model.timeline import Span
 from diarist.model.transcript import Diarization, Turn
 from diarist.speakers.identify import THRESHOLDS, Voice, cosine, identify, voice_of
 from diarist.speakers.shared import link
@@ -46,22 +54,6 @@ class Trial:
     score: float
     same_person: bool
     same_recording: bool
-
-
-def alone(turns: tuple[Turn, ...], person: str) -> list[Span]:
-    """Where only this person talks."""
-    others = [Span(t.start, t.end) for t in turns if t.speaker != person]
-    found = []
-    for span in union(t for t in turns if t.speaker == person):
-        cursor = span.start
-        for other in union(others):
-            if other.start < span.end and other.end > cursor:
-                if other.start > cursor:
-                    found.append(Span(cursor, other.start))
-                cursor = max(cursor, other.end)
-        if cursor < span.end:
-            found.append(Span(cursor, span.end))
-    return [span for span in found if span.duration > 0.5]
 
 
 def clip(samples: NDArray[np.float32], spans: list[Span], seconds: float) -> NDArray[np.float32]:
@@ -85,20 +77,12 @@ def true_person(diarization: Diarization, label: str, turns: tuple[Turn, ...]) -
     return person if person and seconds[person] > 0.6 * sum(t.duration for t in own) else None
 
 
-def equal_error_rate(trials: list[Trial]) -> tuple[float, float]:
-    """(rate, threshold) at which strangers are accepted as often as known voices are rejected."""
-    same = np.sort([t.score for t in trials if t.same_person])
-    other = np.sort([t.score for t in trials if not t.same_person])
-    thresholds = np.unique(np.concatenate([same, other]))
-    rejected = np.searchsorted(same, thresholds) / len(same)
-    accepted = 1 - np.searchsorted(other, thresholds) / len(other)
-    best = int(np.argmin(np.abs(rejected - accepted)))
-    return float((rejected[best] + accepted[best]) / 2), float(thresholds[best])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
+    parser.add_argument("--voices", type=Path, help="a folder with a folder of sounds for each person")
+    parser.add_argument("--most", type=int, help="of the clips, this many, drawn at random; all by default")
+    parser.add_argument("--keep", type=Path, help="a file for what was heard in clips, not to hear them again")
     parser.add_argument("--diarizer", default="embedded")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--json", action="store_true")
@@ -141,12 +125,12 @@ def main() -> None:
     ):
         same = [t.score for t in chosen if t.same_person]
         other = [t.score for t in chosen if not t.same_person]
-        rate, at = equal_error_rate(chosen)
+        rate, at = equal_error_rate(same, other)
         report[title] = {
             "same person": len(same),
             "strangers": len(other),
-            "equal error rate": round(rate, 4),
-            "at cosine": round(at, 3),
+            "equal error rate": rate,
+            "at cosine": at,
             "highest stranger": round(max(other), 3),
             "lowest of the same person": round(min(same), 3),
             "found at threshold": sum(s >= (known or 2) for s in same),
@@ -155,6 +139,15 @@ def main() -> None:
     if known is not None:
         report["end to end"] = end_to_end(voices, speakers)
         report["linking"] = linking(speakers)
+        cuts = list(clips(voices_of(options.recordings, options.voices)))
+        random.Random(0).shuffle(cuts)
+        heard = listen(cuts[: options.most], diarizer, options.keep)
+        for half, some in halves(heard).items():
+            report[f"clips, {half}"] = {
+                "voices": sorted({h.clip.person for h in some}),
+                "all clips": all_trials(some),
+                **by_length(some),
+            }
     print(json.dumps(report, indent=None if options.json else 2))
 
 

@@ -78,13 +78,22 @@ def test_speakers_are_named_in_order_of_first_word_then_of_first_turn():
     assert [turn.speaker for turn in result.turns] == ["SPEAKER_02", "SPEAKER_00", "SPEAKER_01"]
 
 
-def test_speaker_confidence_is_the_mean_score_of_the_words_frames():
+def test_speaker_confidence_says_how_far_a_speaker_is_above_everyone_else_in_the_words_frames():
     scores = SpeakerScores(start=0.05, step=0.1, speakers=("y", "x"), values=bytes([0, 255] * 10 + [255, 51] * 10))
     turns = spoken(Turn(0, 1, "x"), Turn(1, 2, "y"), scores=scores)
     words = attribute(said(Word(0, 1, "a"), Word(1.4, 1.4, "b")), turns).words
-    assert [word.speaker_confidence for word in words] == [1.0, 1.0]
+    assert [word.speaker_confidence for word in words] == [1.0, 0.9]
     straddling = attribute(said(Word(0.2, 1.4, "a")), turns).words[0]
-    assert straddling.speaker_confidence == pytest.approx((8 + 4 * 0.2) / 12, abs=1e-4)
+    assert straddling.speaker_confidence == pytest.approx((1 + (8 + 4 * 0.2) / 12 - 4 / 12) / 2, abs=1e-4)
+
+
+def test_speaker_confidence_is_a_half_where_two_are_as_sure_and_counts_one_alone_by_their_own_score():
+    both = SpeakerScores(start=0.05, step=0.1, speakers=("x", "y"), values=bytes([255, 255] * 10))
+    word = attribute(said(Word(0, 1, "a")), spoken(Turn(0, 1, "x"), scores=both)).words[0]
+    assert word.speaker_confidence == 0.5
+    alone = SpeakerScores(start=0.05, step=0.1, speakers=("x",), values=bytes([204] * 10))
+    word = attribute(said(Word(0, 1, "a")), spoken(Turn(0, 1, "x"), scores=alone)).words[0]
+    assert word.speaker_confidence == pytest.approx(0.9)
 
 
 def test_speaker_confidence_is_absent_where_the_diarizer_measured_none():

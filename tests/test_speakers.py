@@ -4,16 +4,20 @@ import json
 import math
 import stat
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.attribution import attribute
+from diarist.audio.audio import Audio
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
 from diarist.speakers.identify import Voice, cosine, identify, voice_of
+from diarist.speakers.learn import learn
 from diarist.speakers.rename import rename
 from diarist.speakers.shared import SharedSpeakers, link
 from diarist.speakers.store import VoiceStore
@@ -28,6 +32,24 @@ def spoken(**angles):
         label: (math.cos(math.radians(a)), math.sin(math.radians(a))) for label, a in angles.items() if a is not None
     }
     return Diarization(turns=turns, exclusive=turns, duration=60, model=MODEL, embeddings=embeddings)
+
+
+def vector(place=0):
+    """A voice of the embedded model: a unit vector that no other place gives."""
+    return tuple(float(number == place) for number in range(192))
+
+
+def telephone(embedding):
+    """The same voice as the embedded model hears it on a telephone: mostly what all of them share."""
+    band = json.loads(resources.files("diarist.speakers").joinpath("bands.json").read_text())["embedded"][0]
+    return tuple(x + 2 * y for x, y in zip(embedding, band, strict=True))
+
+
+def heard(seconds, embedding=vector()):
+    """One speaker of the embedded model."""
+    turns = (Turn(0, seconds, "x"),)
+    model = ModelInfo("diarization", "embedded", None, "none")
+    return Diarization(turns=turns, exclusive=turns, duration=seconds, model=model, embeddings={"x": embedding})
 
 
 def voice(name, angle, model="test"):
@@ -104,6 +126,53 @@ def test_a_clip_of_two_people_or_of_too_little_speech_is_refused():
         voice_of(short, "Ada", "asked", "2026-01-01")
     with pytest.raises(InputError, match=r"0\.0 s of speech"):
         voice_of(spoken(), "Ada", "asked", "2026-01-01")
+
+
+def test_too_little_speech_names_nobody_on_either_side():
+    """Enough of both is enough, and a second of either is not, however alike they are."""
+    long, short = heard(10.0), heard(1.0)
+    known = Voice(name="Ada", embedding=vector(), model="embedded", seconds=10, consent="asked", added="2026-01-01")
+    assert identify(long, [known]) == {"x": "Ada"}
+    assert identify(short, [known]) == {}
+    assert identify(long, [replace(known, seconds=1.0)]) == {}
+    assert link([long, short])[1] == {"x": "SPEAKER_01"}
+    assert link([long, long])[1] == {"x": "SPEAKER_00"}
+
+
+def test_what_all_telephone_voices_share_makes_nobody_alike():
+    """Two vectors that have little in common but their band are two people, though their cosine is high."""
+    first, second = telephone(vector(5)), telephone(vector(80))
+    assert cosine(first, second) > 0.7
+    known = Voice(name="Ada", embedding=first, model="embedded", seconds=20, consent="asked", added="2026-01-01")
+    assert identify(heard(20.0, second), [known]) == {}
+    assert identify(heard(20.0, first), [known]) == {"x": "Ada"}
+
+
+def test_a_telephone_clip_must_be_longer_and_is_refused_by_name():
+    with pytest.raises(InputError, match=r"3\.0 s of telephone speech; 8 s are needed"):
+        voice_of(heard(3.0, telephone(vector())), "Ada", "asked", "2026-01-01")
+    assert voice_of(heard(3.0), "Ada", "asked", "2026-01-01").seconds == 3
+
+
+class Scripted:
+    """Hears one speaker in everything, whose voice is as loud sounds are or as faint ones are."""
+
+    model = MODEL
+
+    def diarize(self, audio, options=None, progress=None):
+        loud = float(np.mean(np.abs(audio.samples) > 0.25))
+        turns = (Turn(0, audio.duration, "x"),)
+        return Diarization(
+            turns=turns, exclusive=turns, duration=audio.duration, model=MODEL, embeddings={"x": (loud, 1 - loud)}
+        )
+
+
+def test_a_clip_whose_parts_are_two_voices_is_refused_though_the_diarizer_hears_one():
+    loud, faint = np.full(8 * 16_000, 0.5, np.float32), np.full(8 * 16_000, 0.1, np.float32)
+    one = learn(Audio(np.concatenate([loud, loud])), Scripted(), "Ada", "asked", "2026-01-01")
+    assert one.embedding == (1.0, 0.0)
+    with pytest.raises(InputError, match="does not sound like one voice"):
+        learn(Audio(np.concatenate([loud, faint])), Scripted(), "Ada", "asked", "2026-01-01")
 
 
 def test_a_diarizer_that_gives_no_voices_is_named():

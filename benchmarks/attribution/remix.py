@@ -1,6 +1,7 @@
 """Make more conversations from recordings whose every word is timed, for a comparison with less noise.
 
-python benchmarks/attribution/remix.py RECORDINGS OUT [--minutes 5] [--per-recording 3] [--seed 0]
+python benchmarks/attribution/remix.py RECORDINGS OUT [--minutes 5] [--per-recording 3] [--seed 0] \
+    [--readers NAME…] [--phone]
 
 Turns that nobody else overlaps are cut out of each recording in RECORDINGS that has ref.words.json (see ablation.py)
 and eight turns or more, and put together in a new order with new gaps and overlaps: after every turn a pause drawn from
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.decode import decode
+
+sys.path.append(str(Path(__file__).parents[1]))
+from conversations import telephone
 
 RATE = 16_000
 EDGE_SECONDS = 0.05
@@ -104,16 +109,19 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--per-recording", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", default="0", help="a number or any text")
+    parser.add_argument("--readers", nargs="*", help="only these speakers; all by default")
+    parser.add_argument("--phone", action="store_true", help="in telephone band")
     options = parser.parse_args()
     for folder in sorted(path.parent for path in options.recordings.glob("*/ref.words.json")):
-        source = pieces(folder)
+        source = [p for p in pieces(folder) if not options.readers or p.speaker in options.readers]
         if len(source) < 8 or len({piece.speaker for piece in source}) < 2:
             continue
         for number in range(options.per_recording):
             chance = random.Random(f"{options.seed} {folder.name} {number}")
             samples, words = conversation(source, options.minutes * 60, chance)
-            write(options.out / f"remix{number}_{folder.name}", samples, words)
+            sound = telephone(samples) if options.phone else samples
+            write(options.out / f"remix{number}_{folder.name}", sound, words)
             print(f"remix{number}_{folder.name}: {len(samples) / RATE:.0f} s, {len(words)} words")
 
 

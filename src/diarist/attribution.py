@@ -208,7 +208,10 @@ class _Timeline:
 
 
 class _Confidence:
-    """Mean probability, over the frames of a word, that a speaker is active."""
+    """How likely a word is a speaker's: half way from one to what their activity is above that of anyone else.
+
+    Activity alone says that somebody is heard, not that the word is theirs: where two talk at once, both are active.
+    """
 
     def __init__(self, scores: SpeakerScores) -> None:
         self._scores = scores
@@ -222,8 +225,14 @@ class _Confidence:
             return None
         first = max(0, self._first_frame_from(word.start))
         stop = min(self._num_frames, max(self._first_frame_from(word.end), first + 1))
-        frames = self._scores.values[first * self._width + column : stop * self._width : self._width]
-        return sum(frames) / (255 * len(frames)) if frames else None
+        if first >= stop:
+            return None
+        sums = [
+            sum(self._scores.values[first * self._width + c : stop * self._width : self._width])
+            for c in range(self._width)
+        ]
+        own = sums.pop(column)
+        return 0.5 + (own - max(sums, default=0)) / (2 * 255 * (stop - first))
 
     def _first_frame_from(self, time: float) -> int:
         return math.ceil(round((time - self._scores.start) / self._scores.step, 6))

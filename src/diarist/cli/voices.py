@@ -116,18 +116,17 @@ def _sound(
 def _voice(audio: Audio, diarizer: str, name: str, consent: str, speaker: str | None) -> Voice:
     from diarist.engines import open_diarizer
     from diarist.model.errors import InputError
-    from diarist.model.options import Options
-    from diarist.speakers.identify import voice_of
+    from diarist.speakers.learn import learn
 
-    found = open_diarizer(diarizer).diarize(audio, Options())
+    engine = open_diarizer(diarizer)
     try:
-        return voice_of(found, name, consent, datetime.now(tz=UTC).date().isoformat())
+        return learn(audio, engine, name, consent, datetime.now(tz=UTC).date().isoformat())
     except InputError as error:
         if speaker is None:
             raise
         raise InputError(
             error.code,
-            error.message.replace("The clip has", f"What {speaker} says alone has"),
+            error.message.replace("The clip", f"What {speaker} says alone"),
             "Hear it with: diarist samples FILE; or take a clip: diarist voices add NAME CLIP",
         ) from error
 

@@ -2,14 +2,18 @@
 
 A voice is the mean direction of a speaker's embeddings; two are alike by their cosine. A name is given only above a
 threshold at which no stranger of the evaluation voices was named (``benchmarks/voices.py``); everyone else stays
-``SPEAKER_NN``.
+``SPEAKER_NN``. What all voices of a band share is taken out of an embedding first: on the telephone it makes strangers
+more alike than one person's recordings are.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Final
 
 from diarist.model.errors import InputError
@@ -17,14 +21,19 @@ from diarist.model.timeline import total
 from diarist.model.transcript import Diarization
 
 THRESHOLDS: Final[Mapping[str, float]] = {"embedded": 0.6, "community-1": 0.6}
-"""Least cosine at which a speaker is taken for a known voice, by diarization model.
-
-Highest of over 400 comparisons with strangers, and lowest of 14 with the same person in another recording
-(``benchmarks/voices.py``): ``embedded`` 0.56 and 0.64, ``community-1`` 0.45 and 0.71."""
+"""Least likeness at which a speaker is taken for a known voice, by diarization model (``benchmarks/voices.py``)."""
 
 
-MIN_CLIP_SECONDS: Final = 3.0
-"""Speech a clip needs for a voice to be known by it."""
+TELEPHONE_ADDS: Final = 0.1
+"""What two voices on the telephone need besides: strangers are more alike in what the band leaves of a voice."""
+
+
+MIN_CLIP_SECONDS: Final = 1.5
+"""Speech a voice needs to be known by, and a speaker needs to be named; with less, fewer than half are found."""
+
+
+MIN_TELEPHONE_SECONDS: Final = 8.0
+"""Speech a voice needs to be known by if it is heard on the telephone."""
 
 
 MAX_OTHER_SHARE: Final = 0.1
@@ -68,7 +77,7 @@ def identify(diarization: Diarization, voices: Sequence[Voice], threshold: float
     Args:
         diarization: with one embedding per speaker.
         voices: known voices; those of other models cannot be compared and are passed over.
-        threshold: least cosine; None takes the calibrated one of the model.
+        threshold: least cosine, whatever the lengths; None takes the calibrated ones of the model.
 
     Returns:
         Names by the diarization's labels; strangers are absent.
@@ -82,25 +91,97 @@ def identify(diarization: Diarization, voices: Sequence[Voice], threshold: float
         if voices:
             raise InputError("other_model", f"No known voice was made with the model {model!r}.", "Add them again.")
         return {}
-    least = THRESHOLDS.get(model) if threshold is None else threshold
-    if least is None:
+    if threshold is None and model not in THRESHOLDS:
         raise InputError("no_threshold", f"Voices of the model {model!r} have no calibrated threshold.", "Give one.")
     for voice in comparable:
         for embedding in diarization.embeddings.values():
             check_length(voice, len(embedding))
-    scores = sorted(
-        (
-            (cosine(e, voice.embedding), label, voice.name)
-            for label, e in diarization.embeddings.items()
-            for voice in comparable
-        ),
+    heard = seconds_heard(diarization)
+    sides = {label: side(model, e, heard[label]) for label, e in diarization.embeddings.items()}
+    known = [(voice.name, side(model, voice.embedding, voice.seconds)) for voice in comparable]
+    margins = sorted(
+        ((margin(mine, voice, threshold), label, name) for label, mine in sides.items() for name, voice in known),
         reverse=True,
     )
     names: dict[str, str] = {}
-    for score, label, name in scores:
-        if score >= least and label not in names and name not in names.values():
+    for over, label, name in margins:
+        if over >= 0 and label not in names and name not in names.values():
             names[label] = name
     return names
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two voices that are compared.
+
+    Attributes:
+        model: the diarization model that made its embedding.
+        own: the embedding without what all voices of a band share.
+        seconds: the speech that it was made from.
+        telephone: whether it was heard in telephone band.
+    """
+
+    model: str
+    own: tuple[float, ...]
+    seconds: float
+    telephone: bool
+
+
+def side(model: str, embedding: Sequence[float], seconds: float) -> Side:
+    """Prepare an embedding for `margin`.
+
+    Args:
+        model: the diarization model that made it.
+        embedding: of any length but zero.
+        seconds: the speech that it was made from.
+    """
+    own, along = list(embedding), []
+    length = math.hypot(*embedding) or 1.0
+    for shared in _shared(model):
+        along.append(sum(x * y for x, y in zip(embedding, shared, strict=True)) / length)
+        own = [x - along[-1] * length * y for x, y in zip(own, shared, strict=True)]
+    return Side(model, tuple(own), seconds, bool(along) and along[0] > _TELEPHONE_FROM)
+
+
+def margin(one: Side, other: Side, threshold: float | None = None) -> float:
+    """By how much two voices are more alike than one person's must be; negative for two people.
+
+    Args:
+        one: by the same model as the other.
+        other: see there.
+        threshold: least cosine, whatever their lengths and bands; None takes `least_cosine`.
+    """
+    return cosine(one.own, other.own) - (least_cosine(one, other) if threshold is None else threshold)
+
+
+def least_cosine(one: Side, other: Side) -> float:
+    """Least cosine of their own parts at which two voices are taken for one.
+
+    Strangers are no more alike in 2 s than in 30 s. The same person is less, so length decides whether it is worth
+    comparing, and not where.
+
+    Returns:
+        More than 1 where no likeness would do: too little speech, or a model without a calibrated threshold.
+    """
+    if one.model not in THRESHOLDS or min(one.seconds, other.seconds) < MIN_CLIP_SECONDS:
+        return _NEVER
+    return THRESHOLDS[one.model] + TELEPHONE_ADDS * (one.telephone and other.telephone)
+
+
+@cache
+def _shared(model: str) -> tuple[tuple[float, ...], ...]:
+    """Unit vectors at right angles: from full to telephone band, and what all voices share besides."""
+    known = json.loads(resources.files(__package__).joinpath("bands.json").read_text())
+    return tuple(tuple(vector) for vector in known.get(model, ()))
+
+
+_NEVER: Final = 2.0
+_TELEPHONE_FROM: Final = 0.2
+
+
+def seconds_heard(diarization: Diarization) -> dict[str, float]:
+    """Seconds that each speaker with an embedding talks."""
+    return {s: total(t for t in diarization.turns if t.speaker == s) for s in diarization.embeddings}
 
 
 def check_length(voice: Voice, numbers: int) -> None:
@@ -127,13 +208,16 @@ def voice_of(diarization: Diarization, name: str, consent: str, added: str) -> V
         raise InputError(
             "no_embeddings", f"{diarization.model.name} gives no voices to compare.", "Take --diarizer embedded."
         )
-    spoken = {s: total(t for t in diarization.turns if t.speaker == s) for s in diarization.embeddings}
+    spoken = seconds_heard(diarization)
     main = max(spoken, key=spoken.__getitem__, default=None)
-    if main is None or spoken[main] < MIN_CLIP_SECONDS:
+    telephone = main is not None and side(diarization.model.name, diarization.embeddings[main], 0).telephone
+    least = MIN_TELEPHONE_SECONDS if telephone else MIN_CLIP_SECONDS
+    if main is None or spoken[main] < least:
         heard = spoken[main] if main else 0.0
+        kind = "telephone speech" if telephone else "speech"
         raise InputError(
             "clip_too_short",
-            f"The clip has {heard:.1f} s of speech; {MIN_CLIP_SECONDS:g} s are needed.",
+            f"The clip has {heard:.1f} s of {kind}; {least:g} s are needed.",
             "Ten seconds of one person talking alone are best.",
         )
     others = sum(spoken.values()) - spoken[main]

@@ -8,17 +8,18 @@ from itertools import combinations, count
 from diarist.model.errors import InputError
 from diarist.model.timeline import total
 from diarist.model.transcript import Diarization
-from diarist.speakers.identify import THRESHOLDS, Voice, cosine, identify
+from diarist.speakers.identify import THRESHOLDS, Voice, identify, margin, seconds_heard, side
 
 
 def link(recordings: Sequence[Diarization], threshold: float | None = None) -> list[dict[str, str]]:
     """Find speakers who are in several recordings.
 
-    Agglomerative clustering by mean cosine; two speakers of one recording are never one person.
+    Agglomerative clustering by how far cosines are above what one voice needs, in the mean; two speakers of one
+    recording are never one person.
 
     Args:
         recordings: made by one model.
-        threshold: least mean cosine of one person's speakers; None takes the calibrated one of the model.
+        threshold: least mean cosine of one person's speakers; None takes the calibrated ones of the model.
 
     Returns:
         Per recording, shared labels by its own: ``SPEAKER_00``, … in order of first appearance.
@@ -29,20 +30,24 @@ def link(recordings: Sequence[Diarization], threshold: float | None = None) -> l
     models = {recording.model.name for recording in recordings}
     if len(models) > 1:
         raise InputError("mixed_models", f"Voices of {' and '.join(sorted(models))} cannot be compared.")
-    least = threshold if threshold is not None else THRESHOLDS.get(next(iter(models), ""))
-    if least is None and recordings:
+    model = next(iter(models), "")
+    if threshold is None and recordings and model not in THRESHOLDS:
         raise InputError("no_threshold", "No threshold is calibrated for this model.", "Give one.")
     nodes = [(index, label) for index, recording in enumerate(recordings) for label in recording.speakers]
     groups: dict[int, list[int]] = {node: [node] for node in range(len(nodes))}
-    vectors = [recordings[index].embeddings.get(label) for index, label in nodes]
+    spoken = [seconds_heard(recording) for recording in recordings]
+    sides = [
+        side(model, recordings[index].embeddings[label], spoken[index][label]) if label in spoken[index] else None
+        for index, label in nodes
+    ]
     alike = {
-        (a, b): cosine(first, second)
-        for (a, first), (b, second) in combinations(enumerate(vectors), 2)
+        (a, b): margin(first, second, threshold)
+        for (a, first), (b, second) in combinations(enumerate(sides), 2)
         if first is not None and second is not None and nodes[a][0] != nodes[b][0]
     }
     while alike:
         (a, b), best = max(alike.items(), key=lambda item: item[1])
-        if least is None or best < least:
+        if best < 0:
             break
         _join(a, b, groups, alike)
     shared: list[dict[str, str]] = [{} for _ in recordings]

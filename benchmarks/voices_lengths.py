@@ -1,0 +1,154 @@
+"""How sure a name is by length of speech: the clips of `voices_clips.py`, each heard once, and every pair tried."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from voices_clips import LENGTHS, Clip
+
+from diarist.audio.audio import Audio
+from diarist.diarization.base import Diarizer
+from diarist.model.errors import InputError
+from diarist.model.transcript import Diarization, ModelInfo, Turn
+from diarist.speakers.identify import Side, cosine, margin, seconds_heard, side, voice_of
+
+BANDS = {"full band": (False, False), "telephone": (True, True), "one of each": (False, True)}
+HEARD = 10  # seconds of the recording's speaker that clips of every length are tried on
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """A clip as the diarizer heard it.
+
+    Attributes:
+        clip: the clip.
+        voice: its main speaker; None if nobody speaks.
+        accepted: whether it can be learnt as one person's voice.
+    """
+
+    clip: Clip
+    voice: Side | None
+    accepted: bool
+
+
+def listen(clips: Sequence[Clip], diarizer: Diarizer, keep: Path | None) -> list[Heard]:
+    """Diarize each clip, unless the file `keep` has what was found in it."""
+    kept = json.loads(keep.read_text()) if keep and keep.exists() else {}
+    heard = []
+    for number, clip in enumerate(clips, 1):
+        key = f"{diarizer.model.name} {hashlib.sha256(clip.samples.tobytes()).hexdigest()}"
+        if key not in kept:
+            found = diarizer.diarize(Audio(clip.samples))
+            spoken = seconds_heard(found)
+            kept[key] = [(seconds, found.embeddings[label]) for label, seconds in spoken.items()]
+            if number % 100 == 0:
+                print(f"{number} of {len(clips)} clips heard", file=sys.stderr)
+        heard.append(_heard(clip, kept[key], diarizer.model))
+    if keep:
+        keep.write_text(json.dumps(kept))
+    return heard
+
+
+def _heard(clip: Clip, speakers: list[tuple[float, list[float]]], model: ModelInfo) -> Heard:
+    if not speakers:
+        return Heard(clip, None, accepted=False)
+    turns = tuple(Turn(0, seconds, str(number)) for number, (seconds, _) in enumerate(speakers))
+    vectors = {str(number): tuple(vector) for number, (_, vector) in enumerate(speakers)}
+    found = Diarization(turns=turns, exclusive=(), duration=clip.seconds, model=model, embeddings=vectors)
+    seconds, vector = max(speakers)
+    voice = side(model.name, vector, seconds)
+    try:
+        voice_of(found, clip.person, "evaluation", "1970-01-01")
+    except InputError:
+        return Heard(clip, voice, accepted=False)
+    return Heard(clip, voice, accepted=True)
+
+
+def comparable(first: str, second: str) -> bool:
+    """Whether two names are surely two people: a language that two packages read may be read by one person."""
+    return first == second or "-" not in first or "-" not in second or _language(first) != _language(second)
+
+
+def _language(name: str) -> str:
+    return name.split("-", 1)[1]
+
+
+def halves(heard: Sequence[Heard]) -> dict[str, list[Heard]]:
+    """Every second voice by name: what thresholds were chosen on, and what they are judged by."""
+    people = sorted({h.clip.person for h in heard})
+    return {
+        "tuning": [h for h in heard if h.clip.person in people[::2]],
+        "score": [h for h in heard if h.clip.person in people[1::2]],
+    }
+
+
+def by_length(heard: Sequence[Heard]) -> dict[str, object]:
+    """For each band and length of the learnt clip: how known voices and strangers fare."""
+    return {
+        band: {
+            f"{seconds} s": {
+                f"tried on {HEARD} s": _trials(heard, seconds, HEARD, bands),
+                "tried on as much": _trials(heard, seconds, seconds, bands),
+            }
+            for seconds in LENGTHS
+        }
+        for band, bands in BANDS.items()
+    }
+
+
+def all_trials(heard: Sequence[Heard]) -> dict[str, float | int | None]:
+    """Every learnt clip against every tried one, whatever their lengths and bands."""
+    return _score([h for h in heard if h.clip.learn], [h for h in heard if not h.clip.learn])
+
+
+def _trials(heard: Sequence[Heard], learn: int, hear: int, bands: tuple[bool, bool]) -> dict[str, float | int | None]:
+    known = [h for h in heard if h.clip.learn and h.clip.seconds == learn and h.clip.phone == bands[0]]
+    tried = [h for h in heard if not h.clip.learn and h.clip.seconds == hear and h.clip.phone == bands[1]]
+    return _score(known, tried)
+
+
+def _score(known: Sequence[Heard], tried: Sequence[Heard]) -> dict[str, float | int | None]:
+    """A learnt clip that is refused finds nobody and names nobody, but counts."""
+    same, other, found, named, pairs = [], [], 0, 0, set()
+    for a, b in product(known, tried):
+        one = a.clip.person == b.clip.person
+        if one and "-" in a.clip.person:
+            continue  # nobody says that one person read all of it
+        if not one and not comparable(a.clip.person, b.clip.person):
+            continue
+        usable = a.accepted and a.voice and b.voice
+        score = cosine(a.voice.own, b.voice.own) if usable else -1.0
+        accepted = usable and margin(a.voice, b.voice) >= 0
+        if one:
+            same.append(score)
+            found += accepted
+        else:
+            other.append(score)
+            named += accepted
+            pairs.add(frozenset((a.clip.person, b.clip.person)))
+    return {
+        "known": len(same),
+        "found": found,
+        "strangers": len(other),
+        "pairs of voices": len(pairs),
+        "strangers named": named,
+        "highest stranger": round(max(other), 3) if other else None,
+        "equal error rate": equal_error_rate(same, other)[0] if same and other else None,
+    }
+
+
+def equal_error_rate(same: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    """(rate, threshold) at which strangers are accepted as often as known voices are rejected."""
+    mine, others = np.sort(same), np.sort(other)
+    thresholds = np.unique(np.concatenate([mine, others]))
+    rejected = np.searchsorted(mine, thresholds) / len(mine)
+    accepted = 1 - np.searchsorted(others, thresholds) / len(others)
+    best = int(np.argmin(np.abs(rejected - accepted)))
+    return round(float(rejected[best] + accepted[best]) / 2, 4), round(float(thresholds[best]), 3)
