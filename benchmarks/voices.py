@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--voices", type=Path, help="a folder with a folder of sounds for each person")
     parser.add_argument("--most", type=int, help="of the clips, this many, drawn at random; all by default")
     parser.add_argument("--keep", type=Path, help="a file for what was heard in clips, not to hear them again")
+    parser.add_argument("--clips-only", action="store_true", help="leave out the recordings as they are")
     parser.add_argument("--diarizer", default="embedded")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--json", action="store_true")
@@ -90,7 +91,7 @@ def main() -> None:
     diarizer = load_diarizer(options.diarizer, device="cpu", threads=os.cpu_count() or 1)
     voices: list[tuple[str, Voice]] = []  # recording and voice
     speakers: list[tuple[str, Diarization, str, str | None]] = []  # recording, diarization, label, person
-    for folder in sorted(path.parent for path in options.recordings.glob("*/ref.rttm")):
+    for folder in () if options.clips_only else sorted(p.parent for p in options.recordings.glob("*/ref.rttm")):
         turns = read_annotation(folder)[folder.name].turns or ()
         audio = decode(next(folder.glob("audio.*")))
         for person in sorted({t.speaker for t in turns}):
@@ -120,8 +121,12 @@ def main() -> None:
         "threshold": known,
     }
     for title, chosen in (
-        ("other recordings", [t for t in trials if not t.same_recording]),
-        ("same recording", [t for t in trials if t.same_recording]),
+        ()
+        if options.clips_only
+        else (
+            ("other recordings", [t for t in trials if not t.same_recording]),
+            ("same recording", [t for t in trials if t.same_recording]),
+        )
     ):
         same = [t.score for t in chosen if t.same_person]
         other = [t.score for t in chosen if not t.same_person]
@@ -137,12 +142,13 @@ def main() -> None:
             "strangers named at threshold": sum(s >= (known or 2) for s in other),
         }
     if known is not None:
-        report["end to end"] = end_to_end(voices, speakers)
-        report["linking"] = linking(speakers)
+        if not options.clips_only:
+            report["end to end"] = end_to_end(voices, speakers)
+            report["linking"] = linking(speakers)
         cuts = list(clips(voices_of(options.recordings, options.voices)))
         random.Random(0).shuffle(cuts)
         heard = listen(cuts[: options.most], diarizer, options.keep)
-        for half, some in halves(heard).items():
+        for half, some in {**halves(heard), "all": heard}.items():
             report[f"clips, {half}"] = {
                 "voices": sorted({h.clip.person for h in some}),
                 "all clips": all_trials(some),

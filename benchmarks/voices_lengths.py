@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,7 +20,7 @@ from diarist.model.transcript import Diarization, ModelInfo, Turn
 from diarist.speakers.identify import Side, cosine, margin, seconds_heard, side, voice_of
 
 BANDS = {"full band": (False, False), "telephone": (True, True), "one of each": (False, True)}
-HEARD = 10  # seconds of the recording's speaker that clips of every length are tried on
+HEARD = 5  # seconds and more of the recording's speaker, on whom clips of every length are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +94,8 @@ def by_length(heard: Sequence[Heard]) -> dict[str, object]:
     return {
         band: {
             f"{seconds} s": {
-                f"tried on {HEARD} s": _trials(heard, seconds, HEARD, bands),
-                "tried on as much": _trials(heard, seconds, seconds, bands),
+                f"tried on {HEARD} s and more": _trials(heard, seconds, range(HEARD, 99), bands),
+                "tried on as much": _trials(heard, seconds, (seconds,), bands),
             }
             for seconds in LENGTHS
         }
@@ -108,14 +108,16 @@ def all_trials(heard: Sequence[Heard]) -> dict[str, float | int | None]:
     return _score([h for h in heard if h.clip.learn], [h for h in heard if not h.clip.learn])
 
 
-def _trials(heard: Sequence[Heard], learn: int, hear: int, bands: tuple[bool, bool]) -> dict[str, float | int | None]:
+def _trials(
+    heard: Sequence[Heard], learn: int, hear: Container[int], bands: tuple[bool, bool]
+) -> dict[str, float | int | None]:
     known = [h for h in heard if h.clip.learn and h.clip.seconds == learn and h.clip.phone == bands[0]]
-    tried = [h for h in heard if not h.clip.learn and h.clip.seconds == hear and h.clip.phone == bands[1]]
+    tried = [h for h in heard if not h.clip.learn and h.clip.seconds in hear and h.clip.phone == bands[1]]
     return _score(known, tried)
 
 
 def _score(known: Sequence[Heard], tried: Sequence[Heard]) -> dict[str, float | int | None]:
-    """A learnt clip that is refused finds nobody and names nobody, but counts."""
+    """A learnt clip that is refused finds nobody and counts as such; no stranger is tried on it."""
     same, other, found, named, pairs = [], [], 0, 0, set()
     for a, b in product(known, tried):
         one = a.clip.person == b.clip.person
@@ -129,7 +131,7 @@ def _score(known: Sequence[Heard], tried: Sequence[Heard]) -> dict[str, float | 
         if one:
             same.append(score)
             found += accepted
-        else:
+        elif usable:
             other.append(score)
             named += accepted
             pairs.add(frozenset((a.clip.person, b.clip.person)))

@@ -43,10 +43,11 @@ def judged(case: Case) -> Iterator[tuple[float, float, bool]]:
         word = told[case.heard[h][1]]
         if word.speaker is None or word.speaker_confidence is None:
             continue
-        first, stop = (math.ceil(round((t - scores.start) / scores.step, 6)) for t in (word.start, word.end))
+        first, stop = (max(0, math.ceil(round((t - scores.start) / scores.step, 6))) for t in (word.start, word.end))
         column = scores.speakers.index(word.speaker)
         frames = scores.values[first * width + column : max(stop, first + 1) * width : width]
-        yield word.speaker_confidence, sum(frames) / len(frames) / 255, not wrong
+        if frames:
+            yield word.speaker_confidence, sum(frames) / len(frames) / 255, not wrong
 
 
 def main() -> None:
