@@ -15,7 +15,7 @@ import numpy as np
 from conversations import RATE, Float, telephone
 
 from diarist.audio.decode import decode
-from diarist.evaluation.annotation import read
+from diarist.evaluation.annotation import read_annotation
 from diarist.model.timeline import Span, union
 from diarist.model.transcript import Turn
 
@@ -65,7 +65,7 @@ def voices(recordings: Path, folders: Path | None) -> dict[str, list[Float]]:
     """For each person, one array for each recording of theirs: what they say alone, without pauses."""
     found: defaultdict[str, list[Float]] = defaultdict(list)
     for folder in sorted(path.parent for path in recordings.glob("*/ref.rttm")):
-        turns = read(folder)[folder.name].turns or ()
+        turns = read_annotation(folder)[folder.name].turns or ()
         samples = decode(next(folder.glob("audio.*"))).samples
         for person in sorted({turn.speaker for turn in turns}):
             pieces = [samples[int(s.start * RATE) : int(s.end * RATE)] for s in alone(turns, person)]

@@ -100,10 +100,10 @@ def talked(**seconds):
     )
 
 
-def test_a_clip_needs_three_seconds_of_speech():
-    assert voice_of(talked(x=3.1), "Ada", "asked", "2026-01-01").seconds == 3.1
-    with pytest.raises(InputError, match=r"2\.9 s of speech"):
-        voice_of(talked(x=2.9), "Ada", "asked", "2026-01-01")
+def test_a_clip_needs_a_second_and_a_half_of_speech():
+    assert voice_of(talked(x=1.6), "Ada", "asked", "2026-01-01").seconds == 1.6
+    with pytest.raises(InputError, match=r"1\.4 s of speech; 1\.5 s are needed"):
+        voice_of(talked(x=1.4), "Ada", "asked", "2026-01-01")
 
 
 def test_a_tenth_of_a_clip_may_be_another_voices():

@@ -140,7 +140,7 @@ def side(model: str, embedding: Sequence[float], seconds: float) -> Side:
     """
     own, along = list(embedding), []
     length = math.hypot(*embedding) or 1.0
-    for shared in _shared(model):
+    for shared in _shared(model, len(embedding)):
         along.append(sum(x * y for x, y in zip(embedding, shared, strict=True)) / length)
         own = [x - along[-1] * length * y for x, y in zip(own, shared, strict=True)]
     return Side(model, tuple(own), seconds, bool(along) and along[0] > _TELEPHONE_FROM)
@@ -172,10 +172,10 @@ def least_cosine(one: Side, other: Side) -> float:
 
 
 @cache
-def _shared(model: str) -> tuple[tuple[float, ...], ...]:
-    """Unit vectors at right angles: from full to telephone band, and what all voices share besides."""
+def _shared(model: str, numbers: int) -> tuple[tuple[float, ...], ...]:
+    """Unit vectors of so many numbers, at right angles: from full to telephone band, and what voices share besides."""
     known = json.loads(resources.files(__package__).joinpath("bands.json").read_text())
-    return tuple(tuple(vector) for vector in known.get(model, ()))
+    return tuple(tuple(vector) for vector in known.get(model, ()) if len(vector) == numbers)
 
 
 _NEVER: Final = 2.0
