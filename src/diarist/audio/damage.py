@@ -23,21 +23,35 @@ class Damage:
     header_mended: bool = False
 
 
+def refuse_codec(name: str) -> NoReturn:
+    """Say that a stream's codec is not opened."""
+    raise InputError(
+        "audio_not_recognised",
+        f"{name} uses an audio codec that is not opened here.",
+        "Convert it to FLAC.",
+        http_status=415,
+    )
+
+
 def refuse_nothing_decoded(name: str, stream: AudioStream, damage: Damage) -> NoReturn:
     """Say why a stream gave not one frame."""
-    if damage.encrypted or (stream.codec_context and stream.codec_context.codec_tag in {"drms", "aavd"}):
+    if damage.encrypted or _tag(stream) in {"drms", "aavd"}:
         raise InputError(
             "audio_encrypted", f"{name} is encrypted (DRM).", "Export it without copy protection.", http_status=415
-        )
-    if stream.codec_context is None:
-        raise InputError(
-            "audio_not_recognised", f"{name} uses an unknown audio codec.", "Convert it to FLAC.", http_status=415
         )
     if damage.broken_packets or damage.broken_stream:
         raise InputError(
             "audio_damaged", f"{name} is damaged: no sound can be decoded.", "Copy it again.", http_status=422
         )
     raise InputError("audio_empty", f"{name} holds 0 seconds of sound.", "Record or copy it again.", http_status=422)
+
+
+def _tag(stream: AudioStream) -> str:
+    """The four letters by which its container calls a stream's codec."""
+    try:
+        return stream.codec_context.codec_tag
+    except UnicodeDecodeError:  # PyAV expects ASCII; a file may hold anything
+        return ""
 
 
 def damage_warnings(name: str, sink: Sink, damage: Damage, declared: float | None) -> Iterator[str]:
@@ -62,6 +76,8 @@ def damage_warnings(name: str, sink: Sink, damage: Damage, declared: float | Non
         yield f"{name} has a wrong header: it tells {declared:.1f} s, and {seconds:.1f} s were decoded."
     if sink.filled and (cut or not damage.broken_packets):
         yield f"{name} has holes in its sound: {sink.filled:.1f} s were filled with silence."
+    if sink.left_out:
+        yield f"{name} has holes of {sink.left_out:.0f} s by its time stamps, too long for its size: left out."
     if sink.not_finite:
         yield f"{name} has samples that are not numbers: {sink.not_finite} were replaced by silence."
 

@@ -32,12 +32,14 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from diarist.audio.audio import Audio
-from diarist.audio.damage import Damage, damage_warnings, refuse_nothing_decoded
+from diarist.audio.containers import DECODERS
+from diarist.audio.damage import Damage, damage_warnings, refuse_codec, refuse_nothing_decoded
 from diarist.audio.headers import read_header
 from diarist.audio.lengths import declared_seconds
 from diarist.audio.level import SILENT, gain_warning
 from diarist.audio.opening import open_container
 from diarist.audio.recording import Recording, as_recording
+from diarist.audio.resample import Heap, MakeStorage
 from diarist.audio.sink import Part, Sink
 from diarist.audio.tracks import choose_track, describe
 from diarist.model.errors import InputError
@@ -63,6 +65,7 @@ def decode(
     stop: float | None = None,
     max_seconds: float = MAX_SECONDS,
     progress: Progress = ignore,
+    storage: MakeStorage = Heap,
 ) -> Audio:
     """Decode one audio track of a recording.
 
@@ -77,6 +80,7 @@ def decode(
         stop: the second of the recording to stop at; None for its end.
         max_seconds: a longer recording, or part of one, is refused.
         progress: called as ``progress("decode", done)``, 0 where the length is not known; may raise `Cancelled`.
+        storage: makes what the samples are kept in.
 
     Raises:
         InputError: the recording cannot be had (see `recording`); is empty (``audio_empty``), not audio or
@@ -87,11 +91,9 @@ def decode(
     recording = _part_of(source, start, stop, track)
     cut = recording.cut
     part = Part(channel, cut.track, cut.start, cut.stop, max_seconds)
-    return (
-        recording.audio(lambda: _decode(recording, part, progress)[0])
-        if channel == "mix"
-        else (_decode(recording, part, progress)[0])
-    )
+    if channel == "mix":
+        return recording.audio(lambda: _decode(recording, part, progress, storage)[0])
+    return _decode(recording, part, progress, storage)[0]
 
 
 def decode_channels(
@@ -111,7 +113,7 @@ def decode_channels(
     if not recording.has_bytes:
         return (decode(recording),)
     cut = recording.cut
-    return _decode(recording, Part(None, cut.track, cut.start, cut.stop, max_seconds), progress)
+    return _decode(recording, Part(None, cut.track, cut.start, cut.stop, max_seconds), progress, Heap)
 
 
 def probe(recording: Recording) -> float | None:
@@ -127,8 +129,8 @@ def probe(recording: Recording) -> float | None:
         mended = read_header(file, file.tell()).mended
         with open_container(file, recording.name, mended) as container:
             stream = container.streams.audio[choose_track(container, recording.name, None) - 1]
-            if stream.codec_context is None:
-                refuse_nothing_decoded(recording.name, stream, Damage())
+            if stream.codec_context is None or stream.codec_context.codec.name not in DECODERS.split(","):
+                refuse_codec(recording.name)
             if stream.duration is not None and stream.time_base is not None:
                 return float(stream.duration * stream.time_base)
             return None if container.duration is None else container.duration / av.time_base
@@ -156,23 +158,37 @@ class _Decoded:
     better: tuple[int, ...] | Literal["even"] | None
 
 
-def _decode(recording: Recording, part: Part, progress: Progress) -> tuple[Audio, ...]:
+def _decode(recording: Recording, part: Part, progress: Progress, storage: MakeStorage) -> tuple[Audio, ...]:
     try:
         with recording.open(progress) as file:
-            return _decode_file(file, recording.name, part, progress)
-    except OSError as error:  # a disk that fails or is full; FFmpeg's own errors do not get here
+            return _decode_file(file, recording.name, part, progress, storage)
+    except av.error.FFmpegError as error:
+        raise InputError(
+            "audio_damaged",
+            f"{recording.name} cannot be decoded: FFmpeg says {error.strerror or type(error).__name__}.",
+            "Convert it to FLAC or WAV first.",
+            http_status=422,
+        ) from None
+    except MemoryError:
+        raise InputError(
+            "audio_too_large",
+            f"{recording.name} takes more memory to decode than there is.",
+            "Cut it into parts, or convert it to FLAC first.",
+            http_status=413,
+        ) from None
+    except OSError as error:  # a disk that fails or is full
         reason = error.strerror or type(error).__name__
         raise InputError("audio_unreadable", f"{recording.name} cannot be read: {reason}.") from None
 
 
-def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress) -> tuple[Audio, ...]:
+def _decode_file(file: BinaryIO, name: str, part: Part, progress: Progress, storage: MakeStorage) -> tuple[Audio, ...]:
     origin = file.tell()
 
     def again(changed: Part) -> _Decoded:
         file.seek(origin)
-        return _decode_track(file, name, changed, lambda stage, _: progress(stage, 1.0))
+        return _decode_track(file, name, changed, lambda stage, _: progress(stage, 1.0), storage)
 
-    found = _decode_track(file, name, part, progress)
+    found = _decode_track(file, name, part, progress, storage)
     others = [number for number in range(1, len(found.tracks) + 1) if number != found.track]
     found = _mend_mix(found, part, name, again)
     if others and part.track is None:
@@ -213,15 +229,19 @@ def _mend_mix(found: _Decoded, part: Part, name: str, again: Callable[[Part], _D
     return mended
 
 
-def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress) -> _Decoded:
+def _decode_track(file: BinaryIO, name: str, part: Part, progress: Progress, storage: MakeStorage) -> _Decoded:
     origin = file.tell()
+    num_bytes = file.seek(0, os.SEEK_END) - origin
+    file.seek(origin)
     header = read_header(file, origin)
     with open_container(file, name, header.mended) as container:
         track = choose_track(container, name, part.track)
         stream = container.streams.audio[track - 1]
         tracks = [describe(number, each) for number, each in enumerate(container.streams.audio, 1)]
         declared = declared_seconds(container, stream, header, file, origin)
-        sink = Sink(name, part, _start_time(container))
+        if stream.codec_context is None or stream.codec_context.codec.name not in DECODERS.split(","):
+            refuse_codec(name)
+        sink = Sink(name, part, _start_time(container), num_bytes, storage)
         damage = Damage(header_mended=bool(header.mended))
         done = 0.0
         for frame in _frames(container, stream, damage):

@@ -1,7 +1,7 @@
 """Open a recording for FFmpeg, which sees one stream of bytes and nothing else.
 
-Only demuxers on a list are tried (no playlists: HLS, DASH, concat, SDP and image sequences reach out to files and
-hosts), and whatever a demuxer asks to open beyond the stream is refused.
+Only demuxers and decoders on a list are started (no playlists: HLS, DASH, concat, SDP and image sequences reach out to
+files and hosts), and whatever a demuxer asks to open beyond the stream is refused.
 """
 
 from __future__ import annotations
@@ -15,15 +15,8 @@ import av
 import av.error
 from av.container import InputContainer
 
+from diarist.audio.containers import DECODERS, DEMUXERS
 from diarist.model.errors import InputError
-
-DEMUXERS: Final = (
-    "3dostr,aac,aax,ac3,ac4,adx,aiff,amr,amrnb,amrwb,ape,apc,aptx,asf,ast,au,avi,caf,codec2,daud,dhav,dsf,dss,dts,"
-    "dtshd,dv,eac3,flac,flv,gsm,gxf,iamf,iff,ilbc,ircam,lc3,loas,m4v,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,"
-    "mtaf,mxf,nistsphere,nut,ogg,oma,paf,pvf,qcp,qoa,rm,sbc,sds,shn,sol,sox,spdif,swf,tak,truehd,tta,voc,vqf,w64,"
-    "wady,wav,wsd,wtv,wv,xwma"
-)
-"""Demuxers that read one stream of bytes and have sound in it."""
 
 _HEADERLESS: Final = {  # what telephone systems write: no header, so the file name decides, after probing has failed
     ".gsm": ("gsm", {}),
@@ -89,11 +82,11 @@ def open_container(file: BinaryIO, name: str, mended: Mapping[int, bytes]) -> In
                 _Reader(_Window(file, start, mended) if start or mended else file),
                 "r",
                 format=demuxer,
-                container_options={**options, "format_whitelist": allowed},
+                container_options={**options, "format_whitelist": allowed, "codec_whitelist": DECODERS},
                 io_open=_refuse_open,
                 **_TAGS,
             )
-        except (av.error.FFmpegError, ValueError, OverflowError):
+        except (av.error.FFmpegError, ValueError, OverflowError, MemoryError):
             continue
         return container
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLISTS):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Final, cast
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol, cast
 
 import av.error
 import numpy as np
@@ -16,6 +16,9 @@ from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.mix import Balance, mix_weights
 from diarist.model.errors import InputError
 
+_LOWEST_RATE: Final = 1_000  # below any telephone; a header that says 1 Hz makes hours of a kilobyte
+_HIGHEST_RATE: Final = 1_000_000  # above any converter; a header that says 2 GHz makes the filter as large
+_MOST_CHANNELS: Final = 64  # libswresample's own limit
 _BLOCK: Final = 1 << 14  # samples per block out of the graph: few enough numpy calls, little memory
 
 
@@ -31,10 +34,10 @@ class Segment:
     ) -> None:
         self._key = _format_of(frame)
         self._rate = frame.sample_rate
+        num_channels = frame.layout.nb_channels
         self._places = [each.name for each in frame.layout.channels]
         self._num_in = 0
         self._num_out = 0
-        num_channels = frame.layout.nb_channels
         if isinstance(channel, int) and not 0 <= channel < num_channels:
             raise InputError(
                 "bad_channel",
@@ -119,15 +122,69 @@ class Segment:
             self._balance.add(block.reshape(-1, self._num_channels), self._places, self._rate)
 
 
+def check_format(frame: AudioFrame, name: str) -> None:
+    """Refuse a frame with so many channels, or at such a rate, that only a broken header says so.
+
+    Raises:
+        InputError: ``audio_damaged``.
+    """
+    rate, num_channels = frame.sample_rate, frame.layout.nb_channels
+    if not 1 <= num_channels <= _MOST_CHANNELS:
+        raise InputError(
+            "audio_damaged",
+            f"{name} has {num_channels} channels, and at most {_MOST_CHANNELS} can be read.",
+            "Its header may be wrong: write it again.",
+            http_status=422,
+        )
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise InputError(
+            "audio_damaged",
+            f"{name} has {rate} samples a second by its header, which no recording has.",
+            "Its header is wrong: write it again.",
+            http_status=422,
+        )
+
+
 def _format_of(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-class SampleBuffer:
-    """A growing run of float32 samples. Growth is a realloc of its own memory, never a second copy of it."""
+class Storage(Protocol):
+    """Memory for samples that grows.
+
+    Attributes:
+        samples: float32, as many as `resize` asked for last.
+    """
+
+    samples: NDArray[np.float32]
+
+    def resize(self, length: int) -> None:
+        """Make room for ``length`` samples; those that are there stay."""
+
+
+MakeStorage = Callable[[], Storage]
+
+
+class Heap:
+    """Memory of this process. Growth is a realloc, never a second copy."""
 
     def __init__(self) -> None:
-        self._samples = np.empty(SAMPLE_RATE * 300, np.float32)
+        self.samples: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def resize(self, length: int) -> None:
+        """See `Storage`."""
+        if len(self.samples):
+            self.samples.resize(length, refcheck=False)
+        else:
+            self.samples = np.empty(length, np.float32)
+
+
+class SampleBuffer:
+    """A growing run of float32 samples."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        storage.resize(SAMPLE_RATE * 300)
         self._length = 0
         self.peak = 0.0
         self.over = 0
@@ -138,10 +195,10 @@ class SampleBuffer:
     def append(self, values: NDArray[np.float32]) -> None:
         """Add ``(num_samples,)`` values."""
         end = self._length + len(values)
-        if end > len(self._samples):
+        if end > (size := len(self._storage.samples)):
             # numpy writes zeros into what it adds, so room to spare is memory spent: grow by little.
-            self._samples.resize(max(end, len(self._samples) * 17 // 16), refcheck=False)
-        self._samples[self._length : end] = values
+            self._storage.resize(max(end, size * 17 // 16))
+        self._storage.samples[self._length : end] = values
         if len(values):
             peak = max(float(values.max()), -float(values.min()))
             self.peak = max(self.peak, peak)
@@ -154,10 +211,11 @@ class SampleBuffer:
 
         The buffer is not used afterwards.
         """
-        self._samples.resize(self._length, refcheck=False)
+        self._storage.resize(self._length)
+        samples = self._storage.samples
         for start in range(0, self._length, 1 << 20):
-            block = self._samples[start : start + (1 << 20)]
+            block = samples[start : start + (1 << 20)]
             scaled = np.rint(block * np.float32(32768 * gain))
             np.clip(scaled, -32768, 32767, out=scaled)
             np.multiply(scaled, 1 / 32768, out=block)
-        return self._samples
+        return samples

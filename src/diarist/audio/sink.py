@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.level import gain_for
 from diarist.audio.mix import Balance
-from diarist.audio.resample import SampleBuffer, Segment
+from diarist.audio.resample import MakeStorage, SampleBuffer, Segment, check_format
 from diarist.model.errors import InputError
 
 _GAP_SECONDS: Final = 0.1  # smaller jumps are jitter of coarse time stamps
 _MAX_GAP_SECONDS: Final = 3600.0  # larger ones are broken time stamps, not silence
 _BACK_SECONDS: Final = 1.0  # time stamps that fall back by more start over
+# Silence costs memory and its time stamps cost nothing: a kilobyte must not become hours. Where sound is, there are
+# bytes: the thriftiest codecs need 600 of them a second.
+_FREE_SECONDS: Final = 60.0
+_SECONDS_A_BYTE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,11 @@ class Part:
 class Sink:
     """Mixes, resamples and collects frames: one growing buffer of samples per output channel."""
 
-    def __init__(self, name: str, part: Part, clock: float | None) -> None:
+    def __init__(self, name: str, part: Part, clock: float | None, num_bytes: int, storage: MakeStorage) -> None:
         self._name = name
         self._part = part
+        self._storage = storage
+        self._most_silence = _FREE_SECONDS + num_bytes * _SECONDS_A_BYTE
         self._first = round(part.start * SAMPLE_RATE)
         self._last = None if part.stop is None else round(part.stop * SAMPLE_RATE)
         self._at: list[int] = []  # samples so far, kept or not
@@ -53,10 +59,12 @@ class Sink:
         self._float = False
         self.seconds = 0.0
         self.filled = 0.0
+        self.left_out = 0.0
         self.not_finite = 0
 
     def write(self, frame: AudioFrame) -> None:
         """Take one decoded frame."""
+        check_format(frame, self._name)
         gap = self._gap(frame)
         duration = frame.samples / frame.sample_rate
         self.seconds += gap + duration
@@ -70,7 +78,7 @@ class Sink:
             self._end_segment()
             self._segment = Segment(frame, self._part.channel, self._name, self.balance)
             if not self._buffers:
-                self._buffers = [SampleBuffer() for _ in range(self._segment.num_outputs)]
+                self._buffers = [SampleBuffer(self._storage()) for _ in range(self._segment.num_outputs)]
                 self._at = [0] * len(self._buffers)
             elif len(self._buffers) != self._segment.num_outputs:
                 raise InputError(
@@ -94,6 +102,10 @@ class Sink:
             gap, ahead = 0.0, 0.0
         else:
             gap = ahead if 0 < ahead <= _MAX_GAP_SECONDS else 0.0
+            if gap > self._most_silence:
+                self.left_out += gap
+                gap = 0.0
+            self._most_silence -= gap
         self._clock += ahead + frame.samples / frame.sample_rate
         return gap
 

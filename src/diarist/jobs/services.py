@@ -14,6 +14,7 @@ from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.decode import MAX_SECONDS, decode
 from diarist.audio.recording import WORKER_KINDS, Recording, digest_of, parse_recording
+from diarist.audio.sandbox import Sandbox
 from diarist.audio.url_rules import UrlRules
 from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.jobs.response import Output, diarization_output, transcript_output, transcription_output
@@ -56,7 +57,12 @@ class _EngineService:
 
     def __init__(self, env: Mapping[str, str] = os.environ, rules: UrlRules = UrlRules()) -> None:
         self._rules = rules
+        self._decoder = Sandbox()
         self._max_seconds = _number(env, "DIARIST_MAX_SECONDS", MAX_SECONDS)
+
+    def start_decoder(self) -> None:
+        """Start the process that decodes, so that the first job finds it ready."""
+        self._decoder.start()
 
     async def prepare(self, job: AudioJob, report: Progress) -> Prepared:
         """Download and decode a job's recording.
@@ -74,7 +80,7 @@ class _EngineService:
                 digest = digest_of(file)
                 num_bytes = file.seek(0, os.SEEK_END)
                 file.seek(0)
-                audio = decode(
+                audio = self._decoder.decode(
                     Recording(recording.name, lambda _: nullcontext(file)),
                     max_seconds=self._max_seconds,
                     progress=report,
@@ -206,6 +212,7 @@ def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
             note=log.info,
         )
     service = SingleService(pipeline, env=env)
+    service.start_decoder()
     with phase("warm-up"):
         service.warm_up()
     return service
@@ -220,6 +227,7 @@ def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionServ
             env.get("DIARIST_MODEL") or "auto", None, device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
     service = TranscriptionService(pipeline.transcriber, env=env)
+    service.start_decoder()
     with phase("warm-up"):
         service.warm_up()
     return service
@@ -234,6 +242,7 @@ def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
             env.get("DIARIST_DIARIZER") or "auto", device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
     service = DiarizationService(diarizer, env=env)
+    service.start_decoder()
     with phase("warm-up"):
         service.warm_up()
     return service
