@@ -174,7 +174,6 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C is for the worker, which then ends its children
             )
         self._socket = ours
         self._received = b""
@@ -252,9 +251,7 @@ class _Child:
             why = "it takes too long"
         elif status is not None and status < 0:
             why = f"the decoder broke ({signal.Signals(-status).name})"
-        return _ChildEndedError(
-            why or "the decoder broke", by_the_recording=status not in (-signal.SIGKILL, -signal.SIGTERM)
-        )
+        return _ChildEndedError(why or "the decoder broke", by_the_recording=status != -signal.SIGKILL)
 
 
 def _read_line(line: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import resource
+import signal
 import socket
 import sys
 import tempfile
@@ -68,6 +69,8 @@ def _file_of(samples: NDArray[np.float32]) -> BinaryIO:
 
 def serve(connection: socket.socket) -> None:
     """Decode what comes, until the other side hangs up."""
+    for each in (signal.SIGINT, signal.SIGTERM):  # are for the worker, which may finish its jobs; this ends with it
+        signal.signal(each, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     received = b""
     files: list[int] = []
