@@ -105,7 +105,8 @@ def changed_value(rng: random.Random, value: Any) -> Any:
     """A copy in which some parts are odd, gone, doubled, or in another's place."""
     value = copy.deepcopy(value)
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 8))):
-        places = [(holder, key) for holder, key in _places(value) if _levels(holder) < 120]
+        levels: dict[int, int] = {}  # of each holder once: some have a thousand places
+        places = [(holder, key) for holder, key in _places(value) if _known_levels(holder, levels) < 120]
         if not places:
             return odd(rng)
         holder, key = rng.choice(places)
@@ -121,6 +122,12 @@ def changed_value(rng: random.Random, value: Any) -> Any:
             case _:
                 holder[key] = odd(rng)
     return value
+
+
+def _known_levels(holder: Any, levels: dict[int, int]) -> int:
+    if id(holder) not in levels:
+        levels[id(holder)] = _levels(holder)
+    return levels[id(holder)]
 
 
 def _levels(value: Any) -> int:

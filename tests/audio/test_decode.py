@@ -4,6 +4,7 @@ import contextlib
 import io
 import math
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -251,6 +252,22 @@ def test_a_hole_in_time_becomes_silence(encode, tone):
     assert "2.0 s were filled with silence" in audio.warnings[0]
 
 
+def sparse(encode, tone, seconds, hole):
+    """A recording of ``seconds`` of sound, in the middle of which ``hole`` seconds are missing."""
+    return encode("matroska", "libopus", tone(seconds, 48_000), 48_000, hole=(seconds / 2, hole))
+
+
+def test_a_kilobyte_does_not_become_hours_of_silence(encode, tone):
+    audio = decode(sparse(encode, tone, 0.2, 3500.0))
+    assert audio.duration == pytest.approx(0.2, abs=0.1)
+    assert any("holes of 3500 s by its time stamps, too long for its size" in warning for warning in audio.warnings)
+
+
+def test_a_long_hole_in_a_recording_that_holds_something_is_filled(encode, tone):
+    audio = decode(sparse(encode, tone, 60.0, 600.0))
+    assert audio.duration == pytest.approx(660.0, abs=0.1)
+
+
 def test_tags_that_are_not_utf8_do_no_harm(wav, tone):
     recording = wav(tone(0.1))
     tag = b"LIST" + (18).to_bytes(4, "little") + b"INFOINAM" + (6).to_bytes(4, "little") + b"caf\xe9\xff\x00"
@@ -418,6 +435,52 @@ class TestBadInput:
         code, status, says = refusal(wav(np.zeros((10, 2), np.int16)), channel=2)
         assert (code, status) == ("bad_channel", 400)
         assert "has 2 channels, so there is no channel 2" in says
+
+    @pytest.mark.parametrize("rate", [1, 7, 999, 2_000_000, 2**31 - 1])
+    def test_a_rate_that_no_recording_has(self, rate):
+        head = struct.pack(">6I", 0x2E736E64, 24, 400, 3, rate, 1)  # AU
+        code, status, _ = refusal(head + bytes(400))
+        assert code in ("audio_damaged", "audio_not_recognised")
+        assert status in (415, 422)
+
+    @pytest.mark.parametrize("rate", [1_000, 1_001, 5_513, 7_919, 47_999, 384_000, 768_000])
+    def test_an_odd_rate_is_resampled(self, rate, wav, tone):
+        assert decode(wav(tone(1.0, rate), rate)).duration == 1.0
+
+    @pytest.mark.parametrize("channels", [65, 256, 1000])
+    def test_more_channels_than_can_be_mixed(self, channels, wav):
+        code, status, _ = refusal(wav(np.zeros((1000, channels), np.int16)))
+        assert code in ("audio_damaged", "audio_not_recognised")
+        assert status in (415, 422)
+
+    @pytest.mark.parametrize("channels", [11, 33, 64])
+    def test_an_odd_number_of_channels_is_mixed(self, channels, wav, tone):
+        samples = np.tile(tone(1.0), channels)
+        assert np.abs(decode(wav(samples)).samples - decode(wav(tone(1.0))).samples).max() < 0.001
+
+    @pytest.mark.parametrize("tag", [b"\xff\xfe\x00\x80", b"caf\xe9"])
+    def test_a_codec_whose_name_is_no_text(self, tag, encode, tone):
+        recording = bytearray(encode("mov", "pcm_s16le", tone(0.5), 16_000))
+        at = recording.index(b"sowt")
+        recording[at : at + 4] = tag
+        assert refusal(bytes(recording))[:2] == ("audio_not_recognised", 415)
+
+    def test_an_empty_track_whose_codec_has_a_name_that_is_no_text(self, encode, tone):
+        recording = encode("avi", "pcm_s16le", tone(0.5), 16_000).replace(b"auds", b"au\xff\xfe", 1)
+        assert refusal(recording)[0] in ("audio_no_sound", "audio_not_recognised", "audio_damaged", "audio_empty")
+
+    @pytest.mark.parametrize(("container", "codec"), [("nut", "dfpwm"), ("avi", "dfpwm"), ("nut", "comfortnoise")])
+    def test_a_codec_that_nobody_sends_is_not_started(self, container, codec, encode, tone):
+        code, status, says = refusal(encode(container, codec, tone(1.0, 48_000), 48_000))
+        assert (code, status) == ("audio_not_recognised", 415)
+        assert "codec" in says
+
+    def test_a_header_that_ends_a_process_is_not_opened(self):
+        header = b"\x80\x00\x00\x20\x03" + bytes(20) + b"(c)CRI" + bytes(5000)  # ADX, from games; SIGFPE in FFmpeg 8
+        script = "import sys; from diarist.audio.decode import decode; decode(sys.stdin.buffer.read())"
+        done = subprocess.run([sys.executable, "-c", script], input=header, capture_output=True)
+        assert done.returncode == 1
+        assert b"audio_not_recognised" in done.stderr or b"is not audio or video in a known format" in done.stderr
 
     @settings(max_examples=150, deadline=None)
     @given(st.binary(max_size=400))

@@ -156,7 +156,11 @@ class TestEncoded:
         assert refusal("data:," + "a" * 10_000, WORKER_KINDS, max_bytes=9_000)[0] == "audio_too_large"
         assert len(read(parse_recording(text, WORKER_KINDS, max_bytes=10_000))) == 10_000
 
-    @given(st.text(max_size=60))
+    @pytest.mark.parametrize("text", ["data:,\ud800", "data:;base64,%41\ud800", "data:;name=\ud800;base64,\udfff"])
+    def test_half_a_surrogate_pair_is_refused(self, text):
+        assert refusal(text, WORKER_KINDS)[0] in ("bad_data_url", "bad_base64")
+
+    @given(st.text(st.characters(), max_size=60))
     def test_data_urls_never_raise_anything_else(self, text):
         with contextlib.suppress(InputError):
             parse_recording("data:" + text, WORKER_KINDS)

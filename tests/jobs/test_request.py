@@ -165,6 +165,7 @@ def test_errors_cross_the_wire_whole(error):
         (None, "The endpoint failed: None."),
         ('{"error_type": "x", "error_message": "boom", "error_traceback": "/app/x.py"}', "The endpoint failed: boom."),
         ({"anything": 1}, "The endpoint failed: {'anything': 1}."),
+        ({"code": "x", "message": ""}, "The endpoint failed: x."),
     ],
 )
 def test_errors_that_are_not_ours_are_kept_in_one_line(said, message):

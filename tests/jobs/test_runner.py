@@ -216,6 +216,16 @@ class TestTheLog:
         assert "what was said" not in caplog.text
 
 
+@pytest.mark.parametrize("name", ["out of memory.mp3", "CUDA out of memory"])
+def test_the_name_of_a_bad_recording_asks_for_no_new_worker(name):
+    def prepare(_):
+        raise InputError("audio_damaged", f"{name} is damaged: no sound can be decoded.", http_status=422)
+
+    (answer,) = handle(Service(lambda *_: {}, prepare), {"id": "1", "input": INPUT})
+    assert name in error_of(answer)["message"]
+    assert "refresh_worker" not in answer
+
+
 def test_one_computes_while_the_next_prepare():
     computing, most, prepared_while_computing = [], [], []
 

@@ -381,9 +381,18 @@ def _decode_data_url(text: str, max_bytes: int) -> bytes:
     if not comma:
         raise InputError("bad_data_url", "The data URL has no comma.", "Write data:audio/wav;base64,…")
     if header.lower().rstrip().endswith(";base64"):
-        return _decode_base64(unquote_to_bytes(payload).decode("latin-1") if "%" in payload else payload, max_bytes)
+        return _decode_base64(_unquoted(payload).decode("latin-1") if "%" in payload else payload, max_bytes)
     _check_size(len(payload) - 2 * payload.count("%"), max_bytes)
-    return unquote_to_bytes(payload)
+    return _unquoted(payload)
+
+
+def _unquoted(payload: str) -> bytes:
+    try:
+        return unquote_to_bytes(payload)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise InputError(
+            "bad_data_url", "The data URL holds characters that are none.", "Write data:audio/wav;base64,…"
+        ) from None
 
 
 def _decode_base64(text: str, max_bytes: int) -> bytes:

@@ -63,7 +63,8 @@ def checked_url(url: str, rules: UrlRules, base: httpx.URL | None = None) -> htt
 
     try:
         target = httpx.URL(url) if base is None else base.join(url)
-    except (httpx.InvalidURL, ValueError):
+        _check_host(target.host, target.raw_host, target.port)
+    except (httpx.InvalidURL, ValueError):  # a host name that does not decode is a ValueError too
         raise InputError("url_refused", "The URL is malformed.", "Write https://HOST/FILE.") from None
     after = " redirected" if base is not None else ""
     if target.scheme != "https" and not (rules.allow_http and target.scheme == "http"):
@@ -75,6 +76,15 @@ def checked_url(url: str, rules: UrlRules, base: httpx.URL | None = None) -> htt
     if target.userinfo:
         raise InputError("url_refused", f"A{after} URL holds a user name or password.", "Use a signed URL instead.")
     return target
+
+
+def _check_host(host: str, raw_host: bytes, port: int | None) -> None:
+    """Raise ValueError for names and ports that no address can have; what sockets say to them differs by system."""
+    labels = [] if ":" in host else raw_host.removesuffix(b".").split(b".")
+    if host and (len(raw_host) > 254 or not all(0 < len(label) < 64 for label in labels)):
+        raise ValueError("no host name")
+    if port is not None and not 0 < port < 65_536:
+        raise ValueError("no port")
 
 
 def host_and_file(target: httpx.URL) -> str:

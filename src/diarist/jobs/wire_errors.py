@@ -53,6 +53,7 @@ def read_error(text: object, endpoint: str) -> DiaristError:
         message = body.get("error_message") or body.get("message") or body
         return EndpointError("endpoint_failed", f"{endpoint} failed: {_line(message)}.")
     code, message, hint = (_line(body.get(key, "")) for key in ("code", "message", "hint"))
+    message = message or f"{endpoint} failed: {code or 'no reason given'}."
     status = body.get("status")
     status = status if isinstance(status, int) else 502
     match status:
