@@ -23,7 +23,7 @@ RULES = UrlRules(resolve=lambda _host, _port: [], ssl_context=ssl.create_default
 
 def make(rng: random.Random) -> bytes:
     def one() -> str:
-        start = rng.choice(("https://", "https://", "https://xn--", "//", ""))
+        start = rng.choice(("https://", "https://example.org/", "https://8.8.8.8/", "https://xn--", "//", ""))
         return start + "".join(rng.choice(rng.choice((PARTS, TEXTS))) for _ in range(rng.choice((1, 2, 3, 6))))
 
     data = f"{one()}\n{one()}".encode("utf-8", "surrogatepass")
