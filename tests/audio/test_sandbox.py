@@ -4,7 +4,10 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 from diarist.audio.decode import decode
 from diarist.audio.recording import Recording, as_recording
 from diarist.audio.sandbox import Sandbox
-from diarist.model.errors import Cancelled, InputError
+from diarist.model.errors import Cancelled, EngineError, InputError
 
 KILLER = Path(__file__).parents[1] / "killer"
 
@@ -185,6 +188,11 @@ def test_a_decoder_that_says_nothing_can_be_cancelled(breakable):
         (b"kills SIGFPE", "cannot be decoded: the decoder broke (SIGFPE)."),
         (b"kills SIGSEGV", "cannot be decoded: the decoder broke (SIGSEGV)."),
         (b"ends", "cannot be decoded: the decoder broke."),
+        (b"says nonsense", "cannot be decoded: the decoder broke."),
+        (b"says a list", "cannot be decoded: the decoder broke."),
+        (b"says samples", "cannot be decoded: the decoder broke."),
+        (b"says an error", "cannot be decoded: the decoder broke."),
+        (b"says no end", "cannot be decoded: the decoder broke."),
         (b"breaks", "cannot be decoded: the decoder broke."),
         (b"spins", "cannot be decoded: it takes too long."),
     ],
@@ -216,6 +224,28 @@ def test_a_recording_is_not_to_blame_where_the_system_ended_the_decoder(breakabl
     sandbox = breakable()
     for _ in range(3):
         assert "the decoder broke (SIGKILL)" in refusal(sandbox, b"killed by the system")[2]
+
+
+def test_no_recording_is_to_blame_where_no_child_starts(sandbox, wav, tone, monkeypatch):
+    recording = as_recording(wav(tone(1.0)))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", shutil.which("false"))
+        for _ in range(3):
+            with pytest.raises(EngineError) as caught:
+                sandbox.decode(recording, max_seconds=60)
+            assert caught.value.code == "no_decoder"
+    assert sandbox.decode(recording, max_seconds=60).duration == 1.0
+
+
+def test_nothing_is_said_where_a_process_ends_without_closing_it():
+    script = (
+        "from diarist.audio.sandbox import Sandbox; from diarist.audio.recording import as_recording\n"
+        "sandbox = Sandbox()\n"
+        "try: sandbox.decode(as_recording(b'no sound'), max_seconds=60)\n"
+        "except ValueError as error: print(error.code)"
+    )
+    done = subprocess.run([sys.executable, "-W", "always", "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("audio_not_recognised\n", "")
 
 
 def test_a_child_that_died_while_idle_is_replaced(sandbox, wav, tone):

@@ -25,7 +25,16 @@ if any("diarist.audio.sandboxed" in argument for argument in sys.orig_argv):
     def index():
         return [][1]
 
+    def say(line):
+        os.write(int(sys.argv[-1]), line + b"\n")
+        time.sleep(600)
+
     DOES = {
+        b"says nonsense": lambda: say(b"\xff"),
+        b"says a list": lambda: say(b"[1]"),
+        b"says samples": lambda: say(b'{"samples": 9, "warnings": []}'),
+        b"says an error": lambda: say(b'{"error": ["x"], "status": "y"}'),
+        b"says no end": lambda: say(b"x" * 2_000_000),
         b"kills SIGFPE": lambda: os.kill(os.getpid(), signal.SIGFPE),
         b"kills SIGSEGV": lambda: os.kill(os.getpid(), signal.SIGSEGV),
         b"ends": lambda: os._exit(3),

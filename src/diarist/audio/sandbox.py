@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from diarist.audio.audio import Audio
 from diarist.audio.recording import Recording, digest_of
 from diarist.audio.sandboxed import LINE_BYTES, memory_file
-from diarist.model.errors import InputError
+from diarist.model.errors import EngineError, InputError
 from diarist.model.progress import Progress, ignore
 
 log = logging.getLogger("diarist.worker")
@@ -47,6 +47,7 @@ CPU_SECONDS: Final = 30.0
 """CPU time that a child has for a recording, before it has decoded any of it."""
 _SILENT_SECONDS: Final = 300.0  # without a word from a child that uses no CPU time either
 _TICK: Final = 0.2  # seconds between looks at whether the job was cancelled
+_MOST_UNREAD: Final = 1 << 20  # bytes that a child may have sent before its line ends
 _MOST_IDLE: Final = 2
 _DEATHS: Final = 2  # a recording that ended so many children is not tried again
 _REMEMBERED: Final = 1000
@@ -89,6 +90,7 @@ class Sandbox:
         Raises:
             InputError: as with ``decode``; also where the decoder broke, or takes too much memory or time
                 (``audio_breaks_decoder``).
+            EngineError: no child can be started (``no_decoder``).
         """
         return recording.audio(lambda: self._decode(recording, max_seconds, progress))
 
@@ -177,6 +179,7 @@ class _Child:
             )
         self._socket = ours
         self._received = b""
+        self._ready = False
         self._files: list[int] = []
 
     def __del__(self) -> None:
@@ -200,6 +203,7 @@ class _Child:
 
         Raises:
             InputError: the recording is at fault.
+            EngineError: no child can be started (``no_decoder``).
             _ChildEndedError: the child is no more.
         """
         request["offset"] = file.tell()
@@ -214,8 +218,10 @@ class _Child:
                 return Audio(samples, tuple(map(str, answer["warnings"])))
             code, message, hint = map(str, answer["error"])
             refusal = InputError(code, message, hint, http_status=int(answer["status"]))
-        except (OSError, LookupError, TypeError):  # hung up, or sends what `serve` does not send
+        except OSError:
             raise self._ended() from None
+        except (LookupError, TypeError, ValueError):  # no answer of `serve`, which somebody else's code replaced
+            raise self._ended("the decoder broke") from None
         raise refusal
 
     def _answer(self, progress: Progress) -> dict[str, Any]:
@@ -225,6 +231,7 @@ class _Child:
             if newline:
                 self._received, heard = rest, time.monotonic()
                 told = _read_line(line)
+                self._ready = True
                 if "done" not in told:
                     return told
                 done = float(told["done"])
@@ -235,18 +242,24 @@ class _Child:
                 data, files, _, _ = socket.recv_fds(self._socket, LINE_BYTES, 1)
                 self._files += files
                 self._received += data
-                if not data or len(self._received) > 1 << 20:
+                if not data:
                     raise self._ended()
+                if len(self._received) > _MOST_UNREAD:
+                    raise TypeError("a line without end")
             elif time.monotonic() - heard > _SILENT_SECONDS:
                 raise self._ended("it takes too long")
 
-    def _ended(self, why: str = "") -> _ChildEndedError:
+    def _ended(self, why: str = "") -> _ChildEndedError | EngineError:
         """End it, if it has not ended already, and say why it did."""
         if not why:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
         status = self._process.poll()
         self.end()
+        if not self._ready:
+            return EngineError(
+                "no_decoder", "The process that decodes recordings does not start.", "Look into it with: diarist doctor"
+            )
         if status == -signal.SIGXCPU:
             why = "it takes too long"
         elif status is not None and status < 0:
@@ -255,12 +268,9 @@ class _Child:
 
 
 def _read_line(line: bytes) -> dict[str, Any]:
-    try:
-        told = json.loads(line)
-    except ValueError:
-        told = None
+    told = json.loads(line)
     if not isinstance(told, dict):
-        raise OSError("the decoder's answer is no object")
+        raise TypeError("no object")
     return told
 
 
@@ -285,7 +295,7 @@ def _samples(number: int, length: int) -> NDArray[np.float32]:
         if hasattr(fcntl, "F_ADD_SEALS"):  # a file that shrinks under an array ends the process
             fcntl.fcntl(number, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         if os.fstat(number).st_size < length * 4 or length < 1:
-            raise OSError("the decoder's answer is no samples")
+            raise ValueError("no samples")
         # Private: what is written into the array by whoever has it stays in this process.
         return np.frombuffer(mmap.mmap(number, length * 4, access=mmap.ACCESS_COPY), np.float32)
     finally:

@@ -72,6 +72,7 @@ def serve(connection: socket.socket) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):  # are for the worker, which may finish its jobs; this ends with it
         signal.signal(each, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection.sendall(b'{"done": 0}\n')  # it has started: what happens from now on is the recording's doing
     received = b""
     files: list[int] = []
     while True:
