@@ -279,7 +279,8 @@ def _frames(container: InputContainer, stream: AudioStream, damage: Damage) -> I
     while True:
         try:
             packet = next(packets)
-        except StopIteration:
+        # PyAV, at the end, falls over tracks that came to light after the start; ours has had its turn by then.
+        except (StopIteration, IndexError):
             return
         except av.error.FFmpegError:
             damage.broken_stream = True
