@@ -62,6 +62,23 @@ def test_a_wrong_job_is_refused_by_field(value, code, field):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "job",
+    [
+        AUDIO | {"response_format": "x" * 100_000},
+        AUDIO | {"response_format": "a\nb\u202ec"},
+        AUDIO | {"y" * 100_000: 1},
+        AUDIO | {"a\nb\u202ec": 1},
+    ],
+    ids=["long value", "odd value", "long field", "odd field"],
+)
+def test_a_refusal_is_one_short_line_whatever_the_job_says(job):
+    with pytest.raises(FieldError) as caught:
+        read_job(TranscriptionJob, job)
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
 def test_a_misspelt_field_is_recognised():
     with pytest.raises(FieldError, match="num_speaker'") as caught:
         read_job(SpeakerTextJob, AUDIO | {"num_speaker": 2})

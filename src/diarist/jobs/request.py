@@ -249,6 +249,9 @@ def read_job(kind: type[J], value: object) -> J:
     return job
 
 
+_SHOWN: Final = 200
+"""How many characters of what a job says are repeated in a message."""
+
 _HINTS: Final = {
     "audio": "Send an https URL, a data URL, base64, or volume:PATH on the endpoint's network volume.",
     "response_format": "Use json, text, srt, vtt, verbose_json, diarized_json or another text format.",
@@ -272,14 +275,20 @@ def _field_error(said: str, fields: list[str]) -> FieldError:
         field = inside[1] if inside else name
         return FieldError("missing_field", f"The job has no {name!r}.", _hint(field), field=field)
     if unknown := re.search(r"unknown field `(.+?)`", said):
-        name = unknown[1][:80]
+        name = _shown(unknown[1])
         close = difflib.get_close_matches(name, fields, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(sorted(fields))}."
         return FieldError("unknown_field", f"There is no field {name!r}.", hint, field=name)
     at = re.search(r" - at `\$\.?(\w*)", said)
     field = (at[1] if at else "") or max((name for name in fields if said.startswith(name)), key=len, default="input")
-    what = re.sub(r" - at `.*", "", said).replace("`", "'")
+    what = _shown(re.sub(r" - at `.*", "", said).replace("`", "'"))
     return FieldError("bad_field", f"{field!r} is wrong: {what}.", _hint(field), field=field)
+
+
+def _shown(text: str) -> str:
+    """Text of a stranger, fit for a message: its beginning, in one line."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 2 * _SHOWN]).split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
 def _check(fine: bool, field: str, problem: str) -> None:
