@@ -205,6 +205,13 @@ class TestVolume:
         assert code in {"volume_refused", "audio_not_found", "audio_unreadable"}
         assert str(volume) not in says
 
+    @pytest.mark.parametrize("name", ["x" * 100_000, "a\nb\u202ec.wav", "../" + "y" * 100_000])
+    def test_a_refusal_is_one_short_line_whatever_the_path(self, name, volume):
+        for root in (volume, None):
+            says = refusal(f"volume:{name}", WORKER_KINDS, volume=root)[1]
+            assert len(says) < 500
+            assert says.isprintable()
+
     def test_the_root_may_be_a_link(self, volume, tmp_path):
         (tmp_path / "mount").symlink_to(volume)
         assert read(parse_recording("volume:calls/a.wav", WORKER_KINDS, volume=tmp_path / "mount")) == b"sound"

@@ -309,7 +309,7 @@ def _opened_path(path: Path, name: str) -> Iterator[BinaryIO]:
 
 def _of_volume(text: str, volume: Path | None) -> Recording:
     relative = text.removeprefix("volume:")
-    name = relative.rpartition("/")[2] or "volume: path"
+    name = _printable(relative.rpartition("/")[2]) or "volume: path"
     if volume is None:
         return Recording(name, lambda _: _no_volume(), wire=text)
     try:
@@ -373,7 +373,12 @@ def _name_in_data_url(text: str) -> str:
     """The file name that a data URL carries, for messages; without folders and what a terminal would obey."""
     given = re.search(r";name=([^;,]*)", text[: text.find(",")], re.IGNORECASE)
     name = unquote(given[1], errors="replace").replace("\\", "/").rpartition("/")[2] if given else ""
-    return "".join(letter for letter in name if letter.isprintable()).strip()[:_NAME_CHARACTERS] or "data URL"
+    return _printable(name) or "data URL"
+
+
+def _printable(name: str) -> str:
+    """A name that a stranger gave, fit for a line of a message."""
+    return "".join(letter for letter in name if letter.isprintable()).strip()[:_NAME_CHARACTERS]
 
 
 def _decode_data_url(text: str, max_bytes: int) -> bytes:
