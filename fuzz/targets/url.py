@@ -23,6 +23,8 @@ RULES = UrlRules(resolve=lambda _host, _port: [], ssl_context=ssl.create_default
 
 def make(rng: random.Random) -> bytes:
     def one() -> str:
+        if rng.random() < 0.4:
+            return f"https://example.org{rng.choice(('', ':443', '.'))}/{rng.choice(PARTS)}"
         start = rng.choice(("https://", "https://example.org/", "https://8.8.8.8/", "https://xn--", "//", ""))
         return start + "".join(rng.choice(rng.choice((PARTS, TEXTS))) for _ in range(rng.choice((1, 2, 3, 6))))
 
