@@ -50,7 +50,7 @@ def transcribe(
     ``pipeline.transcribe(path)`` for each.
 
     Args:
-        source: path, https URL, data URL, bytes, an open binary file, or samples; any container or codec, video too.
+        source: path, https URL, data URL, bytes, an open binary file, or samples; video too.
         language: code or English name of the speech's language; detected if not given and the model knows several.
         diarize: whether to find speakers.
         num_speakers: the exact number of speakers, where known.

@@ -1,4 +1,4 @@
-"""Any container and codec that PyAV brings, video too, to mono float32 at 16 kHz. No system ffmpeg.
+"""Every container and codec that people send, video too, to mono float32 at 16 kHz. No system ffmpeg.
 
 Rules, so that the same recording gives the same samples everywhere:
 
