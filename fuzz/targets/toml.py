@@ -11,7 +11,8 @@ from diarist.runpod.deploy.state import read_endpoints, read_settings, write_end
 GOOD = {
     "architecture": "single", "image_prefix": "a/b", "tag": "1", "name": "n", "pools": ["ADA_24"], "min_cuda": "13.0",
     "cpu": "cpu3c:2", "min_workers": 0, "max_workers": 3, "idle_timeout": 30, "queue_delay": 1.0, "timeout": 600,
-    "disk": 20, "flashboot": "OFF", "env": {"A": "b"}, "cached_model": "nvidia/parakeet-tdt-0.6b-v3", "endpoints": {"single": "abc"},
+    "disk": 20, "flashboot": "OFF", "env": {"A": "b"}, "endpoints": {"single": "abc"},
+    "cached_model": "nvidia/parakeet-tdt-0.6b-v3",
 }  # fmt: skip
 
 
