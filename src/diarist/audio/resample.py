@@ -22,7 +22,7 @@ _MOST_CHANNELS: Final = 64  # libswresample's own limit
 _BLOCK: Final = 1 << 14  # samples per block out of the graph: few enough numpy calls, little memory
 
 
-class Segment:
+class Stretch:
     """A stretch of frames of one format, through one filter graph: mix or pick, then resample.
 
     ``channel`` is ``"mix"``, ``"even"`` for a mix of all alike, one index, several to be mixed, or None for each by

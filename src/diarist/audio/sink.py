@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diarist.audio.audio import SAMPLE_RATE
 from diarist.audio.level import gain_for
 from diarist.audio.mix import Balance
-from diarist.audio.resample import MakeStorage, SampleBuffer, Segment, check_format
+from diarist.audio.resample import MakeStorage, SampleBuffer, Stretch, check_format
 from diarist.model.errors import InputError
 
 _GAP_SECONDS: Final = 0.1  # smaller jumps are jitter of coarse time stamps
@@ -55,7 +55,7 @@ class Sink:
         self.balance = Balance()
         self._clock = clock  # the container's time at which the next frame should start; None where it has none
         self._buffers: list[SampleBuffer] = []
-        self._segment: Segment | None = None
+        self._segment: Stretch | None = None
         self._float = False
         self.seconds = 0.0
         self.filled = 0.0
@@ -76,7 +76,7 @@ class Sink:
         self._float = frame.format.name.startswith(("flt", "dbl"))
         if self._segment is None or not self._segment.takes(frame):
             self._end_segment()
-            self._segment = Segment(frame, self._part.channel, self._name, self.balance)
+            self._segment = Stretch(frame, self._part.channel, self._name, self.balance)
             if not self._buffers:
                 self._buffers = [SampleBuffer(self._storage()) for _ in range(self._segment.num_outputs)]
                 self._at = [0] * len(self._buffers)

@@ -40,7 +40,7 @@ _GROUP = 64  # chunks between two reports of progress, embedded together
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Portion:
     """A part of a recording as a unit of work: consecutive chunks, and the samples that they need.
 
     Attributes:
@@ -222,7 +222,7 @@ class WindowedDiarizer:
         (window,) = self.windows(len(audio.samples))
         return self.segment_and_embed(audio.samples, window, progress)
 
-    def windows(self, num_samples: int, chunks_per_window: int | None = None) -> tuple[Window, ...]:
+    def windows(self, num_samples: int, chunks_per_window: int | None = None) -> tuple[Portion, ...]:
         """Cut a recording into units of work.
 
         The evidence of all windows together does not depend on how the recording is cut, if each window (but the
@@ -237,10 +237,10 @@ class WindowedDiarizer:
         found = []
         for first in range(0, grid.num_chunks, size):
             last = min(first + size, grid.num_chunks)
-            found.append(Window(grid, first, last, *reach(self._embedding, grid, first, last)))
+            found.append(Portion(grid, first, last, *reach(self._embedding, grid, first, last)))
         return tuple(found)
 
-    def segment_and_embed(self, samples: NDArray[np.float32], window: Window, progress: Progress = ignore) -> Evidence:
+    def segment_and_embed(self, samples: NDArray[np.float32], window: Portion, progress: Progress = ignore) -> Evidence:
         """Run the networks on one window.
 
         Args:
@@ -309,7 +309,7 @@ class WindowedDiarizer:
         return self._diarization(activity_of, clusters.centroids, duration, bounds)
 
     def _segment(
-        self, samples: NDArray[np.float32], window: Window, first: int, last: int, executor: Executor
+        self, samples: NDArray[np.float32], window: Portion, first: int, last: int, executor: Executor
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Classes and activity, as in `Evidence`, of chunks ``[first, last)``."""
 
