@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from voices_clips import alone, clips
 from voices_clips import voices as voices_of
-from voices_lengths import all_trials, by_length, equal_error_rate, halves, listen
+from voices_lengths import all_trials, by_length, equal_error_rate, halves, listen, shared_directions
 
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--voices", type=Path, help="a folder with a folder of sounds for each person")
     parser.add_argument("--most", type=int, help="of the clips, this many, drawn at random; all by default")
     parser.add_argument("--keep", type=Path, help="a file for what was heard in clips, not to hear them again")
+    parser.add_argument("--bands", type=Path, help="write what voices of the tuning half share, as speakers/bands.json")
     parser.add_argument("--clips-only", action="store_true", help="leave out the recordings as they are")
     parser.add_argument("--diarizer", default="embedded")
     parser.add_argument("--seconds", type=float, default=10)
@@ -148,6 +149,10 @@ def main() -> None:
         cuts = list(clips(voices_of(options.recordings, options.voices)))
         random.Random(0).shuffle(cuts)
         heard = listen(cuts[: options.most], diarizer, options.keep)
+        if options.bands:
+            directions = shared_directions(halves(heard)["tuning"])
+            rows = ",\n".join(f"    {json.dumps(row)}" for row in directions)
+            options.bands.write_text(f'{{\n  "{diarizer.model.name}": [\n{rows}\n  ]\n}}\n')
         for half, some in {**halves(heard), "all": heard}.items():
             report[f"clips, {half}"] = {
                 "voices": sorted({h.clip.person for h in some}),

@@ -17,7 +17,7 @@ from diarist.audio.audio import Audio
 from diarist.diarization.base import Diarizer
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Turn
-from diarist.speakers.identify import Side, cosine, margin, seconds_heard, side, voice_of
+from diarist.speakers.identify import MAX_OTHER_SHARE, Side, cosine, margin, seconds_heard, side, voice_of
 
 BANDS = {"full band": (False, False), "telephone": (True, True), "one of each": (False, True)}
 HEARD = 5  # seconds and more of the recording's speaker, on whom clips of every length are tried
@@ -31,11 +31,15 @@ class Heard:
         clip: the clip.
         voice: its main speaker; None if nobody speaks.
         accepted: whether it can be learnt as one person's voice.
+        vector: the main speaker's embedding, as the diarizer gave it.
+        alone: whether hardly anybody else was heard.
     """
 
     clip: Clip
     voice: Side | None
     accepted: bool
+    vector: tuple[float, ...] = ()
+    alone: bool = False
 
 
 def listen(clips: Sequence[Clip], diarizer: Diarizer, keep: Path | None) -> list[Heard]:
@@ -64,11 +68,12 @@ def _heard(clip: Clip, speakers: list[tuple[float, list[float]]], model: ModelIn
     found = Diarization(turns=turns, exclusive=(), duration=clip.seconds, model=model, embeddings=vectors)
     seconds, vector = max(speakers)
     voice = side(model.name, vector, seconds)
+    alone = sum(spoken for spoken, _ in speakers) - seconds <= MAX_OTHER_SHARE * seconds
     try:
         voice_of(found, clip.person, "evaluation", "1970-01-01")
     except InputError:
-        return Heard(clip, voice, accepted=False)
-    return Heard(clip, voice, accepted=True)
+        return Heard(clip, voice, False, tuple(vector), alone)
+    return Heard(clip, voice, True, tuple(vector), alone)
 
 
 def comparable(first: str, second: str) -> bool:
@@ -87,6 +92,24 @@ def halves(heard: Sequence[Heard]) -> dict[str, list[Heard]]:
         "tuning": [h for h in heard if h.clip.person in people[::2]],
         "score": [h for h in heard if h.clip.person in people[1::2]],
     }
+
+
+def shared_directions(heard: Sequence[Heard]) -> list[list[float]]:
+    """What all voices share: from full to telephone band, and besides; as ``speakers/bands.json`` holds it."""
+
+    def mean(phone: bool) -> np.ndarray:
+        people = sorted({h.clip.person for h in heard})
+        clips = [
+            [h.vector for h in heard if h.alone and h.clip.person == person and h.clip.phone == phone]
+            for person in people
+        ]
+        return np.mean([np.mean(vectors, axis=0) for vectors in clips if vectors], axis=0)
+
+    full, phone = mean(False), mean(True)
+    across = (phone - full) / np.linalg.norm(phone - full)
+    besides = full - (full @ across) * across
+    besides /= np.linalg.norm(besides)
+    return [[round(float(value), 4) for value in direction] for direction in (across, besides)]
 
 
 def by_length(heard: Sequence[Heard]) -> dict[str, object]:
