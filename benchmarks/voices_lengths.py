@@ -17,7 +17,16 @@ from diarist.audio.audio import Audio
 from diarist.diarization.base import Diarizer
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Turn
-from diarist.speakers.identify import MAX_OTHER_SHARE, Side, cosine, margin, seconds_heard, side, voice_of
+from diarist.speakers.identify import (
+    MAX_OTHER_SHARE,
+    MIN_CLIP_SECONDS,
+    Side,
+    cosine,
+    margin,
+    seconds_heard,
+    side,
+    voice_of,
+)
 
 BANDS = {"full band": (False, False), "telephone": (True, True), "one of each": (False, True)}
 HEARD = 5  # seconds and more of the recording's speaker, on whom clips of every length are tried
@@ -128,7 +137,21 @@ def by_length(heard: Sequence[Heard]) -> dict[str, object]:
 
 def all_trials(heard: Sequence[Heard]) -> dict[str, float | int | None]:
     """Every learnt clip against every tried one, whatever their lengths and bands."""
-    return _score([h for h in heard if h.clip.learn], [h for h in heard if not h.clip.learn])
+    found = _score([h for h in heard if h.clip.learn], [h for h in heard if not h.clip.learn])
+    return {**found, "plain cosine of strangers on the telephone, at most": _plain(heard)}
+
+
+def _plain(heard: Sequence[Heard]) -> float | None:
+    """How alike telephone strangers are whose embeddings are compared as the diarizer gave them."""
+    clips = [h for h in heard if h.alone and h.clip.phone and h.voice and h.voice.seconds >= MIN_CLIP_SECONDS]
+    return max(
+        (
+            round(cosine(a.vector, b.vector), 3)
+            for a, b in product([h for h in clips if h.clip.learn], [h for h in clips if not h.clip.learn])
+            if a.clip.person != b.clip.person and comparable(a.clip.person, b.clip.person)
+        ),
+        default=None,
+    )
 
 
 def _trials(
