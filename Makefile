@@ -29,7 +29,10 @@ demo: $(VENV)/.ready  ## transcribe a real telephone call: sets up .venv, fetche
 	$(BIN)/diarist transcribe "$$($(BIN)/diarist models pull sample-telephone)/sample.wav"
 
 test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
+	$(BIN)/python -m pytest -m slow
 
 parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
 	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/transcription/test_gpu.py \

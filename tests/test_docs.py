@@ -184,6 +184,7 @@ def test_the_page_on_python_has_these_examples():
     assert [param.id for param in examples()] == list(SHOWN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [*examples()])
 def test_an_example_of_the_page_on_python_works(code, request, monkeypatch, capsys):
     title = request.node.callspec.id

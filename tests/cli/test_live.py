@@ -28,6 +28,7 @@ def test_times_are_those_of_the_whole_recording(diarist, call):
     assert done.stderr.startswith(("0:12  ", "0:13  ", "0:14  "))
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_on_a_terminal_they_stand_above_the_transcript(call):
     code, terminal, _ = on_a_terminal(*DIARIST, "transcribe", call, "--live", "--model", "whisper-tiny.en", columns=100)

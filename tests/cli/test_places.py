@@ -41,6 +41,7 @@ def test_names_need_known_voices(diarist, call, tmp_path):
     assert "diarist voices add" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_hotwords_come_from_a_list_or_a_file(diarist, call, tmp_path):
     (tmp_path / "names.txt").write_text("Diane\nSheila\n")

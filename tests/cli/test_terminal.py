@@ -336,6 +336,7 @@ class TestOtherCommands:
         assert "━" not in written
 
 
+@pytest.mark.slow
 @pytest.mark.models
 class TestWithRealEngines:
     def test_a_call(self, call):

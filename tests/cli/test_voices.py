@@ -65,6 +65,7 @@ def test_a_known_voice_is_named_and_strangers_are_not(run, call, reader, store):
     assert json.loads(store.read_text())["voices"] == []
 
 
+@pytest.mark.slow
 def test_a_voice_is_learnt_from_a_speaker_of_a_transcript(run, call, tmp_path, store):
     shutil.copy(call, tmp_path / "call.wav")
     saved = tmp_path / "call.json"

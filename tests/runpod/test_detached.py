@@ -16,6 +16,8 @@ from diarist.runpod.ledger import Job, Ledger
 
 from .conftest import sound
 
+pytestmark = pytest.mark.slow
+
 BARE = {name: value for name, value in os.environ.items() if not name.startswith(("RUNPOD_", "DIARIST_"))}
 
 

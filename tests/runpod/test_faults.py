@@ -25,6 +25,8 @@ from diarist.runpod.pipelines import SplitPipeline
 
 from .conftest import processes_of, sound
 
+pytestmark = pytest.mark.slow
+
 NUM_JOBS = 200
 LIMITS = Limits(deadline=90, execution=6, grace=0.5, sync_wait=2.0)
 

@@ -17,6 +17,8 @@ from diarist.runpod.place import open_pipeline
 
 from .conftest import STUB, processes_of, sound
 
+pytestmark = pytest.mark.slow
+
 KILLER = Path(__file__).parents[1] / "killer"
 NUM_JOBS = 40
 KILLS = 17

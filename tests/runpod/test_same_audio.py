@@ -14,6 +14,8 @@ from diarist.runpod.place import open_pipeline
 
 from .conftest import sound
 
+pytestmark = pytest.mark.slow
+
 SHORT, LONG = (100, 200), (300, 400, 500)
 
 

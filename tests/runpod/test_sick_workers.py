@@ -10,6 +10,8 @@ from diarist.runpod.pipelines import SplitPipeline
 
 from .conftest import sound
 
+pytestmark = pytest.mark.slow
+
 NUM_JOBS = 16
 
 
