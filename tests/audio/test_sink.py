@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from diarist.audio.resample import Heap
 from diarist.audio.sink import Part, Sink
 
 RATE = 16_000
@@ -13,7 +14,8 @@ RATE = 16_000
 
 def filled(*starts):
     """Write frames of 0.1 s with these time stamps; return the seconds of silence put between them."""
-    sink = Sink("talk.mka", Part(channel=None, track=None, start=0.0, stop=1.0, max_seconds=1e9), starts[0])
+    part = Part(channel=None, track=None, start=0.0, stop=1.0, max_seconds=1e9)
+    sink = Sink("talk.mka", part, starts[0], num_bytes=1 << 30, storage=Heap)
     for start in starts:
         frame = av.AudioFrame.from_ndarray(np.full((1, RATE // 10), 0.1, np.float32), format="flt", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, round(start * RATE), Fraction(1, RATE)
