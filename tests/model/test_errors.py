@@ -10,6 +10,8 @@ import pytest
 from diarist.formats import render
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import Cancelled, DiaristError, EndpointError, EngineError, InputError, WeightsError
+from diarist.pipelines.legs import DifferentRecordingsError
+from diarist.runpod.calls import NoAnswerError
 
 ERRORS = [
     DiaristError("odd", "Something is odd.", "Look."),
@@ -18,6 +20,8 @@ ERRORS = [
     EngineError("failed", "The model failed."),
     EndpointError("timeout", "It took too long.", "Ask again.", http_status=504),
     Cancelled(),
+    DifferentRecordingsError("different", "The legs heard two recordings.", "Ask again."),
+    NoAnswerError("endpoint_silent", "It gave no answer.", "Check the network."),
     FieldError("bad_field", "`language` is not one.", "Write en.", field="language"),
 ]
 
