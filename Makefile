@@ -29,7 +29,7 @@ demo: $(VENV)/.ready  ## transcribe a real telephone call: sets up .venv, fetche
 	$(BIN)/diarist transcribe "$$($(BIN)/diarist models pull sample-telephone)/sample.wav"
 
 test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
 	$(BIN)/python -m pytest -m slow
@@ -98,4 +98,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish
+.PHONY: FORCE help demo test test-slow parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish
