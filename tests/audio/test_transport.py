@@ -1,5 +1,8 @@
 """FLAC carries every bit; Opus carries an hour in one request."""
 
+import os
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,8 @@ from hypothesis import strategies as st
 
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
-from diarist.audio.transport import encode_flac, encode_opus, pack
+from diarist.audio.recording import as_recording
+from diarist.audio.transport import encode_flac, encode_opus, pack, pack_recording
 from diarist.model.errors import InputError
 
 
@@ -63,3 +67,37 @@ class TestPack:
         assert caught.value.code == "audio_too_large"
         assert caught.value.http_status == 413
         assert "https URL or a volume: path" in caught.value.hint
+
+
+class TestPackRecording:
+    """What can be read once only, as a pipe, is read once, whether its bytes fit or not."""
+
+    @pytest.mark.parametrize(("room", "codec"), [(None, "original"), (100_000, "original"), (30_000, "opus")])
+    def test_a_pipe(self, room, codec):
+        data = encode_flac(noise(40_000))
+        assert 30_000 < len(data) < 100_000
+        reading, writing = os.pipe()
+
+        def write() -> None:
+            with open(writing, "wb") as end:
+                end.write(data)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        with open(reading, "rb") as pipe:
+            packed = pack_recording(as_recording(pipe), room)
+        writer.join()
+        assert packed.codec == codec
+        assert packed.seconds == 2.5
+        assert packed.data == data or codec == "opus"
+
+    @pytest.mark.parametrize(("room", "codec"), [(None, "original"), (30_000, "opus")])
+    def test_an_open_file_from_where_it_stands(self, room, codec, tmp_path):
+        data = encode_flac(noise(40_000))
+        (tmp_path / "mail").write_bytes(b"headers" + data)
+        with (tmp_path / "mail").open("rb") as file:
+            file.seek(7)
+            packed = pack_recording(as_recording(file), room)
+        assert packed.codec == codec
+        assert packed.seconds == 2.5
+        assert packed.data == data or codec == "opus"

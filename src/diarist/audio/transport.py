@@ -7,12 +7,13 @@ base64 (``benchmarks/audio.py``).
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.audio.recording import WHOLE, Recording, as_recording
+from diarist.audio.recording import WHOLE, Recording
 from diarist.model.errors import InputError
 from diarist.model.progress import Progress, ignore
 
@@ -64,13 +65,18 @@ def pack_recording(recording: Recording, max_bytes: int | None, progress: Progre
     from diarist.audio.decode import decode, probe
 
     if recording.has_bytes and recording.cut == WHOLE and not recording.decoded:
+        # Opened once: what comes through a pipe is not there a second time.
         with recording.open(progress) as file:
+            start = file.tell()
             data = file.read() if max_bytes is None else file.read(max_bytes + 1)
-        if data and (max_bytes is None or len(data) <= max_bytes):
-            own = as_recording(data)
-            own.name = recording.name
-            return Packed(data, "original", probe(own))
-    audio = decode(recording, progress=progress)
+            file.seek(start)
+            opened = Recording(recording.name, lambda _: nullcontext(file))
+            if data and (max_bytes is None or len(data) <= max_bytes):
+                return Packed(data, "original", probe(opened))
+            del data
+            audio = decode(opened, progress=progress)
+    else:
+        audio = decode(recording, progress=progress)
     if max_bytes is None:
         return Packed(encode_flac(audio), "flac", audio.duration, audio.warnings)
     packed = pack(audio, max_bytes)
