@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,11 @@ class Audio:
     def peak(self) -> float:
         """Largest magnitude of a sample; 1 is full scale."""
         return max(float(self.samples.max()), -float(self.samples.min())) if len(self.samples) else 0.0
+
+    def part(self, start: float, stop: float | None) -> Audio:
+        """Return what lies between two times in seconds; without ``stop``, all from ``start``."""
+        last = None if stop is None else round(stop * SAMPLE_RATE)
+        return replace(self, samples=self.samples[round(start * SAMPLE_RATE) : last])
 
     def __repr__(self) -> str:
         return f"<Audio: {self.duration:.1f} s>"

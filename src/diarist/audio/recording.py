@@ -20,7 +20,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -38,7 +38,6 @@ MAX_STREAM_BYTES: Final = 4 << 30
 SPOOL_BYTES: Final = 8 << 20
 """What is not seekable is kept in memory up to here, in a temporary file beyond."""
 _NAME_CHARACTERS: Final = 255
-SAMPLE_RATE: Final = 16_000
 
 
 class Kind(StrEnum):
@@ -139,9 +138,7 @@ class Recording:
         if cut == self.cut:
             return self
         if self._audio is not None and self._opened is None:
-            last = None if stop is None else round(stop * SAMPLE_RATE)
-            samples = self._audio.samples[round(start * SAMPLE_RATE) : last]
-            return Recording.of(replace(self._audio, samples=samples), self.name)
+            return Recording.of(self._audio.part(start, stop), self.name)
         return Recording(self.name, self._opened, wire=self.wire, cut=cut)
 
     def open(self, progress: Progress = ignore) -> AbstractContextManager[BinaryIO]:

@@ -30,7 +30,6 @@ MAX_AGE: Final = 7 * 24 * 3600.0
 _TIDY_SECONDS: Final = 60.0
 _OWN_FOLDER: Final = "diarist-results"
 _OWN_NAME: Final = re.compile(r"[0-9a-f]{64}\.json(\.[0-9a-f]{32}\.part)?")
-_LOOK_SECONDS: Final = 0.1
 
 
 def cache_key(audio: str, options: Options, revision: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE
@@ -16,6 +17,7 @@ from diarist.audio.decode import MAX_SECONDS, decode
 from diarist.audio.recording import WORKER_KINDS, Recording, digest_of, parse_recording
 from diarist.audio.sandbox import Sandbox
 from diarist.audio.url_rules import UrlRules
+from diarist.jobs.environment import number
 from diarist.jobs.request import AudioJob, DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
 from diarist.jobs.response import Output, diarization_output, transcript_output, transcription_output
 from diarist.jobs.runner import CONCURRENCY, Doubtful, Prepared, phase
@@ -49,7 +51,7 @@ _NO_MEMORY: Final = (
 )
 
 
-class _EngineService:
+class _EngineService(ABC):
     """What services with engines share: jobs in, decoded audio out, one computation at a time."""
 
     slots = 1
@@ -58,7 +60,7 @@ class _EngineService:
     def __init__(self, env: Mapping[str, str] = os.environ, rules: UrlRules = UrlRules()) -> None:
         self._rules = rules
         self._decoder = Sandbox()
-        self._max_seconds = _number(env, "DIARIST_MAX_SECONDS", MAX_SECONDS)
+        self._max_seconds = number(env, "DIARIST_MAX_SECONDS", MAX_SECONDS)
 
     def start_decoder(self) -> None:
         """Start the process that decodes, so that the first job finds it ready."""
@@ -105,9 +107,9 @@ class _EngineService:
             raise failure
         await in_thread(lambda _: self.warm_up(), ignore)
 
+    @abstractmethod
     def warm_up(self) -> None:
         """Run every engine once on a short clip; raises `EngineError` where one fails."""
-        raise NotImplementedError
 
 
 def memory_is_gone(error: BaseException | None) -> bool:
@@ -196,6 +198,16 @@ class DiarizationService(_EngineService):
         tell_apart(self._diarizer, voice_like())
 
 
+S = TypeVar("S", bound=_EngineService)
+
+
+def _ready(service: S) -> S:
+    service.start_decoder()
+    with phase("warm-up"):
+        service.warm_up()
+    return service
+
+
 def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
     """Load and warm both engines.
 
@@ -211,11 +223,7 @@ def load_single(env: Mapping[str, str] = os.environ) -> SingleService:
             device=env.get("DIARIST_DEVICE") or "auto",
             note=log.info,
         )
-    service = SingleService(pipeline, env=env)
-    service.start_decoder()
-    with phase("warm-up"):
-        service.warm_up()
-    return service
+    return _ready(SingleService(pipeline, env=env))
 
 
 def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionService:
@@ -226,11 +234,7 @@ def load_transcription(env: Mapping[str, str] = os.environ) -> TranscriptionServ
         pipeline = load(
             env.get("DIARIST_MODEL") or "auto", None, device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
-    service = TranscriptionService(pipeline.transcriber, env=env)
-    service.start_decoder()
-    with phase("warm-up"):
-        service.warm_up()
-    return service
+    return _ready(TranscriptionService(pipeline.transcriber, env=env))
 
 
 def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
@@ -241,16 +245,4 @@ def load_diarization(env: Mapping[str, str] = os.environ) -> DiarizationService:
         diarizer = open_diarizer(
             env.get("DIARIST_DIARIZER") or "auto", device=env.get("DIARIST_DEVICE") or "auto", note=log.info
         )
-    service = DiarizationService(diarizer, env=env)
-    service.start_decoder()
-    with phase("warm-up"):
-        service.warm_up()
-    return service
-
-
-def _number(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name)
-    try:
-        return float(text) if text else default
-    except ValueError:
-        raise InputError("bad_setting", f"{name} must be a number, not {text!r}.") from None
+    return _ready(DiarizationService(diarizer, env=env))

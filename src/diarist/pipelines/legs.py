@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import anyio
 
@@ -59,7 +59,7 @@ async def run_legs(
     failures: list[Exception] = []
     degraded: list[DiaristError] = []
 
-    def degradable(stage: str, error: Exception) -> bool:
+    def degradable(error: Exception, stage: str) -> TypeGuard[DiaristError]:
         return (
             stage == "diarization"
             and isinstance(error, DiaristError)
@@ -72,7 +72,7 @@ async def run_legs(
         try:
             found[stage] = await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the other leg stops and the caller is told
-            if isinstance(error, DiaristError) and degradable(stage, error):
+            if degradable(error, stage):
                 degraded.append(error)
                 return
             failures.append(error)

@@ -14,6 +14,7 @@ from typing import Final
 from diarist.architectures import JOBS_PER_ORCHESTRATOR, LAST_WORDS, LEGS_MAY_QUEUE, orchestrator_deadline
 from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
+from diarist.jobs.environment import number
 from diarist.jobs.request import AudioJob, SpeakerTextJob, read_job
 from diarist.jobs.response import Output, transcript_output
 from diarist.jobs.runner import Prepared
@@ -102,7 +103,7 @@ def load_orchestrator(env: Mapping[str, str] = os.environ) -> OrchestratorServic
     missing = [name for name in names if not env.get(name)]
     if missing:
         raise InputError("missing_setting", f"{' and '.join(missing)} must be set.", "Set them on the endpoint.")
-    deadline = _number(env, "DIARIST_DEADLINE", DEADLINE)
+    deadline = number(env, "DIARIST_DEADLINE", DEADLINE)
     transcription, diarization, key = (env[name] for name in names)
     pipeline = SplitPipeline(
         transcription,
@@ -120,8 +121,8 @@ def load_orchestrator(env: Mapping[str, str] = os.environ) -> OrchestratorServic
         raise InputError("missing_setting", "DIARIST_CACHE_VERSION must be set.", "Use the tag of the legs' images.")
     cache = ResultCache(
         env["DIARIST_CACHE_URL"],
-        max_bytes=int(_number(env, "DIARIST_CACHE_BYTES", MAX_BYTES)),
-        max_age=_number(env, "DIARIST_CACHE_SECONDS", MAX_AGE),
+        max_bytes=int(number(env, "DIARIST_CACHE_BYTES", MAX_BYTES)),
+        max_age=number(env, "DIARIST_CACHE_SECONDS", MAX_AGE),
     )
     return OrchestratorService(pipeline, cache, f"{transcription} {diarization} {version}")
 
@@ -130,11 +131,3 @@ def _leg_limits(deadline: float) -> Limits:
     """Limits of a leg: one that the platform stops after its own time is submitted once more before the deadline."""
     own = deadline + LAST_WORDS - LEGS_MAY_QUEUE  # see `orchestrator_deadline`
     return Limits(deadline=deadline, execution=max(own, deadline / 2), sync_wait=SYNC_WAIT)
-
-
-def _number(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name)
-    try:
-        return float(text) if text else default
-    except ValueError:
-        raise InputError("bad_setting", f"{name} must be a number, not {text!r}.") from None
