@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diarist.audio.decode import decode
+from diarist.audio.decode import decode, decode_channels, probe
 from diarist.audio.recording import Recording, as_recording
 from diarist.audio.sandbox import Sandbox
 from diarist.model.errors import Cancelled, EngineError, InputError
@@ -94,6 +94,37 @@ def test_channels_that_cancel_each_other_are_decoded_anew_in_the_child(sandbox, 
     left = tone(2.0)
     data = wav(np.hstack([left, -left]))
     np.testing.assert_array_equal(sandbox.decode(as_recording(data), max_seconds=60).samples, decode(data).samples)
+
+
+def test_channels_each_on_its_own(sandbox, wav, tone):
+    data = wav(np.hstack([tone(2.0), tone(2.0) // 2, 0 * tone(2.0)]))
+    expected = decode_channels(as_recording(data))
+    found = sandbox.decode_channels(as_recording(data), max_seconds=60)
+    assert len(found) == len(expected) == 3
+    for here, there in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(here.samples, there.samples)
+        assert here.warnings == there.warnings
+
+
+def test_the_channels_of_a_large_desk_come_back_and_more_than_ffmpeg_takes_are_refused(sandbox, wav):
+    found = sandbox.decode_channels(as_recording(wav(np.ones((1600, 32), np.int16))), max_seconds=60)
+    assert [len(audio.samples) for audio in found] == [1600] * 32
+    with pytest.raises(InputError):
+        sandbox.decode_channels(as_recording(wav(np.ones((1600, 65), np.int16))), max_seconds=60)
+    assert sandbox.probe(as_recording(wav(np.ones((1600, 1), np.int16)))) == 0.1
+
+
+def test_a_length_is_told_by_the_head(sandbox, wav, tone):
+    assert sandbox.probe(as_recording(wav(tone(11.0)))) == 11.0
+    with pytest.raises(InputError, match="not") as caught:
+        sandbox.probe(as_recording(b"no sound"))
+    assert caught.value.code == "audio_not_recognised"
+    assert sandbox.decode(as_recording(wav(tone(1.0))), max_seconds=60).duration == 1.0
+
+
+def test_a_length_that_no_head_tells_is_the_same_in_a_child(sandbox, encode, tone):
+    data = encode("adts", "aac", tone(3.0), 16_000)
+    assert sandbox.probe(as_recording(data)) == probe(as_recording(data))
 
 
 def test_files_and_streams_are_read_from_where_they_stand(sandbox, wav, tone, tmp_path):

@@ -104,6 +104,7 @@ def decode_channels(
     stop: float | None = None,
     max_seconds: float = MAX_SECONDS,
     progress: Progress = ignore,
+    storage: MakeStorage = Heap,
 ) -> tuple[Audio, ...]:
     """Decode every channel of one audio track on its own, e.g. the two ends of a telephone call.
 
@@ -113,7 +114,7 @@ def decode_channels(
     if not recording.has_bytes:
         return (decode(recording),)
     cut = recording.cut
-    return _decode(recording, Part(None, cut.track, cut.start, cut.stop, max_seconds), progress, Heap)
+    return _decode(recording, Part(None, cut.track, cut.start, cut.stop, max_seconds), progress, storage)
 
 
 def probe(recording: Recording) -> float | None:

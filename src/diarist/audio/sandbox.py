@@ -28,14 +28,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import Audio
 from diarist.audio.recording import Recording, digest_of
-from diarist.audio.sandboxed import LINE_BYTES, memory_file
+from diarist.audio.sandboxed import LINE_BYTES, MOST_CHANNELS, memory_file
 from diarist.model.errors import EngineError, InputError
 from diarist.model.progress import Progress, ignore
 
@@ -92,9 +92,24 @@ class Sandbox:
                 (``audio_breaks_decoder``).
             EngineError: no child can be started (``no_decoder``).
         """
-        return recording.audio(lambda: self._decode(recording, max_seconds, progress))
+        return recording.audio(lambda: self._ask("mix", recording, max_seconds, progress).heard[0])
 
-    def _decode(self, recording: Recording, max_seconds: float, progress: Progress) -> Audio:
+    def decode_channels(
+        self, recording: Recording, *, max_seconds: float, progress: Progress = ignore
+    ) -> tuple[Audio, ...]:
+        """Decode every channel on its own, as `diarist.audio.decode.decode_channels` does; see `decode`."""
+        return self._ask("channels", recording, max_seconds, progress).heard
+
+    def probe(self, recording: Recording) -> float | None:
+        """Look at a recording's head as `diarist.audio.decode.probe` does: its length in seconds, where one is told.
+
+        Raises:
+            InputError: as with `decode`.
+            EngineError: no child can be started (``no_decoder``).
+        """
+        return self._ask("length", recording, 0.0, ignore).seconds
+
+    def _ask(self, wanted: str, recording: Recording, max_seconds: float, progress: Progress) -> _Told:
         with recording.open(progress) as file, _as_file(file) as opened:
             if self._deaths and self._deaths.get(digest_of(opened), 0) >= _DEATHS:
                 raise InputError(
@@ -105,8 +120,10 @@ class Sandbox:
                 )
             child = self._take()
             try:
-                audio = child.decode(
-                    opened, {"name": recording.name, "max_seconds": max_seconds, **self._bounds}, progress
+                told = child.ask(
+                    opened,
+                    {"wanted": wanted, "name": recording.name, "max_seconds": max_seconds, **self._bounds},
+                    progress,
                 )
             except _ChildEndedError as death:
                 if death.by_the_recording:
@@ -124,7 +141,7 @@ class Sandbox:
                 child.end()
                 raise
             self._give_back(child)
-            return audio
+            return told
 
     def _take(self) -> _Child:
         with self._lock:
@@ -147,6 +164,13 @@ class Sandbox:
             self._deaths[digest] = self._deaths.pop(digest, 0) + 1
             while len(self._deaths) > _REMEMBERED:
                 self._deaths.popitem(last=False)
+
+
+class _Told(NamedTuple):
+    """What a child found: the sound of each channel or of their mix, or the length in seconds, if that is known."""
+
+    heard: tuple[Audio, ...]
+    seconds: float | None
 
 
 class _ChildEndedError(Exception):
@@ -198,8 +222,8 @@ class _Child:
             self._process.kill()
             self._process.wait()
 
-    def decode(self, file: BinaryIO, request: dict[str, Any], progress: Progress) -> Audio:
-        """Let it decode a file from where that stands.
+    def ask(self, file: BinaryIO, request: dict[str, Any], progress: Progress) -> _Told:
+        """Let it look at a file from where that stands.
 
         Raises:
             InputError: the recording is at fault.
@@ -214,8 +238,7 @@ class _Child:
                 log.error("decoder broke: %s", str(answer["broke"])[:500])
                 raise self._ended("the decoder broke")
             if "error" not in answer:
-                samples = _samples(self._files.pop(), int(answer["samples"]))
-                return Audio(samples, tuple(map(str, answer["warnings"])))
+                return self._told(answer)
             code, message, hint = map(str, answer["error"])
             refusal = InputError(code, message, hint, http_status=int(answer["status"]))
         except OSError:
@@ -223,6 +246,16 @@ class _Child:
         except (LookupError, TypeError, ValueError):  # no answer of `serve`, which somebody else's code replaced
             raise self._ended("the decoder broke") from None
         raise refusal
+
+    def _told(self, answer: dict[str, Any]) -> _Told:
+        heard = []
+        for each in answer.get("heard", ()):
+            samples = _samples(self._files.pop(0), int(each["samples"]))
+            heard.append(Audio(samples, tuple(map(str, each["warnings"]))))
+        seconds = answer.get("seconds")
+        if not heard and "seconds" not in answer:
+            raise ValueError("neither sound nor its length")
+        return _Told(tuple(heard), None if seconds is None else float(seconds))
 
     def _answer(self, progress: Progress) -> dict[str, Any]:
         done, heard = 0.0, time.monotonic()
@@ -239,7 +272,7 @@ class _Child:
             if newline:
                 continue
             if select.select([self._socket], [], [], _TICK)[0]:
-                data, files, _, _ = socket.recv_fds(self._socket, LINE_BYTES, 1)
+                data, files, _, _ = socket.recv_fds(self._socket, LINE_BYTES, MOST_CHANNELS)
                 self._files += files
                 self._received += data
                 if not data:

@@ -19,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE
-from diarist.audio.decode import decode
+from diarist.audio.decode import decode, decode_channels, probe
 from diarist.audio.recording import Recording
 from diarist.model.errors import InputError
 
 LINE_BYTES: Final = 1 << 16
 """The longest line that says what to decode."""
+MOST_CHANNELS: Final = 64
+"""FFmpeg resamples no more (SWR_CH_MAX), so a recording with more is refused as damaged."""
 _CPU_SECONDS_A_REPORT: Final = 2.0  # more for each 10 s of sound: the slowest codecs take a tenth of it
 _LONGEST_RESERVED: Final = 48 * 3600.0  # seconds for whose samples there may be memory
 
@@ -92,13 +94,13 @@ def serve(connection: socket.socket) -> None:
                 where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
                 connection.sendall(json.dumps({"broke": f"{type(error).__name__} in {where}"}).encode() + b"\n")
                 return
-            socket.send_fds(connection, [json.dumps(answer).encode() + b"\n"], [opened.fileno()] if opened else [])
-        received, opened = b"", None
+            socket.send_fds(connection, [json.dumps(answer).encode() + b"\n"], [each.fileno() for each in opened])
+        received, opened = b"", []
 
 
 def _answered(
     file: BinaryIO, request: dict[str, Any], connection: socket.socket
-) -> tuple[dict[str, Any], BinaryIO | None]:
+) -> tuple[dict[str, Any], list[BinaryIO]]:
     file.seek(request["offset"])
     budget = _Budget(request)
 
@@ -107,11 +109,19 @@ def _answered(
         connection.sendall(json.dumps({"done": done}).encode() + b"\n")
 
     recording = Recording(request["name"], lambda _: contextlib.nullcontext(file))
+    bounds: Any = {"max_seconds": request["max_seconds"], "progress": report, "storage": _Shared}
     try:
-        audio = decode(recording, max_seconds=request["max_seconds"], progress=report, storage=_Shared)
+        match request["wanted"]:
+            case "length":
+                return {"seconds": probe(recording)}, []
+            case "channels":
+                found = decode_channels(recording, **bounds)
+            case _:
+                found = (decode(recording, **bounds),)
     except InputError as error:
-        return {"error": [error.code, error.message, error.hint], "status": error.http_status}, None
-    return {"samples": len(audio.samples), "warnings": audio.warnings}, _file_of(audio.samples)
+        return {"error": [error.code, error.message, error.hint], "status": error.http_status}, []
+    heard = [{"samples": len(audio.samples), "warnings": audio.warnings} for audio in found]
+    return {"heard": heard}, [_file_of(audio.samples) for audio in found]
 
 
 class _Budget:
