@@ -27,6 +27,7 @@ from diarist.cli import (
     plan,
     rename,
     samples,
+    serve,
     transcribe,
     voices,
 )
@@ -46,6 +47,7 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="transcribe")(transcribe.transcribe)
+app.command(name="serve")(serve.serve)
 app.command(name="convert")(convert.convert)
 app.command(name="rename")(rename.rename)
 app.command(name="samples")(samples.samples)

@@ -112,7 +112,15 @@ def work_of(ask: Ask) -> str:
     Returns:
         A SHA-256 in hexadecimal.
     """
-    work = (_WORK, ask.model, ask.options, sorted((c.name, c.sha256) for c in ask.known), ask.channels, ask.url, ask.pcm)
+    work = (
+        _WORK,
+        ask.model,
+        ask.options,
+        sorted((c.name, c.sha256) for c in ask.known),
+        ask.channels,
+        ask.url,
+        ask.pcm,
+    )
     return hashlib.sha256(msgspec.json.encode(work, order="deterministic")).hexdigest()
 
 

@@ -9,7 +9,20 @@ from typing import Any, Protocol
 from diarist.server.ask import Ask, Clip, ask_from, identity, work_of
 from diarist.server.models import Models
 
-__all__ = ["Ask", "Clip", "File", "ask_from", "flattened", "identity", "read_asr", "read_detect_language", "read_diarization", "read_transcription", "read_translation", "work_of"]
+__all__ = [
+    "Ask",
+    "Clip",
+    "File",
+    "ask_from",
+    "flattened",
+    "identity",
+    "read_asr",
+    "read_detect_language",
+    "read_diarization",
+    "read_transcription",
+    "read_translation",
+    "work_of",
+]
 
 Pairs = Sequence[tuple[str, str]]
 

@@ -1,0 +1,246 @@
+"""``diarist serve``: OpenAI's transcription API with speakers, on this machine or for a team."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from diarist.cli import complete
+from diarist.cli.terminal import say
+from diarist.files import read_bounded, why
+from diarist.model.errors import DiaristError, InputError
+
+if TYPE_CHECKING:
+    from diarist.jobs.job import Keep
+
+API: Final = "Who may use it"
+WORK: Final = "How much work"
+
+
+def _defaults(context: typer.Context, file: Path | None) -> Path | None:
+    """Take what diarist.toml says for options that neither a flag nor the environment set."""
+    path = file or Path("diarist.toml")
+    if file is None and not path.is_file():
+        return None
+    try:
+        document = tomllib.loads(read_bounded(path, 1 << 20).decode())
+    except (OSError, ValueError) as error:
+        reason = why(error) if isinstance(error, OSError) else "it is no TOML"
+        raise InputError("bad_settings", f"Cannot read {path}: {reason}.", "See docs/server.md.") from None
+    section = document.get("serve", {})
+    known = {parameter.name for parameter in context.command.params}
+    wanted = {name.replace("-", "_"): value for name, value in section.items()} if isinstance(section, dict) else {}
+    if unknown := sorted(set(wanted) - known):
+        raise InputError(
+            "bad_settings", f"{path} has no setting {unknown[0]!r} for serve.", "See: diarist serve --help"
+        )
+    context.default_map = {**(context.default_map or {}), **wanted}
+    return file
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.", envvar="DIARIST_HOST")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar="DIARIST_PORT")
+    ] = 8000,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on", metavar="PLACE", autocompletion=complete.places, help="Where the engines are.", envvar="DIARIST_ON"
+        ),
+    ] = "local",
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL", help="Transcription model.", autocompletion=complete.models, envvar="DIARIST_MODEL"
+        ),
+    ] = "auto",
+    diarizer: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL", help="Diarization model.", autocompletion=complete.diarizers, envvar="DIARIST_DIARIZER"
+        ),
+    ] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.", envvar="DIARIST_DEVICE")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="CPU threads.", envvar="DIARIST_THREADS")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of jobs, recordings and keys.", envvar="DIARIST_STATE")
+    ] = None,
+    keys: Annotated[
+        bool | None,
+        typer.Option(
+            "--keys/--no-keys",
+            help="Ask callers for a key; the default beyond this machine.",
+            envvar="DIARIST_KEYS",
+            rich_help_panel=API,
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name that this server is called by, e.g. notes.example.",
+            envvar="DIARIST_ALLOW_HOST",
+            rich_help_panel=API,
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="Page of another site that may ask.", envvar="DIARIST_ALLOW_ORIGIN", rich_help_panel=API
+        ),
+    ] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=MODEL", help="Another name of a model.", envvar="DIARIST_ALIAS", rich_help_panel=API
+        ),
+    ] = None,
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="audio=1d,text=30d",
+            help="How long recordings and transcripts are kept; 0: gone with the answer.",
+            envvar="DIARIST_KEEP",
+            rich_help_panel=WORK,
+        ),
+    ] = "audio=1d,text=30d",
+    max_upload_gb: Annotated[
+        float,
+        typer.Option(
+            metavar="GB", min=0.001, help="Largest upload.", envvar="DIARIST_MAX_UPLOAD_GB", rich_help_panel=WORK
+        ),
+    ] = 4.0,
+    max_hours: Annotated[
+        float,
+        typer.Option(
+            metavar="HOURS", min=0.01, help="Longest recording.", envvar="DIARIST_MAX_HOURS", rich_help_panel=WORK
+        ),
+    ] = 12.0,
+    queue: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Recordings that may wait.", envvar="DIARIST_QUEUE", rich_help_panel=WORK
+        ),
+    ] = 100,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            is_eager=True,
+            callback=_defaults,
+            help="Settings; diarist.toml here if there is one.",
+            envvar="DIARIST_CONFIG",
+        ),
+    ] = None,
+) -> None:
+    """Serve OpenAI's transcription API with speakers, jobs and a page.
+
+    Flags come first, then DIARIST_… in the environment, then [serve] in diarist.toml.
+
+    Examples:
+      diarist serve
+
+      curl localhost:8000/v1/audio/transcriptions -F file=@call.mp3 -F model=diarist -F response_format=diarized_json
+    """
+    import uvicorn
+    from filelock import FileLock, Timeout
+
+    from diarist.places import Wanted, open_place
+    from diarist.server.app import Server, Settings
+    from diarist.server.desk import DeskBounds
+    from diarist.server.keys import Keys, state_folder
+    from diarist.server.models import parse_aliases
+
+    del config
+    folder = state_folder(state)
+    local = _is_loopback(host)
+    use_keys = keys if keys is not None else not local
+    if use_keys and not Keys(folder).list():
+        raise InputError(
+            "no_keys",
+            "Nobody could use this server: there are no keys.",
+            "Make one with: diarist keys add NAME; or give --no-keys, if the network is yours alone.",
+        )
+    settings = Settings(
+        state=folder,
+        use_keys=use_keys,
+        hosts=frozenset(allow_host or ()) | ({"*"} if not local and not allow_host else frozenset()),
+        origins=frozenset(allow_origin or ()),
+        aliases=parse_aliases(alias or ()),
+        max_bytes=int(max_upload_gb * 1e9),
+        max_seconds=max_hours * 3600,
+        keep=parse_keep(keep),
+        bounds=DeskBounds(queued=queue),
+    )
+    failures: list[DiaristError] = []
+
+    def failed(error: DiaristError) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(folder / "serve.lock", timeout=0):
+            house = Server(
+                settings, lambda progress: open_place(on, wanted, progress=progress, note=say), failed=failed
+            )
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    house.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30
+                )
+            )
+            logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+            say(f"diarist listens on http://{host}:{port}; models are loading.")
+            server.run()
+    except Timeout:
+        raise InputError(
+            "state_in_use",
+            f"Another server uses {folder}.",
+            "Stop it, or give this one another folder with --state DIR.",
+        ) from None
+    if failures:
+        raise failures[0]
+
+
+def parse_keep(text: str) -> Keep:
+    """Read ``audio=1d,text=30d``: for how long things are kept; ``0`` is gone with the answer, ``ever`` is for ever.
+
+    Raises:
+        InputError: it says something else.
+    """
+    from diarist.jobs.job import Keep
+
+    found: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, span = part.partition("=")
+        match = re.fullmatch(r"(\d{1,6})([smhd]?)|(ever)", span)
+        if name not in ("audio", "text") or match is None:
+            raise InputError(
+                "bad_keep", f"--keep does not know {part!r}.", "Write e.g. audio=1d,text=30d, text=0 or text=ever."
+            )
+        found[name] = None if match[3] else float(match[1]) * _SECONDS[match[2] or "s"]
+    return Keep(**found)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -1,0 +1,174 @@
+"""The application: routes, the door around them, and what begins and ends with the server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from diarist import __version__
+from diarist.audio.decode import MAX_SECONDS
+from diarist.audio.url_rules import UrlRules
+from diarist.jobs.job import Keep
+from diarist.jobs.sqlite_store import SQLiteJobStore
+from diarist.model.errors import DiaristError
+from diarist.model.progress import Progress
+from diarist.pipelines.base import Pipeline
+from diarist.pipelines.local import LocalPipeline
+from diarist.server import asr, health, jobs, openai
+from diarist.server.admission import Admission, Bounds
+from diarist.server.desk import Desk, DeskBounds
+from diarist.server.errors import add_handlers
+from diarist.server.forms import FormBounds
+from diarist.server.house import House
+from diarist.server.keys import Caller, Keys
+from diarist.server.metrics import Metrics
+from diarist.server.models import Model, Models
+from diarist.server.uploads import sweep
+from diarist.server.work import Workshop
+
+log = logging.getLogger("diarist.server")
+
+OPEN_PATHS: Final = ("/health", "/ping")
+_WORK: Final = ("/v1/audio/", "/v1/jobs", "/asr", "/detect-language", "/openai/deployments/")
+
+Open = Callable[[Progress], Pipeline]
+"""Makes the pipeline, which may take minutes; told how far it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a server behaves.
+
+    Attributes:
+        state: folder of all that is kept.
+        use_keys: whether callers need one.
+        hosts: names that this server is called by.
+        origins: pages of other sites that may ask.
+        aliases: more names of models.
+        max_bytes: the largest upload.
+        max_seconds: the longest recording.
+        keep: for how long things are kept.
+        bounds: how much work is taken in.
+        rules: what URLs of recordings may reach.
+    """
+
+    state: Path
+    use_keys: bool = False
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    aliases: dict[str, str] = field(default_factory=dict)
+    max_bytes: int = 4 << 30
+    max_seconds: float = MAX_SECONDS
+    keep: Keep = Keep()
+    bounds: DeskBounds = DeskBounds()
+    rules: UrlRules = UrlRules()
+
+
+class Server:
+    """A server that is ready to be run by uvicorn.
+
+    Args:
+        settings: how it behaves.
+        open_pipeline: makes the engines, once the server answers.
+        failed: called where that fails, with the reason: nothing can be done then.
+
+    Attributes:
+        app: the ASGI application.
+        house: its parts.
+    """
+
+    def __init__(
+        self, settings: Settings, open_pipeline: Open, *, failed: Callable[[DiaristError], None] = lambda _: None
+    ) -> None:
+        self._settings = settings
+        self._open = open_pipeline
+        self._failed = failed
+        settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        metrics = Metrics()
+        store = SQLiteJobStore(settings.state / "jobs.db", keep=settings.keep)
+        desk = Desk(store, settings.state / "audio", bounds=settings.bounds, audience=metrics)
+        self.house = House(desk, settings.state, metrics, FormBounds(total_bytes=settings.max_bytes))
+        inner = FastAPI(
+            title="diarist",
+            version=__version__,
+            summary="Who said what, and when",
+            docs_url=None,
+            redoc_url=None,
+            lifespan=self._lifespan,
+        )
+        inner.state.house = self.house
+        for room in (openai, asr, jobs, health):
+            inner.include_router(room.router)
+        add_handlers(inner)
+        self.app: ASGIApp = Admission(
+            inner,
+            hosts=settings.hosts,
+            origins=settings.origins,
+            keys=Keys(settings.state) if settings.use_keys else None,
+            room=self._room,
+            bounds=Bounds(form_bytes=settings.max_bytes),
+            open_paths=OPEN_PATHS,
+        )
+
+    async def _room(self, caller: Caller, path: str) -> None:
+        if path.startswith(_WORK):
+            await self.house.desk.room(caller)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        sweep(self.house.uploads)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._load)
+            group.start_soon(self.house.desk.run)
+            yield
+            group.cancel_scope.cancel()
+        if self.house.desk.workshop is not None:
+            self.house.desk.workshop.close()
+        self.house.desk.store.close()
+
+    async def _load(self) -> None:
+        loading = self.house.loading
+
+        def report(stage: str, done: float) -> None:
+            loading.stage, loading.done = stage, done
+
+        def ready() -> Workshop:
+            pipeline = self._open(report)
+            report("warm-up", 0.0)
+            workshop = Workshop(pipeline, max_seconds=self._settings.max_seconds, rules=self._settings.rules)
+            workshop.warm_up()
+            return workshop
+
+        try:
+            workshop = await anyio.to_thread.run_sync(ready)
+            self.house.models = Models(loaded_models(workshop.pipeline), self._settings.aliases)
+        except DiaristError as error:
+            self._failed(error)
+            return
+        loading.stage, loading.done, loading.ready = "ready", 1.0, True
+        self.house.desk.begin(workshop, revision(workshop.pipeline))
+        log.info("ready")
+
+
+def loaded_models(pipeline: Pipeline) -> list[Model]:
+    """The transcription models that a pipeline has; of one elsewhere, nothing is known but that it is there."""
+    if isinstance(pipeline, LocalPipeline):
+        return [Model(name=pipeline.transcriber.model.name)]
+    return [Model(name="diarist")]
+
+
+def revision(pipeline: Pipeline) -> str:
+    """What decides a result besides the request: versions and models."""
+    if isinstance(pipeline, LocalPipeline):
+        engines = (pipeline.transcriber, pipeline.diarizer)
+        return f"{__version__} " + " ".join(repr(engine.model) for engine in engines if engine is not None)
+    return f"{__version__} {type(pipeline).__name__}"

@@ -1,0 +1,216 @@
+"""OpenAI's routes below ``/v1/audio`` and ``/v1/models``, and Azure's names for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Final
+
+import anyio
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from diarist.formats.answers import body, content_type
+from diarist.formats.openai_stream import STREAMED, Events
+from diarist.jobs.job import Job
+from diarist.jobs.wire_errors import FieldError
+from diarist.model.errors import Cancelled, DiaristError
+from diarist.server.ask import Ask
+from diarist.server.desk import Desk
+from diarist.server.errors import error_body
+from diarist.server.fields import read_diarization, read_transcription, read_translation
+from diarist.server.forms import Form, Upload
+from diarist.server.house import House, house_of
+from diarist.server.uploads import read_form
+
+Read = Callable[..., Ask]
+
+PING_SECONDS: Final = 10.0
+"""A comment is sent at least so often: proxies close what is silent for a minute."""
+
+router = APIRouter(tags=["audio"])
+
+
+@router.post("/v1/audio/transcriptions", summary="Transcribe a recording, with speakers if asked")
+@router.post("/openai/deployments/{deployment}/audio/transcriptions", include_in_schema=False)
+async def transcriptions(request: Request) -> Response:
+    """OpenAI's ``audio.transcriptions.create``; see docs/server.md for our own fields."""
+    return await plain(request, read_transcription)
+
+
+@router.post("/v1/audio/translations", summary="Translate a recording into English")
+@router.post("/openai/deployments/{deployment}/audio/translations", include_in_schema=False)
+async def translations(request: Request) -> Response:
+    """OpenAI's ``audio.translations.create``."""
+    return await plain(request, read_translation)
+
+
+@router.post("/v1/audio/diarizations", summary="Find who speaks when, and what they say")
+async def diarizations(request: Request) -> Response:
+    """As transcriptions, always with speakers: ``diarized_json`` unless another format is asked for."""
+    return await plain(request, read_diarization)
+
+
+@router.get("/v1/models", summary="List the models and their other names")
+async def models(request: Request) -> Response:
+    """OpenAI's ``models.list``."""
+    return JSONResponse({"object": "list", "data": house_of(request).models.listing()})
+
+
+@router.get("/v1/models/{name:path}", summary="Describe a model")
+async def model(request: Request, name: str) -> Response:
+    """OpenAI's ``models.retrieve``."""
+    return JSONResponse(house_of(request).models.entry(name))
+
+
+async def plain(request: Request, read: Read, query: Iterable[tuple[str, str]] = ()) -> Response:
+    """Answer a request that waits for its result.
+
+    Args:
+        request: a form with a recording, or with a URL.
+        read: makes an `Ask` of fields and files.
+        query: fields that came in the address.
+    """
+    house = house_of(request)
+    with await read_form(request, folder=house.uploads, bounds=house.form_bounds) as form:
+        ask = read((*query, *form.fields), form.files, models=house.models)
+        upload = recording(form, ask)
+        later = "respond-async" in request.headers.get("prefer", "")
+        job = await house.desk.submit(
+            request.state.caller,
+            ask,
+            upload,
+            transient=not later,
+            idempotency_key=request.headers.get("idempotency-key") if later else None,
+        )
+    ignored = {"diarist-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
+    if later:
+        headers = {**ignored, "location": f"/v1/jobs/{job.id}", "preference-applied": "respond-async"}
+        return JSONResponse({"id": job.id, "object": "job", "status": "queued"}, status_code=202, headers=headers)
+    if ask.stream and ask.response_format in STREAMED:
+        return stream(events(house.desk, job, ask), ignored)
+    await until_done(house.desk, job.id, request)
+    answer = await written(house.desk, job, ask)
+    answer.headers.update(ignored)
+    return answer
+
+
+def recording(form: Form, ask: Ask) -> Upload | None:
+    """The file of a form that is the recording; None where there is a URL instead.
+
+    Raises:
+        FieldError: there is none, or more than one, or one beside a URL.
+    """
+    found = [file for file in form.files if file.field in ("file", "audio_file")]
+    if ask.url is not None:
+        if found:
+            raise FieldError("two_recordings", "There is a file and a url.", "Send one of them.", field="url")
+        return None
+    if not found:
+        raise FieldError(
+            "missing_field", "There is no recording.", "Send it as the file of a form: file=@talk.mp3.", field="file"
+        )
+    if len(found) > 1:
+        raise FieldError(
+            "two_recordings", f"There are {len(found)} files.", "Send one recording a request.", field="file"
+        )
+    if not found[0].num_bytes:
+        raise FieldError("audio_empty", "The file is empty.", "Send the recording itself.", field="file")
+    return found[0]
+
+
+async def until_done(desk: Desk, job_id: str, request: Request) -> None:
+    """Wait for a job's end, or for its client to leave; raises `Cancelled` for the latter."""
+    left = False
+    async with anyio.create_task_group() as group:
+
+        async def leave() -> None:
+            nonlocal left
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            left = True
+            group.cancel_scope.cancel()
+
+        group.start_soon(leave)
+        async for _ in desk.follow(job_id):
+            pass
+        group.cancel_scope.cancel()
+    if left:
+        raise Cancelled("The client left before the answer was there.")
+
+
+async def written(desk: Desk, job: Job, ask: Ask) -> Response:
+    """The answer of a job that ended."""
+    try:
+        transcript = await desk.result(job.id)
+        content = await anyio.to_thread.run_sync(lambda: body(transcript, ask.shape, name=job.name or "recording"))
+    finally:
+        await desk.collected(job.id)
+    return Response(content, media_type=None, headers={"content-type": content_type(ask.response_format)})
+
+
+async def events(desk: Desk, job: Job, ask: Ask) -> AsyncIterator[bytes]:
+    """The events of ``stream=true``: what is said as it is final, and how far the work is as comments."""
+    told = Events(ask.shape, ask.options.language)
+    updates = desk.follow(job.id)
+    try:
+        async for update in pinged(updates):
+            if update is None:
+                yield b": waiting\n\n"
+                continue
+            for stage, done in update.stages.items():
+                yield f": progress {stage} {done:.2f}\n\n".encode()
+            for event in told.heard(update.words):
+                yield sse(event)
+        transcript = await desk.result(job.id)
+        for event in told.done(transcript):
+            yield sse(event)
+        yield b"data: [DONE]\n\n"
+    except DiaristError as error:
+        # The status is sent already. Clients of OpenAI raise what an event named error says.
+        yield b"event: error\n" + sse(error_body(error))
+    finally:
+        with contextlib.suppress(DiaristError):
+            await desk.collected(job.id)
+
+
+async def pinged(updates: AsyncIterator[Any], seconds: float = PING_SECONDS) -> AsyncIterator[Any]:
+    """Give updates as they come, and None where none came for a while."""
+    following = aiter(updates)
+    coming: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(following))
+            done, _ = await asyncio.wait({coming}, timeout=seconds)
+            if not done:
+                yield None
+                continue
+            try:
+                update = coming.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                coming = None
+            yield update
+    finally:
+        if coming is not None:
+            coming.cancel()
+            with contextlib.suppress(BaseException):
+                await coming
+        await updates.aclose()  # type: ignore[attr-defined]
+
+
+def sse(event: dict[str, Any]) -> bytes:
+    """One event, as Server-Sent Events are written."""
+    return b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n"
+
+
+def stream(content: AsyncIterator[bytes], headers: dict[str, str]) -> StreamingResponse:
+    """Answer with events that no proxy holds back."""
+    return StreamingResponse(
+        content,
+        media_type="text/event-stream",
+        headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
+    )

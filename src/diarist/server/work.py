@@ -1,0 +1,249 @@
+"""Doing one job: from what was sent to a transcript."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from diarist.audio.recording import Kind, Recording, as_recording, parse_recording
+from diarist.audio.sandbox import Sandbox
+from diarist.audio.url_rules import UrlRules
+from diarist.jobs.warm_up import voice_like
+from diarist.jobs.wire_errors import FieldError
+from diarist.model.errors import InputError
+from diarist.model.options import Options
+from diarist.model.progress import Progress, ignore
+from diarist.model.transcript import Transcript
+from diarist.pipelines.base import Naming, Pipeline
+from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.channels import transcribe_channels
+from diarist.pipelines.kept import Kept, Resumable
+from diarist.pipelines.local import LocalPipeline
+from diarist.server.ask import Ask, Clip
+from diarist.speakers.identify import Voice, identify, voice_of
+
+if TYPE_CHECKING:
+    from diarist.audio.audio import Audio
+    from diarist.transcription.base import Heard
+
+_KEPT_VOICES: Final = 256
+_CONSENT: Final = "sent with a request"
+
+
+class Workshop:
+    """The engines of a server, and what it takes to feed them.
+
+    Args:
+        pipeline: where the work is done.
+        max_seconds: a longer recording is refused.
+        rules: what URLs of recordings may reach.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, max_seconds: float, rules: UrlRules = UrlRules()) -> None:
+        self.pipeline = pipeline
+        self._max_seconds = max_seconds
+        self._rules = rules
+        self._decoder = Sandbox()
+        self._voices: OrderedDict[str, Voice] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Run each engine here once, and start what decodes; raises `EngineError` where one fails."""
+        self._decoder.start()
+        if isinstance(self.pipeline, LocalPipeline):
+            options = Options(on_diarization_failure="fail", diarize=self.pipeline.diarizer is not None)
+            self.pipeline.transcribe(voice_like(), options)
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoder.close()
+
+    def check(self, path: Path, name: str, *, pcm: bool = False) -> float | None:
+        """Look at a recording's head, before it is taken in.
+
+        Args:
+            path: the file.
+            name: for messages.
+            pcm: whether it may be bare samples.
+
+        Returns:
+            Its length in seconds, where the head tells.
+
+        Raises:
+            FieldError: it is no recording, or longer than is taken here.
+        """
+        try:
+            seconds = self._decoder.probe(_recording(path, name))
+        except InputError as error:
+            if pcm and error.code == "audio_not_recognised":
+                return path.stat().st_size / _PCM_BYTES_PER_SECOND
+            raise FieldError(
+                error.code, error.message, error.hint, field="file", http_status=error.http_status
+            ) from None
+        if seconds is not None and seconds > self._max_seconds:
+            raise FieldError(
+                "audio_too_long",
+                f"The recording is {seconds / 3600:.1f} h long; this server takes {self._max_seconds / 3600:.1f} h.",
+                "Cut it into parts.",
+                field="file",
+                http_status=413,
+            )
+        return seconds
+
+    def check_url(self, url: str) -> str:
+        """Look at a URL, before it is taken in; returns its short name for people.
+
+        Raises:
+            FieldError: it is none that recordings may be fetched from.
+        """
+        try:
+            return parse_recording(url, frozenset({Kind.URL}), rules=self._rules).name
+        except InputError as error:
+            raise FieldError(
+                error.code, error.message, error.hint, field="url", http_status=error.http_status
+            ) from None
+
+    async def transcribe(
+        self,
+        ask: Ask,
+        path: Path | None,
+        name: str,
+        *,
+        progress: Progress,
+        heard: Heard,
+        kept: Kept,
+        learned: Callable[[float], None],
+    ) -> Transcript:
+        """Do a job.
+
+        Args:
+            ask: what is wanted.
+            path: the recording; None where ``ask`` has its URL.
+            name: of the recording, for people.
+            progress: told how far each stage is; where it waits, the job waits.
+            heard: told words as they are final.
+            kept: where parts of the result are kept.
+            learned: told the recording's length in seconds once it is known.
+
+        Raises:
+            DiaristError: it cannot be done.
+        """
+        if path is None:
+            recording = parse_recording(ask.url or "", frozenset({Kind.URL}), rules=self._rules)
+        else:
+            recording = _recording(path, name)
+        if ask.channels == "separate":
+            return await in_thread(partial(self._separate, ask, recording, learned), progress)
+        if isinstance(self.pipeline, LocalPipeline):
+            audio = await in_thread(partial(self._decode, ask, recording), progress)
+            learned(audio.duration)
+            recording = Recording.of(audio, recording.name)
+        naming = await in_thread(partial(self._naming, ask.known), progress)
+        if isinstance(self.pipeline, Resumable):
+            return await self.pipeline.atranscribe(
+                recording, ask.options, progress, naming=naming, heard=heard, kept=kept
+            )
+        return await self.pipeline.atranscribe(recording, ask.options, progress, naming=naming, heard=heard)
+
+    def decode(self, path: Path, name: str, progress: Progress = ignore) -> Audio:
+        """Decode a recording, for those who want to hear it."""
+        return self._decoder.decode(_recording(path, name), max_seconds=self._max_seconds, progress=progress)
+
+    def _decode(self, ask: Ask, recording: Recording, progress: Progress) -> Audio:
+        if ask.pcm and recording.has_bytes:
+            try:
+                return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
+            except InputError as error:
+                if error.code != "audio_not_recognised":
+                    raise
+            return _samples(recording, self._max_seconds)
+        return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
+
+    def _separate(
+        self, ask: Ask, recording: Recording, learned: Callable[[float], None], progress: Progress
+    ) -> Transcript:
+        channels = self._decoder.decode_channels(recording, max_seconds=self._max_seconds, progress=progress)
+        learned(channels[0].duration)
+        naming = self._naming(ask.known, progress)
+        return transcribe_channels(channels, self.pipeline, ask.options, progress, naming=naming)
+
+    def _naming(self, clips: tuple[Clip, ...], progress: Progress) -> Naming | None:
+        if not clips:
+            return None
+        voices = [self._voice(clip, number, progress) for number, clip in enumerate(clips)]
+        return lambda diarization: identify(diarization, voices)
+
+    def _voice(self, clip: Clip, number: int, progress: Progress) -> Voice:
+        with self._lock:
+            known = self._voices.get(clip.sha256)
+        if known is None:
+            try:
+                known = self._learn(clip, progress)
+            except InputError as error:
+                raise FieldError(
+                    error.code,
+                    f"The clip of {clip.name!r} cannot be used: {error.message}",
+                    error.hint,
+                    field=f"known_speaker_references[{number}]",
+                ) from None
+            with self._lock:
+                self._voices[clip.sha256] = known
+                while len(self._voices) > _KEPT_VOICES:
+                    self._voices.popitem(last=False)
+        return Voice(
+            name=clip.name,
+            embedding=known.embedding,
+            model=known.model,
+            seconds=known.seconds,
+            consent=known.consent,
+            added=known.added,
+        )
+
+    def _learn(self, clip: Clip, progress: Progress) -> Voice:
+        today = datetime.now(UTC).date().isoformat()
+        audio = self._decoder.decode(as_recording(clip.read()), max_seconds=_MOST_CLIP_SECONDS, progress=progress)
+        if isinstance(self.pipeline, LocalPipeline):
+            if self.pipeline.diarizer is None:
+                raise InputError("no_diarizer", "This server finds no speakers.", "Ask for words only.")
+            # A report that may wait for this job's turn, as one of the engines' own would.
+            progress("diarization", 0.0)
+            from diarist.speakers.learn import learn
+
+            return learn(audio, self.pipeline.diarizer, clip.name, _CONSENT, today)
+        found = self.pipeline.transcribe(audio, Options(), progress).diarization
+        if found is None:
+            raise InputError("no_embeddings", "The models of this server compare no voices.", "Leave the names out.")
+        return voice_of(found, clip.name, _CONSENT, today)
+
+
+def digest(ask_digest: str, recording: str, models: str) -> str:
+    """Name a piece of work: what is asked, of which recording, and of which models. SHA-256 in hexadecimal."""
+    return hashlib.sha256(f"{ask_digest} {recording} {models}".encode()).hexdigest()
+
+
+def _recording(path: Path, name: str) -> Recording:
+    recording = as_recording(path)
+    recording.name = name or "recording"
+    return recording
+
+
+def _samples(recording: Recording, max_seconds: float) -> Audio:
+    """Read bare samples: 16-bit, little-endian, mono, 16 kHz."""
+    import numpy as np
+
+    from diarist.audio.audio import Audio
+
+    with recording.open() as file:
+        data = file.read(int(max_seconds * _PCM_BYTES_PER_SECOND) + 2)
+    samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768
+    return Audio(samples)
+
+
+_PCM_BYTES_PER_SECOND: Final = 32_000
+_MOST_CLIP_SECONDS: Final = 60.0
