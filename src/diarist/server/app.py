@@ -68,9 +68,9 @@ class Settings:
     aliases: dict[str, str] = field(default_factory=dict)
     max_bytes: int = 4 << 30
     max_seconds: float = MAX_SECONDS
-    keep: Keep = Keep()
-    bounds: DeskBounds = DeskBounds()
-    rules: UrlRules = UrlRules()
+    keep: Keep = field(default_factory=Keep)
+    bounds: DeskBounds = field(default_factory=DeskBounds)
+    rules: UrlRules = field(default_factory=UrlRules)
 
 
 class Server:

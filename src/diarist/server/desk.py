@@ -389,7 +389,7 @@ class Desk:
             raise
         finally:
             del self._tickets[job.id], self._open[job.id]
-            if (again := self._live.get(job.id)) is live:
+            if self._live.get(job.id) is live:
                 del self._live[job.id]
             live.end()
             self._wake.set()
@@ -398,7 +398,8 @@ class Desk:
 
     async def _hold(self, lease: Lease, ticket: Ticket, live: Live) -> None:
         """Keep the lease, and write progress down; stop the work where the job was taken away."""
-        renewed, told = time.monotonic(), {}
+        told: dict[str, float] = {}
+        renewed = time.monotonic()
         try:
             while True:
                 await asyncio.sleep(_TELL_SECONDS)

@@ -76,13 +76,18 @@ def error_response(error: Exception, request_id: str = "") -> JSONResponse:
         headers["x-request-id"] = request_id
     if status == 401:
         headers["www-authenticate"] = "Bearer"
+    return JSONResponse(error_body(known), status_code=status, headers=headers)
+
+
+def error_body(error: DiaristError) -> dict[str, Any]:
+    """The document of an error, as OpenAI's clients read it."""
     body = {
-        "message": " ".join(str(known).split()),
-        "type": _type(status),
-        "param": getattr(known, "field", None) or None,
-        "code": known.code,
+        "message": " ".join(str(error).split()),
+        "type": _type(error.http_status),
+        "param": getattr(error, "field", None) or None,
+        "code": error.code,
     }
-    return JSONResponse({"error": body}, status_code=status, headers=headers)
+    return {"error": body}
 
 
 def as_diarist(error: Exception) -> DiaristError:

@@ -46,7 +46,7 @@ class House:
     desk: Desk
     state: Path
     metrics: Metrics
-    form_bounds: FormBounds = FormBounds()
+    form_bounds: FormBounds = field(default_factory=FormBounds)
     loading: Loading = field(default_factory=Loading)
     _models: Models | None = None
 

@@ -34,7 +34,7 @@ _STATES: Final = ("queued", "running", "completed", "failed", "cancelled")
 
 @router.post("", status_code=202, summary="Submit a recording, and come back for the result")
 async def submit(request: Request) -> Response:
-    """A form as for ``/v1/audio/transcriptions``, or JSON with ``url``. An ``Idempotency-Key`` makes it safe to repeat."""
+    """A form as for ``/v1/audio/transcriptions``, or JSON with ``url``; with ``Idempotency-Key`` it is safe to repeat."""
     house = house_of(request)
     models = house.models
     async with _form(request) as form:

@@ -54,7 +54,7 @@ class Live:
         self._tell()
 
     def begin(self) -> None:
-        """Note that it begins anew: words come again from the first, and those that were told before are not repeated."""
+        """Note that it begins anew: words come again from the first; who heard some of them is told only the rest."""
         self.words.clear()
         self._tell()
 

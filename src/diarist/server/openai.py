@@ -22,7 +22,7 @@ from diarist.server.desk import Desk
 from diarist.server.errors import error_body
 from diarist.server.fields import read_diarization, read_transcription, read_translation
 from diarist.server.forms import Form, Upload
-from diarist.server.house import House, house_of
+from diarist.server.house import house_of
 from diarist.server.uploads import read_form
 
 Read = Callable[..., Ask]

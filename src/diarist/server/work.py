@@ -241,7 +241,7 @@ def _samples(recording: Recording, max_seconds: float) -> Audio:
 
     with recording.open() as file:
         data = file.read(int(max_seconds * _PCM_BYTES_PER_SECOND) + 2)
-    samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768
+    samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
     return Audio(samples)
 
 
