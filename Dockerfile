@@ -73,6 +73,8 @@ COPY --from=weights /opt/diarist/models /opt/diarist/models
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY runpod_handler.py ./
+# What `diarist serve` keeps; a new volume takes its owner from here.
+RUN install -d -o 10001 -g 10001 -m 700 /var/lib/diarist
 USER 10001:10001
 # The handler is process 1, so that the platform sees it die; a queue worker listens on nothing, so no health check.
 CMD ["python", "-u", "runpod_handler.py"]
