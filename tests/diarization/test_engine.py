@@ -16,7 +16,8 @@ from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.diarization.base import ReclusteringDiarizer
 from diarist.diarization.embedding import OnePass
-from diarist.diarization.engine import Evidence, WindowedDiarizer
+from diarist.diarization.engine import WindowedDiarizer
+from diarist.diarization.evidence import Evidence
 from diarist.diarization.pipeline import load_diarizer
 from diarist.diarization.stretches import stretches
 from diarist.model.errors import InputError
