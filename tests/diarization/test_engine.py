@@ -223,6 +223,19 @@ def test_ten_speakers_are_told_apart_when_their_number_is_known(diarizer, voices
     assert len(result.speakers) >= 8 or result.warnings
 
 
+def test_who_is_heard_only_after_the_end_is_nobody(diarizer):
+    """Chunks of ten seconds reach past a recording that is shorter than a frame of the networks."""
+    noise = np.random.default_rng(0).normal(0, 0.01, RATE // 25).astype(np.float32)
+    evidence = diarizer.evidence(Audio(noise))
+    after = np.zeros_like(evidence.classes)
+    after[0, 100:200] = 1
+    embeddings = np.full(evidence.embeddings.shape, np.nan, np.float16)
+    embeddings[0, 0] = 1
+    found = diarizer.cluster(dataclasses.replace(evidence, classes=after, embeddings=embeddings))
+    assert (found.turns, found.embeddings) == ((), {})
+    check(found, noise)
+
+
 @given(
     seconds=st.floats(0.02, 12),
     loudness=st.sampled_from([0.0, 1e-4, 0.01, 0.3, 1.0]),

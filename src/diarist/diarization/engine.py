@@ -224,7 +224,10 @@ class WindowedDiarizer:
         self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds
     ) -> Diarization:
         """Name the speakers in order of their first turn."""
-        present = np.flatnonzero(activity.active.any(axis=0))
+        columns = [str(column) for column in range(activity.active.shape[1])]
+        # Chunks reach past the end of the recording: who is heard only there has no turn.
+        heard = {turn.speaker for turn in turns(activity.active, activity.probability, columns, duration)}
+        present = np.array([column in heard for column in columns]).nonzero()[0]
         order = present[np.argsort(activity.active[:, present].argmax(axis=0), kind="stable")]
         labels = [f"SPEAKER_{number:02d}" for number in range(len(order))]
         probability = activity.probability[:, order]
