@@ -40,7 +40,7 @@ def diarist(args: argparse.Namespace, model: str, **settings: Any) -> Diarize:
 def windowed(args: argparse.Namespace) -> Diarize:
     """The embedded models, with never more than five minutes of samples in memory."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
-    from diarist.diarization.engine import Evidence
+    from diarist.diarization.evidence import Evidence
     from diarist.diarization.pipeline import load_diarizer
 
     engine = load_diarizer("embedded", threads=args.threads)

@@ -16,7 +16,8 @@ from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.diarization.base import ReclusteringDiarizer
 from diarist.diarization.embedding import OnePass
-from diarist.diarization.engine import Evidence, WindowedDiarizer
+from diarist.diarization.engine import WindowedDiarizer
+from diarist.diarization.evidence import Evidence
 from diarist.diarization.pipeline import load_diarizer
 from diarist.diarization.stretches import stretches
 from diarist.model.errors import InputError
@@ -220,6 +221,19 @@ def test_ten_speakers_are_told_apart_when_their_number_is_known(diarizer, voices
     result = diarizer.diarize(Audio(samples), options)
     check(result, samples, options)
     assert len(result.speakers) >= 8 or result.warnings
+
+
+def test_who_is_heard_only_after_the_end_is_nobody(diarizer):
+    """Chunks of ten seconds reach past a recording that is shorter than a frame of the networks."""
+    noise = np.random.default_rng(0).normal(0, 0.01, RATE // 25).astype(np.float32)
+    evidence = diarizer.evidence(Audio(noise))
+    after = np.zeros_like(evidence.classes)
+    after[0, 100:200] = 1
+    embeddings = np.full(evidence.embeddings.shape, np.nan, np.float16)
+    embeddings[0, 0] = 1
+    found = diarizer.cluster(dataclasses.replace(evidence, classes=after, embeddings=embeddings))
+    assert (found.turns, found.embeddings) == ((), {})
+    check(found, noise)
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 
 from diarist.audio.audio import Audio
 from diarist.diarization.clustering import Bounds
-from diarist.diarization.engine import Evidence
+from diarist.diarization.evidence import Evidence
 from diarist.diarization.pipeline import load_diarizer
 from diarist.diarization.segmentation import POWERSET
 from diarist.model import codec

@@ -63,3 +63,13 @@ class ReclusteringDiarizer(Diarizer, Protocol[V]):
         Raises:
             InputError: the evidence is another model's, or not of a whole recording.
         """
+
+    def pack(self, evidence: V) -> bytes:
+        """Write evidence as bytes, so that it outlives the process; without loss."""
+
+    def unpack(self, data: bytes) -> V:
+        """Read what `pack` wrote. It may have been damaged since.
+
+        Raises:
+            InputError: it is something else, or another version's that cannot be read.
+        """

@@ -7,12 +7,9 @@ what they gave, and can do so again for another number of them. So that one reco
 
 from __future__ import annotations
 
-import io
 import time
-import zipfile
-from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.clustering import NOBODY, Bounds, Clustering, active_slots
 from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, reach
+from diarist.diarization.evidence import Evidence
 from diarist.diarization.reconstruct import Activity, reconstruct, soft_scores, turns
 from diarist.diarization.segmentation import (
     NUM_FRAMES,
@@ -56,113 +54,6 @@ class Portion:
     last_chunk: int
     start: int
     end: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What the networks found in consecutive chunks of ten seconds: all that clustering needs.
-
-    Attributes:
-        model: the name of the diarization model that made it.
-        num_samples: length of the recording.
-        step_samples: from the start of one chunk to that of the next.
-        first_chunk: number of the first chunk.
-        classes: ``(num_chunks, 589)`` uint8, powerset class of each frame.
-        activity: ``(num_chunks, 589, 3)`` uint8, probability of each slot in 255ths; 0 for slots that are not active.
-        embeddings: ``(num_chunks, 3, dimension)`` float16 (float32 in exact mode), NaN for slots that are not active.
-        stretches: ``(num_stretches, dimension)`` int8, the direction of each embedding of
-            `diarist.diarization.stretches.stretches`; none where clustering does without.
-    """
-
-    model: str
-    num_samples: int
-    step_samples: int
-    first_chunk: int
-    classes: NDArray[np.uint8]
-    activity: NDArray[np.uint8]
-    embeddings: NDArray[np.floating]
-    stretches: NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 0), np.int8))
-
-    @property
-    def grid(self) -> Grid:
-        """The recording's chunks."""
-        return Grid(self.num_samples, self.step_samples)
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is of all chunks of the recording."""
-        return self.first_chunk == 0 and len(self.classes) == self.grid.num_chunks
-
-    @classmethod
-    def joined(cls, parts: Iterable[Evidence]) -> Evidence:
-        """Put together what was found in the windows of one recording.
-
-        Args:
-            parts: in any order.
-
-        Raises:
-            InputError: they are not of one recording and model, do not follow each other, or there is none.
-        """
-        ordered = sorted(parts, key=lambda part: part.first_chunk)
-        ends = [part.first_chunk + len(part.classes) for part in ordered]
-        sources = {(part.model, part.num_samples, part.step_samples) for part in ordered}
-        if len(sources) != 1 or ends[:-1] != [part.first_chunk for part in ordered[1:]]:
-            raise InputError("bad_evidence", "These are not the windows of one recording.", "Take all of one.")
-        return replace(
-            ordered[0],
-            classes=np.concatenate([part.classes for part in ordered]),
-            activity=np.concatenate([part.activity for part in ordered]),
-            embeddings=np.concatenate([part.embeddings for part in ordered]),
-            stretches=np.concatenate([part.stretches for part in ordered]),
-        )
-
-    def to_bytes(self) -> bytes:
-        """Pack, without loss, into about 55 kB for each minute of conversation."""
-        file = io.BytesIO()
-        active = active_slots(self.classes)
-        spoken = self.activity.transpose(0, 2, 1)[active]
-        np.savez_compressed(
-            file,
-            model=self.model,
-            num_samples=self.num_samples,
-            step_samples=self.step_samples,
-            first_chunk=self.first_chunk,
-            classes=self.classes,
-            changes=np.diff(spoken, axis=1, prepend=np.uint8(0)),  # modulo 256; half the size of the values
-            embeddings=self.embeddings[active],
-            stretches=self.stretches,
-        )
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Evidence:
-        """Unpack what `to_bytes` gave.
-
-        Raises:
-            InputError: it is something else.
-        """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as parts:
-                classes, changes, found = parts["classes"], parts["changes"], parts["embeddings"]
-                active = active_slots(classes)
-                activity = np.zeros((len(classes), NUM_SLOTS, NUM_FRAMES), np.uint8)
-                activity[active] = np.cumsum(changes, axis=1, dtype=np.uint8)
-                embeddings = np.full((*active.shape, found.shape[1]), np.nan, found.dtype)
-                embeddings[active] = found
-                none = np.zeros((0, found.shape[1]), np.int8)
-                stretches = parts.get("stretches", none)  # packed by an earlier version, it has none
-                return cls(
-                    model=str(parts["model"]),
-                    num_samples=int(parts["num_samples"]),
-                    step_samples=int(parts["step_samples"]),
-                    first_chunk=int(parts["first_chunk"]),
-                    classes=classes,
-                    activity=activity.transpose(0, 2, 1),
-                    embeddings=embeddings,
-                    stretches=stretches,
-                )
-        except (ValueError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
-            raise InputError("bad_evidence", f"This is no evidence of a diarizer: {error}.") from error
 
 
 class WindowedDiarizer:
@@ -292,6 +183,14 @@ class WindowedDiarizer:
         found = self._speakers(evidence, options)
         return replace(found, timings={"clustering": time.perf_counter() - started})
 
+    def pack(self, evidence: Evidence) -> bytes:
+        """See `diarist.diarization.base.ReclusteringDiarizer`."""
+        return evidence.to_bytes()
+
+    def unpack(self, data: bytes) -> Evidence:
+        """See `diarist.diarization.base.ReclusteringDiarizer`."""
+        return Evidence.from_bytes(data)
+
     def _speakers(self, evidence: Evidence, options: Options) -> Diarization:
         grid, classes, activity = evidence.grid, evidence.classes, evidence.activity
         embeddings = evidence.embeddings.astype(np.float32)
@@ -325,7 +224,10 @@ class WindowedDiarizer:
         self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds
     ) -> Diarization:
         """Name the speakers in order of their first turn."""
-        present = np.flatnonzero(activity.active.any(axis=0))
+        columns = [str(column) for column in range(activity.active.shape[1])]
+        # Chunks reach past the end of the recording: who is heard only there has no turn.
+        heard = {turn.speaker for turn in turns(activity.active, activity.probability, columns, duration)}
+        present = np.array([column in heard for column in columns]).nonzero()[0]
         order = present[np.argsort(activity.active[:, present].argmax(axis=0), kind="stable")]
         labels = [f"SPEAKER_{number:02d}" for number in range(len(order))]
         probability = activity.probability[:, order]

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from diarist.model.errors import Cancelled
-from diarist.model.progress import Progress, ignore
+from diarist.model.progress import PausingProgress, Progress, ignore
 
 LEGS: Final = frozenset({"transcription", "diarization"})
 """Stages in which an engine computes. Others never wait: a download that pauses loses its connection."""
@@ -187,26 +187,27 @@ class Turns:
             owner: who shares with whom: one share for each owner.
             seconds: length of the recording.
         """
-        return Ticket(self._book, self._clock, self._changed, Job(owner, seconds))
+        return Ticket(Job(owner, seconds), self._book, self._clock, self._changed)
 
 
 class Ticket:
-    """One job's part in `Turns`. A context manager: at its end, whatever happened, others have the turn.
+    """One job's part in `Turns`. A context manager:
 
-    with turns.ticket(owner, audio.duration) as ticket:
-        transcript = await pipeline.atranscribe(audio, options, ticket.progress(report))
+        with turns.ticket(owner, audio.duration) as ticket:
+            transcript = await pipeline.atranscribe(audio, options, ticket.progress(report))
+
+    At its end, whatever happened, others have the turn. An engine that reports only once, at its end, keeps its turn so
+    long: what an engine does between two reports is not stopped.
     """
 
-    def __init__(
-        self, book: Book, clock: Callable[[], float], changed: threading.Condition, job: Job
-    ) -> None:  # made by `Turns.ticket`
+    def __init__(self, job: Job, book: Book, clock: Callable[[], float], changed: threading.Condition) -> None:
         self._book = book
         self._clock = clock
         self._changed = changed
         self._job = job
         self._over = False
 
-    def progress(self, report: Progress = ignore) -> Progress:
+    def progress(self, report: Progress = ignore) -> PausingProgress:
         """Make the callback to hand to the engines, for both legs.
 
         Each call tells ``report`` first. A report of a leg then waits, in the thread that made it, until it is this
@@ -216,20 +217,12 @@ class Ticket:
         Args:
             report: told all that is reported; what it raises stops the work, and is raised here.
         """
-
-        def waiting(stage: str, done: float) -> None:
-            report(stage, done)
-            if stage in LEGS:
-                self._wait(stage, done)
-            elif self._over:
-                raise Cancelled
-
-        return waiting
+        return _Waiting(self, report)
 
     def cancel(self) -> None:
         """Stop the job: whoever waits wakes at once, and whoever computes stops at the next report.
 
-        Cancel the ticket before the task: a task that is cancelled waits for its threads, and they might wait here.
+        A cancelled task does so by itself, if `diarist.pipelines.bridge.in_thread` was given this ticket's progress.
         """
         with self._changed:
             self._over = True
@@ -247,10 +240,15 @@ class Ticket:
             self._over = True
             self._leave()
 
-    def _wait(self, stage: str, done: float) -> None:
+    def wait(self, stage: str, done: float) -> None:
+        """Note how far a leg is, and wait until it is this job's turn; see `progress`.
+
+        Raises:
+            Cancelled: the ticket was cancelled or closed.
+        """
         with self._changed:
-            self._job.done[stage] = done
-            if not self._over:
+            if not self._over and stage in LEGS:
+                self._job.done[stage] = done
                 if min(self._job.done.values()) >= 1.0:
                     self._leave()  # what is left, such as joining words and speakers, is no engine's work
                     return
@@ -267,3 +265,18 @@ class Ticket:
     def _leave(self) -> None:
         self._book.leave(self._job, self._clock())
         self._changed.notify_all()
+
+
+class _Waiting:
+    """What `Ticket.progress` gives."""
+
+    def __init__(self, ticket: Ticket, report: Progress) -> None:
+        self._ticket = ticket
+        self._report = report
+
+    def __call__(self, stage: str, done: float) -> None:
+        self._report(stage, done)
+        self._ticket.wait(stage, done)
+
+    def stop(self) -> None:
+        self._ticket.cancel()

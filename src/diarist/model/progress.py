@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Progress(Protocol):
@@ -13,6 +13,14 @@ class Progress(Protocol):
 
     def __call__(self, stage: str, done: float) -> None:
         """Report that ``stage`` (e.g. ``"transcription"``) is ``done`` (0 to 1) finished."""
+
+
+@runtime_checkable
+class PausingProgress(Progress, Protocol):
+    """Progress whose calls may wait, so that other work goes first."""
+
+    def stop(self) -> None:
+        """Let none wait any longer: the work is over, and each call raises `diarist.model.errors.Cancelled`."""
 
 
 def ignore(stage: str, done: float) -> None:

@@ -15,7 +15,7 @@ import anyio
 from anyio.from_thread import start_blocking_portal
 
 from diarist.model.errors import Cancelled
-from diarist.model.progress import Progress
+from diarist.model.progress import PausingProgress, Progress
 
 T = TypeVar("T")
 
@@ -38,6 +38,8 @@ def wait_for(work: Callable[[], Awaitable[T]]) -> T:
 async def in_thread(work: Callable[[Progress], T], progress: Progress) -> T:
     """Run what computes in a thread. If the waiting task is cancelled, it stops at its next report of progress.
 
+    A report that waits (see `PausingProgress`) is not waited for.
+
     Args:
         work: is given what it must report to.
         progress: told what it reports.
@@ -59,6 +61,8 @@ async def in_thread(work: Callable[[Progress], T], progress: Progress) -> T:
         if not future.done():
             # Cancelled. A slot that is free again must not have the old work still computing beside the next.
             stop.set()
+            if isinstance(progress, PausingProgress):
+                progress.stop()
             with anyio.CancelScope(shield=True), contextlib.suppress(BaseException):
                 await asyncio.wait({future})
         if not future.cancelled():

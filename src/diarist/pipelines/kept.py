@@ -6,11 +6,14 @@ of computing; a job that is over is clustered again from them, for another numbe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
+import json
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar, runtime_checkable
 
+from diarist.model.codec import dump, load
+from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
-from diarist.model.transcript import Transcript
+from diarist.model.transcript import Diarization, ModelInfo, Transcript, Transcription
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
@@ -23,7 +26,10 @@ Part = Literal["transcription", "diarization", "evidence"]
 A diarizer that gives evidence has it kept, another its diarization. Both hold voices, which are biometric data: they
 must go when the job goes."""
 
-T = TypeVar("T")
+Leg = TypeVar("Leg", Transcription, Diarization)
+
+SAME_LENGTH: Final = 0.001
+"""Seconds by which the lengths of one recording may differ: an engine may round its own."""
 
 
 class Kept(Protocol):
@@ -72,3 +78,33 @@ class Resumable(Protocol):
             InputError: this pipeline's diarizer cannot (``"cannot_recluster"``), the evidence is damaged or another
                 model's (``"bad_evidence"``), or the words are damaged (``"not_json"``, ``"bad_document"``).
         """
+
+
+def write_part(found: Transcription | Diarization) -> bytes:
+    """Write what a leg found as the part of that name."""
+    return json.dumps(dump(found), ensure_ascii=False).encode()
+
+
+def read_part(noun: type[Leg], data: bytes) -> Leg:
+    """Read what `write_part` wrote. It may have been damaged since.
+
+    Raises:
+        InputError: it is not JSON, or no such noun.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError("not_json", f"Not a valid {noun.__name__}: it is not JSON.", http_status=422) from error
+    return load(noun, value)
+
+
+def find_part(kept: Kept | None, part: Part, noun: type[Leg], model: ModelInfo, seconds: float) -> Leg | None:
+    """What an earlier attempt kept of a leg, if it is whole, of this model and of a recording of this length."""
+    data = None if kept is None else kept.get(part)
+    if data is None:
+        return None
+    try:
+        found = read_part(noun, data)
+    except InputError:
+        return None
+    return found if found.model == model and abs(found.duration - seconds) < SAME_LENGTH else None

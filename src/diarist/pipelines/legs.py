@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeGuard
 
 import anyio
@@ -90,8 +91,42 @@ async def run_legs(
     if failures:
         raise failures[0]
 
-    words: Transcription = found["transcription"]
-    diarization: Diarization | None = found.get("diarization")
+    return join_legs(
+        found["transcription"],
+        found.get("diarization"),
+        naming,
+        warnings,
+        [f"Diarization failed, so words carry no speaker: {error}" for error in degraded],
+        seconds=seconds,
+        began=began,
+    )
+
+
+def join_legs(
+    words: Transcription,
+    diarization: Diarization | None,
+    naming: Naming | None = None,
+    before: Iterable[str] = (),
+    after: Iterable[str] = (),
+    *,
+    seconds: Mapping[str, float] = MappingProxyType({}),
+    began: float,
+) -> Transcript:
+    """Attribute words to speakers, name these, and say what is wrong with the result.
+
+    Args:
+        words: of the transcription leg.
+        diarization: of the other; None where there is none.
+        naming: gives known speakers their names; None numbers all of them.
+        before: warnings that lead those of the legs.
+        after: warnings that follow them.
+        seconds: timings to add.
+        began: when the work began, by `time.perf_counter`; gives the timing ``total``.
+
+    Raises:
+        DifferentRecordingsError: each leg says what it read, and it is not the same.
+    """
+    warnings = [*before]
     if diarization is not None:
         _check_same(words, diarization)
     names: Mapping[str, str] = {}
@@ -99,17 +134,14 @@ async def run_legs(
         names = naming(diarization) if naming and diarization else {}
     except InputError as error:
         # The words are worth more than the names.
-        warnings = (*warnings, f"Speakers were not named: {error}")
+        warnings.append(f"Speakers were not named: {error}")
     transcript = attribute(words, diarization, names=names)
-    warnings = (*warnings, *transcript.warnings)
-    warnings = (*warnings, *(f"Diarization failed, so words carry no speaker: {error}" for error in degraded))
+    warnings += [*transcript.warnings, *after]
     if not transcript.segments:
-        warnings = (*warnings, _why_empty(words.peak, bool(transcript.turns)))
-    seconds["total"] = round(time.perf_counter() - began, 3)
-    found_out = dataclasses.replace(
-        transcript, warnings=tuple(dict.fromkeys(warnings)), timings={**transcript.timings, **seconds}
-    )
-    return found_out.with_diarization(transcript.diarization)
+        warnings.append(_why_empty(words.peak, bool(transcript.turns)))
+    timings = {**transcript.timings, **seconds, "total": round(time.perf_counter() - began, 3)}
+    joined = dataclasses.replace(transcript, warnings=tuple(dict.fromkeys(warnings)), timings=timings)
+    return joined.with_diarization(transcript.diarization)
 
 
 def misplaced(transcription: Transcription) -> str | None:
