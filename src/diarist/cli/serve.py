@@ -203,7 +203,8 @@ def serve(
                     house.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30
                 )
             )
-            logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+            logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+            logging.getLogger("diarist").setLevel(logging.INFO)
             say(f"diarist listens on http://{host}:{port}; models are loading.")
             server.run()
     except Timeout:

@@ -90,7 +90,6 @@ class Database:
             (last,) = connection.execute("SELECT max(seq) FROM traces").fetchone()
             if last is None:
                 return
-            pass
             connection.execute("VACUUM")
             (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not is_busy:

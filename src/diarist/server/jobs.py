@@ -14,7 +14,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from diarist.formats.answers import body, content_type
+from diarist.formats.answers import content_type
 from diarist.jobs.job import Job
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
@@ -23,7 +23,7 @@ from diarist.server.desk import Desk
 from diarist.server.fields import flattened, read_transcription
 from diarist.server.forms import Form
 from diarist.server.house import house_of
-from diarist.server.openai import pinged, recording, stream
+from diarist.server.openai import pinged, recording, rendered, stream
 from diarist.server.uploads import read_form
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -34,7 +34,7 @@ _STATES: Final = ("queued", "running", "completed", "failed", "cancelled")
 
 @router.post("", status_code=202, summary="Submit a recording, and come back for the result")
 async def submit(request: Request) -> Response:
-    """A form as for ``/v1/audio/transcriptions``, or JSON with ``url``; with ``Idempotency-Key`` it is safe to repeat."""
+    """A form as for ``/v1/audio/transcriptions``, or JSON with ``url``; ``Idempotency-Key`` makes repeats safe."""
     house = house_of(request)
     models = house.models
     async with _form(request) as form:
@@ -42,7 +42,7 @@ async def submit(request: Request) -> Response:
         job = await house.desk.submit(
             request.state.caller,
             ask,
-            recording(form, ask),
+            recording(form),
             transient=False,
             idempotency_key=_key(request),
         )
@@ -93,7 +93,7 @@ async def result(request: Request, job_id: str, format: str | None = None) -> Re
     transcript = await desk.result(job_id)
     ask = ask_of(job)
     shape = ask.shape if format is None else replace(ask.shape, response_format=format)
-    content = await anyio.to_thread.run_sync(lambda: body(transcript, shape, name=job.name or "recording"))
+    content = await anyio.to_thread.run_sync(rendered, transcript, shape, job.name)
     return Response(content, headers={"content-type": content_type(shape.response_format), "etag": f'"{job.revision}"'})
 
 

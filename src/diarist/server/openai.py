@@ -6,22 +6,24 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from diarist.formats.answers import body, content_type
+from diarist.formats.answers import Shape, answer, body, content_type
 from diarist.formats.openai_stream import STREAMED, Events
 from diarist.jobs.job import Job
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import Cancelled, DiaristError
+from diarist.model.transcript import Transcript
 from diarist.server.ask import Ask
 from diarist.server.desk import Desk
 from diarist.server.errors import error_body
 from diarist.server.fields import read_diarization, read_transcription, read_translation
-from diarist.server.forms import Form, Upload
+from diarist.server.forms import FILE_FIELDS, Form, Upload
 from diarist.server.house import house_of
 from diarist.server.uploads import read_form
 
@@ -76,7 +78,7 @@ async def plain(request: Request, read: Read, query: Iterable[tuple[str, str]] =
     house = house_of(request)
     with await read_form(request, folder=house.uploads, bounds=house.form_bounds) as form:
         ask = read((*query, *form.fields), form.files, models=house.models)
-        upload = recording(form, ask)
+        upload = recording(form)
         later = "respond-async" in request.headers.get("prefer", "")
         job = await house.desk.submit(
             request.state.caller,
@@ -92,33 +94,21 @@ async def plain(request: Request, read: Read, query: Iterable[tuple[str, str]] =
     if ask.stream and ask.response_format in STREAMED:
         return stream(events(house.desk, job, ask), ignored)
     await until_done(house.desk, job.id, request)
-    answer = await written(house.desk, job, ask)
-    answer.headers.update(ignored)
-    return answer
+    response = await written(house.desk, job, ask)
+    response.headers.update(ignored)
+    return response
 
 
-def recording(form: Form, ask: Ask) -> Upload | None:
-    """The file of a form that is the recording; None where there is a URL instead.
+def recording(form: Form) -> Upload | None:
+    """The file of a form that is the recording; None where its address came instead.
 
     Raises:
-        FieldError: there is none, or more than one, or one beside a URL.
+        FieldError: it is empty.
     """
-    found = [file for file in form.files if file.field in ("file", "audio_file")]
-    if ask.url is not None:
-        if found:
-            raise FieldError("two_recordings", "There is a file and a url.", "Send one of them.", field="url")
-        return None
-    if not found:
-        raise FieldError(
-            "missing_field", "There is no recording.", "Send it as the file of a form: file=@talk.mp3.", field="file"
-        )
-    if len(found) > 1:
-        raise FieldError(
-            "two_recordings", f"There are {len(found)} files.", "Send one recording a request.", field="file"
-        )
-    if not found[0].num_bytes:
-        raise FieldError("audio_empty", "The file is empty.", "Send the recording itself.", field="file")
-    return found[0]
+    upload = next((file for file in form.files if file.field in FILE_FIELDS), None)
+    if upload is not None and not upload.num_bytes:
+        raise FieldError("audio_empty", "The file is empty.", "Send the recording itself.", field=upload.field)
+    return upload
 
 
 async def until_done(desk: Desk, job_id: str, request: Request) -> None:
@@ -145,15 +135,20 @@ async def written(desk: Desk, job: Job, ask: Ask) -> Response:
     """The answer of a job that ended."""
     try:
         transcript = await desk.result(job.id)
-        content = await anyio.to_thread.run_sync(lambda: body(transcript, ask.shape, name=job.name or "recording"))
+        content = await anyio.to_thread.run_sync(rendered, transcript, ask.shape, job.name)
     finally:
         await desk.collected(job.id)
     return Response(content, media_type=None, headers={"content-type": content_type(ask.response_format)})
 
 
+def rendered(transcript: Transcript, shape: Shape, filename: str) -> bytes:
+    """The body of an answer."""
+    return body(answer(transcript, shape, name=Path(filename).stem or "recording"))
+
+
 async def events(desk: Desk, job: Job, ask: Ask) -> AsyncIterator[bytes]:
     """The events of ``stream=true``: what is said as it is final, and how far the work is as comments."""
-    told = Events(ask.shape, ask.options.language)
+    told, shown = Events(ask.shape, ask.options.language), dict[str, str]()
     updates = desk.follow(job.id)
     try:
         async for update in pinged(updates):
@@ -161,7 +156,9 @@ async def events(desk: Desk, job: Job, ask: Ask) -> AsyncIterator[bytes]:
                 yield b": waiting\n\n"
                 continue
             for stage, done in update.stages.items():
-                yield f": progress {stage} {done:.2f}\n\n".encode()
+                if shown.get(stage) != (share := f"{done:.2f}"):
+                    shown[stage] = share
+                    yield f": progress {stage} {share}\n\n".encode()
             for event in told.heard(update.words):
                 yield sse(event)
         transcript = await desk.result(job.id)
