@@ -27,7 +27,8 @@ class JobStore(Protocol):
         """Accept a job, or find the one that it repeats.
 
         A job with an idempotency key is the owner's earlier one with that key. A transient job joins the owner's job
-        with the same digest that is queued, running or completed.
+        with the same digest that is queued, running or completed; if that was edited, `transcript` still gives what was
+        computed.
 
         Returns:
             The job, and whether it is new; if not, what was uploaded for it again can go.
@@ -74,7 +75,7 @@ class JobStore(Protocol):
         """Say what was found out about the recording: its length, the file it was fetched to. None stays as it is."""
 
     def keep(self, lease: Lease, part: str, blob: bytes) -> None:
-        """Keep a part of the result as soon as it is there, for this attempt and the next, in place of one of that name."""
+        """Keep a part of the result as soon as it is there, for this attempt and the next."""
 
     def parts(self, job_id: str) -> Mapping[str, bytes]:
         """What was kept of a job, by name."""
@@ -183,6 +184,9 @@ class JobStore(Protocol):
 
         Where a script puts no spaces between words, letters that follow each other are found. Transient jobs are not
         found.
+
+        Raises:
+            InputError: ``"query_too_long"`` (HTTP 422).
         """
 
     def due(self, *, hold: float = 60.0) -> Sequence[Webhook]:
