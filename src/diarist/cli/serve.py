@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import re
@@ -14,7 +15,7 @@ import typer
 from diarist.cli import complete
 from diarist.cli.terminal import say
 from diarist.files import read_bounded, why
-from diarist.model.errors import DiaristError, InputError
+from diarist.model.errors import Cancelled, DiaristError, InputError
 
 if TYPE_CHECKING:
     from diarist.jobs.job import Keep
@@ -206,7 +207,9 @@ def serve(
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
             say(f"diarist listens on http://{host}:{port}; models are loading.")
-            server.run()
+            with contextlib.suppress(Cancelled):  # how it is told to stop
+                server.run()
+            say("stopped; what was under way goes on at the next start.")
     except Timeout:
         raise InputError(
             "state_in_use",

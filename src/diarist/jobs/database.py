@@ -90,6 +90,7 @@ class Database:
             (last,) = connection.execute("SELECT max(seq) FROM traces").fetchone()
             if last is None:
                 return
+            connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
             connection.execute("VACUUM")
             (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not is_busy:
