@@ -191,7 +191,7 @@ class Turns:
 
 
 class Ticket:
-    """One job's part in `Turns`. A context manager:
+    """One job's part in `Turns`, for a ``with`` statement.
 
         with turns.ticket(owner, audio.duration) as ticket:
             transcript = await pipeline.atranscribe(audio, options, ticket.progress(report))
