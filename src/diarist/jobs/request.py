@@ -103,6 +103,8 @@ class TextJob(AudioJob, frozen=True):
         hotwords: words and phrases that are likely to be said, where the engine has them.
         task: ``"translate"`` writes English, where the engine can.
         include_diarization_in_text: put ``SPEAKER_00:`` into the text; by default where speakers are known.
+        timestamp_granularities: OpenAI's field, for ``verbose_json`` and ``diarized_json``; as the server takes it.
+        include: OpenAI's field: with ``json``, ``logprobs`` of each word.
     """
 
     language: str | None = None
@@ -113,6 +115,8 @@ class TextJob(AudioJob, frozen=True):
     hotwords: tuple[str, ...] = ()
     task: Literal["transcribe", "translate"] = "transcribe"
     include_diarization_in_text: bool | None = None
+    timestamp_granularities: tuple[Literal["word", "segment"], ...] = ()
+    include: tuple[Literal["logprobs"], ...] = ()
 
     def __post_init__(self) -> None:
         AudioJob.__post_init__(self)
@@ -275,18 +279,18 @@ def _field_error(said: str, fields: list[str]) -> FieldError:
         field = inside[1] if inside else name
         return FieldError("missing_field", f"The job has no {name!r}.", _hint(field), field=field)
     if unknown := re.search(r"unknown field `(.+?)`", said):
-        name = _shown(unknown[1])
+        name = shown(unknown[1])
         close = difflib.get_close_matches(name, fields, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(sorted(fields))}."
         return FieldError("unknown_field", f"There is no field {name!r}.", hint, field=name)
     at = re.search(r" - at `\$\.?(\w*)", said)
     field = (at[1] if at else "") or max((name for name in fields if said.startswith(name)), key=len, default="input")
-    what = _shown(re.sub(r" - at `.*", "", said).replace("`", "'"))
+    what = shown(re.sub(r" - at `.*", "", said).replace("`", "'"))
     return FieldError("bad_field", f"{field!r} is wrong: {what}.", _hint(field), field=field)
 
 
-def _shown(text: str) -> str:
-    """Text of a stranger, fit for a message: its beginning, in one line."""
+def shown(text: str) -> str:
+    """Return text of a stranger as it fits into a message: its beginning, in one line."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 2 * _SHOWN]).split())
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 

@@ -1,15 +1,14 @@
-"""From nouns to a job's output: the OpenAI shapes, the diarization endpoint's own, and the exact nouns."""
+"""From nouns to a job's output: the shapes that the server answers with too, what jobs add, and the exact nouns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from diarist.formats import openai, render
-from diarist.formats.text import conversation
+from diarist.formats.answers import Shape, answer, diarization_document, told
+from diarist.formats.openai import timed_word
 from diarist.jobs.request import DiarizationJob, TextJob
 from diarist.model.codec import dump
-from diarist.model.transcript import Diarization, Segment, Transcript, Transcription, Turn, Word, join_segments
+from diarist.model.transcript import Diarization, Segment, Transcript, Transcription
 
 Output = dict[str, Any] | str
 
@@ -18,37 +17,25 @@ def diarization_output(diarization: Diarization, job: DiarizationJob) -> Output:
     """Shape what the diarization endpoint returns."""
     if job.response_format == "diarist":
         return dump(diarization)
-    return {
-        "segments": _turns(diarization.turns),
-        "exclusive_segments": _turns(diarization.exclusive),
-        "num_speakers": len(diarization.speakers),
-        "duration": diarization.duration,
-        "embeddings": {speaker: list(values) for speaker, values in diarization.embeddings.items()},
-        "model": diarization.model.name,
-        **_warnings(diarization.warnings),
-    }
+    return diarization_document(diarization, embeddings=True)
 
 
 def transcript_output(transcript: Transcript, job: TextJob) -> Output:
-    """Shape what the endpoints that return text return."""
-    match job.response_format:
-        case "diarist":
-            return dump(transcript)
-        case "text":
-            return _text(transcript, job)
-        case "json":
-            output: dict[str, Any] = {"text": _text(transcript, job)}
-            if job.timestamps:
-                output["segments"] = [_segment(segment) for segment in transcript.segments]
-        case "verbose_json":
-            output = openai.verbose(transcript, words=False)
-        case "diarized_json":
-            output = openai.diarized(transcript)
-        case other:
-            return str(render(transcript, other))
+    """Shape what the endpoints that return text return.
+
+    Raises:
+        NotMeasuredError: log probabilities were asked for, and nobody measured them.
+    """
+    output = answer(transcript, _shape(job))
+    if not isinstance(output, dict):
+        return str(output)
+    if job.response_format == "diarist":
+        return output
+    if job.response_format == "json" and job.timestamps:
+        output["segments"] = [_segment(segment) for segment in transcript.segments]
     if job.word_timestamps:
-        output["words"] = [_word(word) for word in transcript.words]
-    return {**output, **_warnings(transcript.warnings)}
+        output["words"] = [timed_word(word) for word in transcript.words]
+    return {**output, **told(transcript.warnings)}
 
 
 def transcription_output(transcription: Transcription) -> Output:
@@ -56,17 +43,15 @@ def transcription_output(transcription: Transcription) -> Output:
     return dump(transcription)
 
 
-def _text(transcript: Transcript, job: TextJob) -> str:
-    if job.include_diarization_in_text is False or not transcript.speakers:
-        return transcript.text
-    return "\n".join(
-        (f"{talk[0].speaker}: " if talk[0].speaker else "") + join_segments(talk, transcript.language)
-        for talk in conversation(transcript)
+def _shape(job: TextJob) -> Shape:
+    return Shape(
+        response_format=job.response_format,
+        words="word" in job.timestamp_granularities,
+        segments="segment" in job.timestamp_granularities,
+        details=True,
+        logprobs="logprobs" in job.include,
+        text_speakers=job.include_diarization_in_text is not False,
     )
-
-
-def _turns(turns: Sequence[Turn]) -> list[dict[str, Any]]:
-    return [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in turns]
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -76,17 +61,3 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "text": segment.text,
         **({"speaker": segment.speaker} if segment.speaker else {}),
     }
-
-
-def _word(word: Word) -> dict[str, Any]:
-    return {
-        "word": word.text,
-        "start": word.start,
-        "end": word.end,
-        **({"speaker": word.speaker} if word.speaker else {}),
-        **({"confidence": word.confidence} if word.confidence is not None else {}),
-    }
-
-
-def _warnings(warnings: Sequence[str]) -> dict[str, Any]:
-    return {"warnings": list(warnings)} if warnings else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +39,7 @@ class Clip:
         return self.data or Path(self.path).read_bytes()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """All that one request asks, beside the recording itself.
 
@@ -62,7 +61,7 @@ class Ask:
             itself.
     """
 
-    options: Options = Options(diarize=False)
+    options: Options
     response_format: str = "json"
     stream: bool = False
     granularities: frozenset[str] = frozenset()
@@ -75,7 +74,7 @@ class Ask:
     ignored: tuple[str, ...] = ()
     pcm: bool = False
 
-    @cached_property
+    @property
     def shape(self) -> Shape:
         """How the answer is written; see `diarist.formats.answers`."""
         return Shape(
@@ -86,6 +85,7 @@ class Ask:
             logprobs=self.logprobs,
             known=frozenset(clip.name for clip in self.known),
             text_speakers=self.text_speakers,
+            warnings=self.options.diarize,
         )
 
 
@@ -112,7 +112,15 @@ def work_of(ask: Ask) -> str:
     Returns:
         A SHA-256 in hexadecimal.
     """
-    work = (_WORK, ask.model, ask.options, sorted((c.name, c.sha256) for c in ask.known), ask.channels, ask.url, ask.pcm)
+    work = (
+        _WORK,
+        ask.model,
+        ask.options,
+        sorted((c.name, c.sha256) for c in ask.known),
+        ask.channels,
+        ask.url,
+        ask.pcm,
+    )
     return hashlib.sha256(msgspec.json.encode(work, order="deterministic")).hexdigest()
 
 
