@@ -208,7 +208,7 @@ class Said:
                     "unknown_field",
                     f"There is no field {shown(name)!r}.",
                     near(name, known, f"Known fields: {', '.join(known)}."),
-                    field=shown(name),
+                    field=shown(name) or "?",
                     http_status=400,
                 )
 
@@ -233,7 +233,8 @@ class Said:
 
 def refused(field: str, problem: str, hint: str = "", *, code: str = "bad_field", http_status: int = 400) -> FieldError:
     """Return the error for a field: its name and what is wrong with it."""
-    return FieldError(code, f"{field!r} is wrong. {problem}", hint, field=field, http_status=http_status)
+    named = shown(field) or "?"
+    return FieldError(code, f"{named!r} is wrong. {problem}", hint, field=named, http_status=http_status)
 
 
 def near(text: str, among: Sequence[str], otherwise: str) -> str:
