@@ -5,7 +5,7 @@ from openai.types import Model as OpenAIModel
 
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
-from diarist.server.models import Model, Models, parse_aliases
+from diarist.server.models import Model, Models, loaded_model, parse_aliases
 
 BASE = Model(name="whisper-base")
 PARAKEET = Model(name="parakeet-tdt-0.6b-v3", takes=frozenset({"hotwords"}))
@@ -80,3 +80,9 @@ def test_the_list_is_what_openais_client_reads():
     assert models.entry("WHISPER-1") == models.listing()[1]
     with pytest.raises(FieldError, match="no model"):
         models.entry("other")
+
+
+def test_what_an_engine_would_refuse_is_no_hint_that_it_takes():
+    assert loaded_model("whisper-base").takes == {"temperature", "hotwords"}
+    assert loaded_model("parakeet-tdt-0.6b-v3").takes == {"hotwords"}
+    assert loaded_model("somebody-elses").takes == {"temperature", "hotwords"}

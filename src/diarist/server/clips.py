@@ -65,7 +65,7 @@ def read_clips(said: Said, files: Iterable[File]) -> tuple[Clip, ...]:
     if len(names) != len(texts) + len(parts):
         raise refused(
             REFERENCES if names else NAMES,
-            f"There are {len(names)} names and {len(texts) + len(parts)} clips.",
+            f"For {len(names)} of {NAMES} there are {len(texts) + len(parts)} clips.",
             f"Send one of {REFERENCES} for each of {NAMES}, in the same order.",
         )
     if texts:
@@ -112,7 +112,7 @@ def _of_text(name: str, text: str, place: int) -> Clip:
     except InputError as error:
         if error.http_status == 413:
             raise _too_large(field) from None
-        raise refused(field, error.message, _HINT) from None
+        raise refused(field, "It cannot be read.", _HINT) from None
     if not data:
         raise refused(field, "The clip is empty.", _HINT)
     if len(data) > MAX_CLIP_BYTES:
