@@ -3,17 +3,23 @@
 import itertools
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.audio import TranscriptionDiarizedSegment, TranscriptionStreamEvent
+from openai.types.audio import TranscriptionDiarizedSegment, TranscriptionStreamEvent, TranscriptionVerbose
 from pydantic import TypeAdapter
 
 from diarist.attribution import attribute
+from diarist.audio.audio import Audio
+from diarist.audio.decode import decode
+from diarist.engines import load
 from diarist.formats.answers import Shape, answer
 from diarist.formats.openai import NotMeasuredError
 from diarist.formats.openai_stream import Events
+from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
+from diarist.weights.fetch import ensure
 
 READ = TypeAdapter(TranscriptionStreamEvent)
 WORDS = (
@@ -95,7 +101,7 @@ def test_log_probabilities_come_with_each_delta_and_all_at_the_end():
     ]
     assert [entry.token for entry in events[-1].logprobs] == ["Hello,", " Ben.", " Hi.", " Nice", " day!"]
     with pytest.raises(NotMeasuredError):
-        list(Events(Shape(logprobs=True)).heard([Word(0, 1, "Hm")]))
+        Events(Shape(logprobs=True)).heard([Word(0, 1, "Hm")])
 
 
 spoken = st.lists(
@@ -112,3 +118,23 @@ def test_the_deltas_put_together_are_the_text(said, cuts, text_speakers, name):
     result = transcript(words, "zh")
     *deltas, done = streamed(Shape(response_format=name, text_speakers=text_speakers), windows, result)
     assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta") == done.text
+
+
+@pytest.mark.models
+def test_a_real_call_is_told_while_it_is_heard_and_with_its_speakers_at_the_end():
+    call = Audio(np.tile(decode(ensure("sample-telephone") / "sample.wav").samples, 2))
+    plain, diarized = Events(Shape(logprobs=True)), Events(Shape(response_format="diarized_json", text_speakers=True))
+    told = []
+    result = load("whisper-tiny.en", "embedded").transcribe(
+        call, Options(), heard=lambda words: told.append([plain.heard(words), diarized.heard(words)])
+    )
+    deltas = checked(event for both in told for events in both for event in events)
+    *rest, done = checked(plain.done(result))
+    assert len(deltas) > 1
+    assert not rest
+    assert "".join(event.delta for event in deltas) == done.text == result.text
+    assert [entry.to_dict() for event in deltas for entry in event.logprobs] == [e.to_dict() for e in done.logprobs]
+    segments = [event for event in checked(diarized.done(result)) if event.type == "transcript.text.segment"]
+    assert {event.speaker for event in segments} == {"A", "B"}
+    document = answer(result, Shape(response_format="verbose_json", words=True, segments=True))
+    TranscriptionVerbose.model_validate_json(json.dumps(document), strict=True)
