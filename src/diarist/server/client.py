@@ -39,7 +39,7 @@ _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 
 
 def open_place(place: str, wanted: Wanted, _: Progress, note: Callable[[str], None]) -> Pipeline:  # noqa: ARG001
-    """Make the pipeline of a server's address for `diarist.places`; its key is ``DIARIST_API_KEY`` in the environment."""
+    """Make the pipeline of a server's address for `diarist.places`; its key is ``DIARIST_API_KEY``."""
     wanted.refuse_engines(place)
     if wanted.audio_store:
         raise InputError("not_there", "An audio store is for --on runpod:….", "Leave it out.")
