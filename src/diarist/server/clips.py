@@ -12,7 +12,7 @@ from diarist.audio.recording import Kind, parse_recording
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Clip
-from diarist.server.forms import Said, refused
+from diarist.server.said import Said, refused
 
 MAX_KNOWN: Final = 16
 MAX_CLIP_BYTES: Final = 4_000_000

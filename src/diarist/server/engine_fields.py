@@ -11,8 +11,8 @@ from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.model.languages import language_code
 from diarist.model.options import MAX_HOTWORD_LENGTH, MAX_HOTWORDS, Options
-from diarist.server.forms import Said, near, refused
 from diarist.server.models import Model
+from diarist.server.said import Said, near, refused
 
 COUNTS: Final = ("num_speakers", "min_speakers", "max_speakers")
 

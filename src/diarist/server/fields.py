@@ -19,8 +19,8 @@ from diarist.model.options import Options
 from diarist.server import engine_fields
 from diarist.server.ask import Ask, Clip, ask_from, identity, work_of
 from diarist.server.clips import NAMES, REFERENCES, File, base_name, read_clips
-from diarist.server.forms import Pairs, Said, flattened, near, refused
 from diarist.server.models import Models
+from diarist.server.said import Pairs, Said, flattened, near, refused
 
 __all__ = [
     "Ask",

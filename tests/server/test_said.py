@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.jobs.wire_errors import FieldError
-from diarist.server.forms import Said, flattened
+from diarist.server.said import Said, flattened
 
 words = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=9)
 
