@@ -23,6 +23,7 @@ from diarist.cli import (
     evaluate,
     formats,
     jobs,
+    keys,
     models,
     plan,
     rename,
@@ -57,6 +58,7 @@ app.command(name="bench")(bench.bench)
 app.command(name="plan")(plan.plan)
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(voices.app, name="voices")
 

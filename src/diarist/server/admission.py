@@ -23,8 +23,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from diarist.model.errors import Cancelled, DiaristError, InputError
-from diarist.server.errors import Busy, error_response, note_unforeseen
+from diarist.model.errors import DiaristError, InputError
+from diarist.server.errors import Busy, Unforeseen, as_diarist, error_response, note_unforeseen
 from diarist.server.keys import SESSION_SECONDS, Caller, Keys
 from diarist.server.origins import check_host, check_origin
 
@@ -43,8 +43,8 @@ class Bounds:
         form_bytes: of a form, which goes to disk.
         document_bytes: of any other body, which goes to memory.
         idle_seconds: between two pieces.
-        grace_seconds: after which a body must have come at ``bytes_per_second``, counted from its start.
-        bytes_per_second: the least pace.
+        grace_seconds: of waiting that every body has, besides a second for each ``bytes_per_second``.
+        bytes_per_second: the least pace of a long one.
         drain_seconds: how long an early answer waits for the rest of the body.
     """
 
@@ -55,9 +55,9 @@ class Bounds:
     bytes_per_second: float = 1024.0
     drain_seconds: float = 10.0
 
-    def patience(self, elapsed: float, received: int) -> float:
-        """Say how many seconds the next piece of a body may take."""
-        return min(self.idle_seconds, self.grace_seconds + received / self.bytes_per_second - elapsed)
+    def patience(self, waited: float, received: int) -> float:
+        """Say how many seconds the next piece of a body may take, after so many of waiting for so many bytes."""
+        return min(self.idle_seconds, self.grace_seconds + received / self.bytes_per_second - waited)
 
 
 class Admission:
@@ -114,13 +114,11 @@ class Admission:
         try:
             answer = await self._admit(scope)
             await (answer or self._app)(scope, visit.receive, visit.send)
-        except Cancelled:
-            pass  # the client has left: there is nobody to answer
         except Exception as error:  # noqa: BLE001  # the last place that can answer
-            if not isinstance(error, DiaristError):
+            if isinstance(as_diarist(error), Unforeseen) and scope["state"].get("noted") is not error:
                 note_unforeseen(error, request_id)
             if not visit.answered:
-                await error_response(error, request_id)(scope, visit.receive, visit.send)
+                await error_response(visit.refused or error, request_id)(scope, visit.receive, visit.send)
 
     async def _admit(self, scope: Scope) -> Response | None:
         """Check the request, and answer it where the door itself does; raises what refuses it."""
@@ -135,7 +133,7 @@ class Admission:
             raise _no_key(headers)
         scope["state"]["caller"] = caller
         if path == SESSION_PATH and method in {"POST", "DELETE"}:
-            return self._session(scope, headers, caller)
+            return self._session(scope, headers, None if by_cookie else caller)
         if method == "POST" and caller is not None:
             self._rates.take(caller)
             if self._room is not None:
@@ -156,7 +154,10 @@ class Admission:
         return (self._keys.find_session(token), True) if token else (None, False)
 
     def _session(self, scope: Scope, headers: Headers, caller: Caller | None) -> Response:
-        """Swap a key for a cookie, since ``<audio>`` and EventSource can send no header; or sign out."""
+        """Swap a key for a cookie, since ``<audio>`` and EventSource can send no header; or sign out.
+
+        A cookie is not swapped for another: a stolen one ends with its week.
+        """
         answer = Response(status_code=204, headers={"cache-control": "no-store"})
         if self._keys is None:
             return answer
@@ -179,43 +180,45 @@ class _Visit:
     ) -> None:
         headers = Headers(scope=scope)
         self.answered = False
-        self._scope, self._receive, self._send, self._bounds, self._clock = scope, receive, send, bounds, clock
+        self.refused: DiaristError | None = None
+        self._receive, self._send, self._bounds, self._clock = receive, send, bounds, clock
         self._request_id = request_id
         self._most = _most_bytes(headers, bounds)
         self._has_body = _length(headers) > 0 or "transfer-encoding" in headers
         self._waits_to_send = headers.get("expect", "").lower() == "100-continue"  # and sends nothing until asked
         self._whole = not self._has_body
         self._received = 0
-        self._began: float | None = None
-        self._refused: DiaristError | None = None
+        self._waited = 0.0  # for the client; what the application does meanwhile is not its fault
+        self._asked = False
 
     async def receive(self) -> Message:
         """Give the application the next piece; raises `InputError` for a body too large or too slow."""
         if self._whole:
             return await self._receive()
-        if self._refused is not None:
-            raise self._refused
-        if self._began is None:
-            self._began = self._clock()
-        patience = self._bounds.patience(self._clock() - self._began, self._received)
+        if self.refused is not None:
+            raise self.refused
+        self._asked = True
+        patience = self._bounds.patience(self._waited, self._received)
+        began = self._clock()
         try:
             async with asyncio.timeout(max(patience, 0)):
                 message = await self._receive()
         except TimeoutError:
-            self._refused = _too_slow()
-            raise self._refused from None
+            self.refused = _too_slow()
+            raise self.refused from None
+        self._waited += self._clock() - began
         self._take(message)
         if self._received > self._most:
-            self._refused = _too_large(self._most)
-            raise self._refused
+            self.refused = _too_large(self._most)
+            raise self.refused
         return message
 
     async def send(self, message: Message) -> None:
         """Pass the answer on, once what the client sends has come."""
         if message["type"] == "http.response.start" and not self.answered:
-            if self._refused is not None and message["status"] != self._refused.http_status:
+            if self.refused is not None and message["status"] != self.refused.http_status:
                 # The application saw a body that broke off, and made something of that.
-                raise self._refused
+                raise self.refused
             await self._drain()
             self.answered = True
             headers = MutableHeaders(raw=message.setdefault("headers", []))
@@ -225,7 +228,7 @@ class _Visit:
         await self._send(message)
 
     async def _drain(self) -> None:
-        if self._waits_to_send and self._began is None:
+        if self._waits_to_send and not self._asked:
             return
         most = self._received + self._bounds.form_bytes
         try:

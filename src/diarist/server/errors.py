@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from diarist.jobs.wire_errors import FieldError
-from diarist.model.errors import DiaristError, InputError
+from diarist.model.errors import Cancelled, DiaristError, InputError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -89,11 +89,13 @@ def as_diarist(error: Exception) -> DiaristError:
     """Turn whatever a route raised into an error of the tree: starlette's, FastAPI's, and what nobody foresaw."""
     if isinstance(error, DiaristError):
         return error
+    if isinstance(error, ClientDisconnect):
+        return Cancelled("The client left before its request was whole.")
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, RequestValidationError):
         return _of_validation(error)
-    return _Unforeseen()
+    return Unforeseen()
 
 
 def note_unforeseen(error: BaseException, request_id: str) -> None:
@@ -105,15 +107,21 @@ def note_unforeseen(error: BaseException, request_id: str) -> None:
 
 def add_handlers(app: Starlette) -> None:
     """Make an application answer every error in this one shape, its own 404, 405 and failed validation included."""
-    for kind in (DiaristError, HTTPException, RequestValidationError, Exception):
+    for kind in (DiaristError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _handle)
 
 
 async def _handle(request: Request, error: Exception) -> JSONResponse:
-    return error_response(error, getattr(request.state, "request_id", ""))
+    request_id = getattr(request.state, "request_id", "")
+    if isinstance(as_diarist(error), Unforeseen):
+        note_unforeseen(error, request_id)
+        request.state.noted = error  # starlette raises it once more after the answer
+    return error_response(error, request_id)
 
 
-class _Unforeseen(DiaristError):
+class Unforeseen(DiaristError):
+    """What no part of the server expected (HTTP 500)."""
+
     def __init__(self) -> None:
         super().__init__(
             "internal_error",
@@ -147,7 +155,7 @@ def _of_validation(error: RequestValidationError) -> DiaristError:
     place = [str(part) for part in first.get("loc", ()) if part not in {"body", "query", "path", "header", "cookie"}]
     what = str(first.get("msg", "cannot be read"))[:200]  # pydantic's words, without the value
     field = ".".join(place)[:100]
-    if not field:
+    if not field or first.get("type") == "json_invalid":  # the place is a letter's number
         return InputError("bad_request", f"The request cannot be read: {what}.")
     return FieldError("bad_field", f"{field}: {what}.", field=field, http_status=400)
 

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from diarist.files import user_folder, why
 from diarist.model.errors import InputError
@@ -106,7 +107,7 @@ def state_folder(asked: Path | None = None) -> Path:
 class Keys:
     """The keys of a server, in ``keys.db`` in its state folder. Safe to call from any thread and several processes.
 
-    What one process adds or revokes, another sees at its next question.
+    What one process adds or revokes, another sees at its next question. As a context manager it lets go of the file.
 
     Args:
         folder: the state folder; made if it is missing, for its owner only.
@@ -192,7 +193,7 @@ class Keys:
             InputError: there is none.
         """
         with self._asking() as database:
-            gone = database.execute("DELETE FROM keys WHERE id = :it OR name = :it", {"it": name}).rowcount
+            gone = database.execute("DELETE FROM keys WHERE id = :it OR name = :it", {"it": _text(name)}).rowcount
         if not gone:
             hint = "diarist keys list shows those there are."
             raise InputError("no_such_key", f"There is no key {name[:_MOST_CHARACTERS]!r}.", hint)
@@ -236,6 +237,12 @@ class Keys:
         with self._asking() as database:
             database.execute("DELETE FROM sessions WHERE hash = ?", (_hash(token),))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
@@ -262,8 +269,8 @@ def _hash(secret: str) -> bytes:
 
 
 def _text(found: str) -> str:
-    """Fit to be asked for: half a character would be refused."""
-    return found if found.isascii() else ""
+    """Fit to be asked for: half a character is refused by SQLite, and no key has one."""
+    return found if found.isprintable() else ""
 
 
 _NOBODY: Final = bytes(32)
