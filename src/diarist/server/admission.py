@@ -16,10 +16,10 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -151,7 +151,8 @@ class Admission:
         if (key := _key(headers)) is not None:
             return self._keys.find(key), False
         token = _cookie(headers)
-        return (self._keys.find_session(token), True) if token else (None, False)
+        caller = self._keys.find_session(token) if token else None
+        return caller, caller is not None
 
     def _session(self, scope: Scope, headers: Headers, caller: Caller | None) -> Response:
         """Swap a key for a cookie, since ``<audio>`` and EventSource can send no header; or sign out.
@@ -279,11 +280,8 @@ def _key(headers: Headers) -> str | None:
 
 
 def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """Give the session's token; other programs on this machine may have set cookies of any form beside it."""
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
 
 
 def _no_key(headers: Mapping[str, str]) -> InputError:
