@@ -89,6 +89,23 @@ def test_a_key_that_another_process_revokes_opens_nothing_from_then_on(keys, tmp
     assert keys.list() == ()
 
 
+def test_a_key_that_was_just_revoked_signs_nobody_in(keys):
+    anna = keys.find(keys.add("anna"))
+    keys.revoke("anna")
+    with pytest.raises(InputError) as caught:
+        keys.open_session(anna)
+    assert caught.value.http_status == 401
+
+
+def test_a_file_that_breaks_while_the_server_runs_is_its_own_fault_and_tells_no_path(keys, tmp_path):
+    key = keys.add("anna")
+    sqlite3.connect(keys.path).execute("DROP TABLE keys").connection.close()
+    with pytest.raises(InputError) as caught:
+        keys.find(key)
+    assert caught.value.http_status == 500
+    assert str(tmp_path) not in str(caught.value)
+
+
 def test_a_key_is_revoked_by_its_id_too(keys):
     key = keys.add("anna")
     keys.revoke(keys.find(key).id)

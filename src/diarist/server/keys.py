@@ -209,7 +209,11 @@ class Keys:
         return _caller(row) if row and same else None
 
     def open_session(self, caller: Caller) -> str:
-        """Sign a browser in; the token returned stands for the key until it is closed, revoked, or a week old."""
+        """Sign a browser in; the token returned stands for the key until it is closed, revoked, or a week old.
+
+        Raises:
+            InputError: the key was revoked meanwhile.
+        """
         token, now = secrets.token_urlsafe(32), self._clock()
         with self._asking() as database:
             database.execute("DELETE FROM sessions WHERE expires <= ?", (now,))
@@ -219,7 +223,10 @@ class Keys:
                 (caller.id, _MOST_SESSIONS - 1),
             )
             row = (_hash(token), caller.id, now + SESSION_SECONDS)
-            database.execute("INSERT INTO sessions VALUES (?, ?, ?)", row)
+            try:
+                database.execute("INSERT INTO sessions VALUES (?, ?, ?)", row)
+            except sqlite3.IntegrityError as error:
+                raise InputError("invalid_api_key", "This key was just revoked.", http_status=401) from error
         return token
 
     def find_session(self, token: str) -> Caller | None:
@@ -256,7 +263,9 @@ class Keys:
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.Error as error:
-                raise InputError("bad_state", f"Cannot use {self.path}: {error}.", _HINT, http_status=500) from error
+                raise InputError(
+                    "bad_state", f"Cannot use {self.path.name}: {error}.", _HINT, http_status=500
+                ) from error
 
 
 def _caller(row: tuple[Any, ...]) -> Caller:
@@ -265,7 +274,7 @@ def _caller(row: tuple[Any, ...]) -> Caller:
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _text(found: str) -> str:
