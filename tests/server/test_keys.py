@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -173,6 +175,16 @@ def test_many_threads_may_ask(keys):
         found = list(pool.map(lambda n: keys.add(f"k{n}") if n % 4 == 0 else keys.find(key), range(80)))
     assert all(found)
     assert len(keys.list()) == 21
+
+
+def test_several_processes_may_make_the_file_at_once(tmp_path):
+    lines = "import sys; from pathlib import Path; from diarist.server.keys import Keys"
+    code = f"{lines}; [Keys(Path(sys.argv[1])).add(sys.argv[2] + str(n)) for n in range(10)]"
+    command = [sys.executable, "-c", code, str(tmp_path / "state")]
+    started = [subprocess.Popen([*command, letter], stderr=subprocess.PIPE, text=True) for letter in "abcd"]
+    assert [process.communicate()[1] for process in started] == ["", "", "", ""]
+    with Keys(tmp_path / "state") as keys:
+        assert len(keys.list()) == 40
 
 
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path):

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -123,7 +123,9 @@ class Keys:
         self._lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            # Only where it is new: closing a file lets go of all locks that this process has on it, SQLite's too.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except (OSError, ValueError) as error:
             raise InputError("bad_state", f"Cannot use {self.path}: {why(error)}.", _HINT) from error
         self._database = sqlite3.connect(self.path, timeout=5, isolation_level=None, check_same_thread=False)
@@ -135,7 +137,7 @@ class Keys:
 
     def _open(self) -> None:
         with self._asking() as database:
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            for setting in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                 database.execute(f"PRAGMA {setting}")
             database.execute("BEGIN IMMEDIATE")
             (version,) = database.execute("PRAGMA user_version").fetchone()
