@@ -47,11 +47,16 @@ def load(cls: type[T], value: Mapping[str, Any]) -> T:
         raise _invalid(cls, error) from error
 
 
-def read(cls: type[T], data: bytes) -> T:
+def read(cls: type[T], data: bytes, *, called: str = "") -> T:
     """Make a noun from a JSON document that anybody may have written, in UTF-8, UTF-16 or UTF-32.
 
     A byte order mark, as Windows programs put it, does no harm. Only what ``cls`` has is made: a document of another
     kind costs no memory beyond its own bytes, however deep it is. Numbers are finite and texts are whole characters.
+
+    Args:
+        cls: what to make.
+        data: the document.
+        called: what messages call it, if not by the name of ``cls``.
 
     Raises:
         InputError: it is no JSON (``"not_json"``), or a field is missing, has the wrong type or a refused value
@@ -62,10 +67,10 @@ def read(cls: type[T], data: bytes) -> T:
             data = data.decode(encoding).encode()
         return msgspec.json.decode(data, type=cls)
     except msgspec.ValidationError as error:
-        raise _invalid(cls, error) from error
+        raise _invalid(cls, error, called) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else "it is not JSON"
-        raise InputError("not_json", f"Not a valid {_name(cls)}: {reason}.", http_status=422) from error
+        raise InputError("not_json", f"Not a valid {called or _name(cls)}: {reason}.", http_status=422) from error
 
 
 def is_whole(value: object) -> bool:
@@ -80,11 +85,12 @@ def is_whole(value: object) -> bool:
     return True
 
 
-def _invalid(cls: type, error: Exception) -> InputError:
+def _invalid(cls: type, error: Exception, called: str = "") -> InputError:
     # It may quote what it found, which may be of any length and in many lines.
     said, at, place = str(error).partition(" - at `$")
     said = re.sub(r"^(Invalid enum value) .*", r"\1", said, flags=re.DOTALL)[:200]
-    return InputError("bad_document", f"Not a valid {_name(cls)}: {said}{at}{place}.", http_status=422)
+    said = "".join(mark if mark.isprintable() else " " for mark in said)
+    return InputError("bad_document", f"Not a valid {called or _name(cls)}: {said}{at}{place}.", http_status=422)
 
 
 def _name(cls: type) -> str:
