@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from diarist.attribution import attribute
 from diarist.audio.audio import Audio
+from diarist.editing import Rename, apply
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
 from diarist.speakers.identify import Voice, cosine, identify, voice_of
 from diarist.speakers.learn import learn
-from diarist.speakers.rename import rename
 from diarist.speakers.shared import SharedSpeakers, link
 from diarist.speakers.store import VoiceStore
 
@@ -218,7 +218,7 @@ def test_people_keep_their_labels_from_recording_to_recording():
 def test_renaming_reaches_words_segments_turns_and_speakers():
     words = (Word(0, 1, "hi"), Word(10, 11, "oh"))
     told = Transcription(words=words, language="en", duration=20, model=ModelInfo("transcription", "t", None, "e"))
-    renamed = rename(attribute(told, spoken(x=0, y=90)), {"SPEAKER_00": "Ada"})
+    renamed = apply(attribute(told, spoken(x=0, y=90)), Rename({"SPEAKER_00": "Ada"}))
     assert renamed.speakers == ("Ada", "SPEAKER_01")
     assert [word.speaker for word in renamed.words] == ["Ada", "SPEAKER_01"]
     assert [turn.speaker for turn in renamed.turns] == ["Ada", "SPEAKER_01"]

@@ -107,3 +107,58 @@ def test_what_needs_word_times_is_refused_where_there_are_none(diarist, tmp_path
     done = diarist("convert", tmp_path / "call.srt", "-f", "ctm")
     assert done.returncode == 2
     assert "CTM needs a time for every word" in done.stderr
+
+
+def edited(diarist, tmp_path, save, edits, *arguments):
+    (tmp_path / "edits.json").write_text(edits if isinstance(edits, str) else json.dumps(edits))
+    return diarist("convert", save(tmp_path / "call.json"), "--edits", tmp_path / "edits.json", *arguments)
+
+
+def test_a_list_of_edits_is_applied_in_order_and_the_transcript_stays_as_it_was(diarist, tmp_path, save):
+    edits = [
+        {"op": "rename", "names": {"SPEAKER_00": "Anna", "SPEAKER_01": "Ben"}},
+        {"op": "replace", "first": 1, "stop": 2, "text": "evening."},
+        {"op": "assign", "first": 0, "stop": 1, "speaker": "Ben"},
+        {"op": "replace", "first": 3, "stop": 3, "text": "Come in."},
+    ]
+    done = edited(diarist, tmp_path, save, edits)
+    assert done.stdout == "[0:00:00] Ben: Good\n[0:00:01] Anna: evening.\n[0:00:02] Ben: Hello. Come in.\n"
+    assert edited(diarist, tmp_path, save, edits, "-f", "rttm").stdout.splitlines() == [
+        "SPEAKER call 1 0.400 0.600 <NA> <NA> Ben <NA> <NA>",
+        "SPEAKER call 1 1.000 0.600 <NA> <NA> Anna <NA> <NA>",
+        "SPEAKER call 1 2.400 0.700 <NA> <NA> Ben <NA> <NA>",
+    ]
+    assert "Anna" not in (tmp_path / "call.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("edits", "says"),
+    [
+        ("", "is not JSON"),
+        ("{}", "Expected `array`"),
+        ('[{"op": "shout"}]', "Invalid value"),
+        ('[{"op": "split"}]', "missing required field `word`"),
+        ('[{"op": "split", "word": -1}]', ">= 0"),
+        ('[{"op": "split", "word": 1, "wor\\nd": 2}]', "unknown field"),
+        ('[{"op": "restore"}]', "Invalid value"),
+        ('[{"op": "assign", "first": 0, "stop": 1, "speaker": "a\\u001b[31m"}]', "Edit 1 holds a name that cannot be"),
+        (
+            '[{"op": "split", "word": 1}, {"op": "split", "word": 3}]',
+            "Edit 2 cannot be done. There are no words 3",
+        ),
+        ('[{"op": "rename", "names": {"Zoe": "Ann"}}]', "There is no speaker 'Zoe'"),
+        ("[" + '{"op": "split", "word": 1},' * 5000 + '{"op": "split", "word": 1}]', "length"),
+    ],
+)
+def test_edits_that_cannot_be_are_refused_in_one_line_and_a_hint(diarist, tmp_path, save, edits, says):
+    done = edited(diarist, tmp_path, save, edits)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, _hint = done.stderr.splitlines()
+    assert says in first
+    assert len(first) < 250
+
+
+def test_edits_are_of_one_transcript_and_must_be_there(diarist, tmp_path, save):
+    one, two = save(tmp_path / "one.json"), save(tmp_path / "two.json")
+    assert "several" in diarist("convert", one, two, "--edits", one, "-f", "srt").stderr
+    assert "Cannot read" in diarist("convert", one, "--edits", tmp_path / "none.json").stderr

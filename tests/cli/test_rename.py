@@ -1,8 +1,11 @@
 """Speakers get names in a transcript and in what was written beside it; what a person edited stays."""
 
+from dataclasses import replace
+
 import pytest
 
-from diarist.cli.rename import parse_names
+from diarist.cli.rename import naming, parse_names
+from diarist.editing import apply_all
 from diarist.formats import FORMATS
 from diarist.model.errors import InputError
 
@@ -81,6 +84,14 @@ def test_labels_can_be_swapped_and_hold_an_equals_sign():
 def test_what_does_not_say_who_is_who_is_refused(given):
     with pytest.raises(InputError):
         parse_names([given], KNOWN, merge=False)
+
+
+def test_who_gets_one_name_is_made_one_whatever_the_others_are_called_now(two_people):
+    names = {"SPEAKER_00": "SPEAKER_01", "SPEAKER_01": "Ben", "Cem": "Ben"}
+    third = replace(two_people, speakers=(*KNOWN, "Cem"))
+    after = apply_all(third, naming(names, third.speakers))
+    assert [word.speaker for word in after.words] == ["SPEAKER_01", "SPEAKER_01", "Ben"]
+    assert after.speakers == ("SPEAKER_01", "Ben")
 
 
 def test_a_label_gets_one_name():

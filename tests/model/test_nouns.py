@@ -10,6 +10,7 @@ import pytest
 
 from diarist.attribution import attribute
 from diarist.audio.audio import Audio
+from diarist.editing import Merge, Rename, apply
 from diarist.formats import FORMATS, render
 from diarist.model import codec
 from diarist.model.transcript import (
@@ -23,7 +24,6 @@ from diarist.model.transcript import (
     Word,
 )
 from diarist.speakers.identify import Voice
-from diarist.speakers.rename import rename
 
 WORDS = Transcription(
     words=tuple(Word(i, i + 0.5, "secret") for i in range(1000)),
@@ -76,12 +76,12 @@ def test_the_evidence_speaks_of_the_transcript_s_speakers():
 
 
 def test_the_evidence_follows_new_names_and_another_clock():
-    found = rename(TRANSCRIPT.shifted(60), {"SPEAKER_00": "Ada"}).diarization
+    found = apply(TRANSCRIPT.shifted(60), Rename({"SPEAKER_00": "Ada"})).diarization
     assert found.embeddings["Ada"] == (1.0, 0.0)
     assert (found.turns[0].start, found.exclusive[0].start, found.scores.start) == (60, 60, 60.5)
     assert found.scores.speakers == ("SPEAKER_01", "Ada")
     assert found.duration == 1060
-    both = rename(TRANSCRIPT, {"SPEAKER_00": "Ada", "SPEAKER_01": "Ada"}).diarization
+    both = apply(TRANSCRIPT, Merge(("SPEAKER_00", "SPEAKER_01"), "Ada")).diarization
     assert list(both.embeddings) == ["Ada"]
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from diarist.attribution import attribute
 from diarist.audio.audio import Audio
+from diarist.editing import Rename, apply
 from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Transcription, Turn, Word
 from diarist.pipelines.channels import join, transcribe_channels
-from diarist.speakers.rename import rename
 
 WORDS = ModelInfo("transcription", "test", None, "none")
 SPEAKERS = ModelInfo("diarization", "test", None, "none")
@@ -103,10 +103,9 @@ def test_a_channel_with_two_people_has_two_speakers():
 
 
 def test_known_names_stay_and_are_one_person_in_all_channels():
-    one = rename(channel([Word(0, 1, "One.")]), {"SPEAKER_00": "Ada"})
-    two = rename(
-        channel([Word(2, 3, "Two."), Word(4, 5, "Three.")], (Turn(2, 3, "x"), Turn(4, 5, "y"))), {"SPEAKER_00": "Ada"}
-    )
+    name = Rename({"SPEAKER_00": "Ada"})
+    one = apply(channel([Word(0, 1, "One.")]), name)
+    two = apply(channel([Word(2, 3, "Two."), Word(4, 5, "Three.")], (Turn(2, 3, "x"), Turn(4, 5, "y"))), name)
     joined = join([one, two], levels(-20, -20))
     assert told(joined) == [("Ada", "One."), ("Ada", "Two."), ("SPEAKER_00", "Three.")]
     assert joined.speakers == ("Ada", "SPEAKER_00")

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from diarist import reading
 from diarist.attribution import segment
+from diarist.editing import Rename, apply
 from diarist.formats import FORMATS, render
 from diarist.formats.cues import lay_out
 from diarist.formats.openai import speaker_letters
 from diarist.model.errors import InputError
 from diarist.model.transcript import Transcript, Word
-from diarist.speakers.rename import rename
 
 LATIN = ["Hello,", "yes.", "It's", "10:30", "a", "naïve", "“quoted”", "Dr.", "¿Qué?", "$10,000", "e-mail", "I.", "1"]
 OTHERS = ["你好。", "明天", "见", "はい、", "สวัสดี", "مرحبا"]
@@ -147,7 +147,7 @@ def test_subtitles_become_other_formats_with_all_that_they_hold():
     assert back(read, "vtt").segments == read.segments
     assert render(read, "txt") == "[0:00:01] Anna: One two.\n[0:00:05] Ben: Three\n"
     assert ">One two.</span>" in render(read, "html")
-    assert back(rename(read, {"Ben": "Ben Smith"}), "srt").speakers == ("Anna", "Ben Smith")
+    assert back(apply(read, Rename({"Ben": "Ben Smith"})), "srt").speakers == ("Anna", "Ben Smith")
     assert back(read, "json") == read
     with pytest.raises(InputError, match="time for every word"):
         render(read, "ctm")

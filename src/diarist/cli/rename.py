@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from diarist.cli.terminal import say
+from diarist.editing import Edit, Merge, Rename, apply_all
 from diarist.files import write_whole
 from diarist.formats import render
 from diarist.model.errors import InputError
 from diarist.samples import labels
 from diarist.saved import read_own_transcript, rewrite_beside
-from diarist.speakers.rename import rename as renamed
 
 _ALIKE = 0.6  # as difflib.get_close_matches, which of equally alike ones gives the last
 
@@ -39,7 +39,7 @@ def rename(
     """
     old = read_own_transcript(str(path))
     names = parse_names(given, labels(old), merge=merge)
-    new = renamed(old, names)
+    new = apply_all(old, naming(names, labels(old)))
     content = render(new, "json")
     beside = rewrite_beside(path, old, new)
     # The transcript last: if a write fails, the same command does the rest.
@@ -83,6 +83,25 @@ def parse_names(given: Sequence[str], known: Sequence[str], *, merge: bool) -> d
             "If they are one person, add --merge. This cannot be undone.",
         )
     return names
+
+
+def naming(names: Mapping[str, str], known: Sequence[str]) -> tuple[Edit, ...]:
+    """The edits that give names: those who get one name are first made one speaker, then all are named at once.
+
+    Args:
+        names: by label; others keep theirs.
+        known: all labels.
+    """
+    groups: dict[str, list[str]] = {}
+    for label in known:
+        groups.setdefault(names.get(label, label), []).append(label)
+    one = {name: name if name in group else group[0] for name, group in groups.items()}
+    merges = (
+        Merge(tuple(label for label in group if label != one[name]), one[name])
+        for name, group in groups.items()
+        if len(group) > 1
+    )
+    return (*merges, Rename({label: name for name, label in one.items() if label != name}))
 
 
 def _split(argument: str, known: Sequence[str]) -> tuple[str, str]:
