@@ -130,7 +130,13 @@ def start_module(tmp_path_factory):
         yield start
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def scripted_class():
+    """For tests that need a pipeline of their own."""
+    return Scripted
+
+
+@pytest.fixture(scope="session")
 def wav():
     """A recording that is decoded in a moment."""
 

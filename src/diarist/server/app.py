@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -25,8 +25,9 @@ from diarist.model.errors import DiaristError
 from diarist.model.progress import Progress
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.local import LocalPipeline
-from diarist.server import asr, health, jobs, openai
+from diarist.server import asr, docs, health, jobs, openai
 from diarist.server.admission import Admission, Bounds
+from diarist.server.description import described
 from diarist.server.desk import Desk, DeskBounds
 from diarist.server.errors import add_handlers
 from diarist.server.forms import FormBounds
@@ -39,7 +40,7 @@ from diarist.server.work import Workshop
 
 log = logging.getLogger("diarist.server")
 
-OPEN_PATHS: Final = ("/health", "/ping")
+OPEN_PATHS: Final = ("/health", "/ping", *docs.OPEN_PATHS)
 _WORK: Final = ("/v1/audio/", "/v1/jobs", "/asr", "/detect-language", "/openai/deployments/")
 
 Open = Callable[[Progress], Pipeline]
@@ -99,7 +100,7 @@ class Server:
         store = SQLiteJobStore(settings.state / "jobs.db", keep=settings.keep)
         desk = Desk(store, settings.state / "audio", bounds=settings.bounds, audience=metrics)
         self.house = House(desk, settings.state, metrics, FormBounds(total_bytes=settings.max_bytes))
-        inner = FastAPI(
+        inner = _Application(
             title="diarist",
             version=__version__,
             summary="Who said what, and when",
@@ -108,7 +109,7 @@ class Server:
             lifespan=self._lifespan,
         )
         inner.state.house = self.house
-        for room in (openai, asr, jobs, health):
+        for room in (openai, asr, jobs, health, docs):
             inner.include_router(room.router)
         add_handlers(inner)
         self.app: ASGIApp = Admission(
@@ -161,6 +162,15 @@ class Server:
         loading.stage, loading.done, loading.ready = "ready", 1.0, True
         self.house.desk.begin(workshop, revision(workshop.pipeline))
         log.info("ready")
+
+
+class _Application(FastAPI):
+    _described: dict[str, Any] | None = None
+
+    def openapi(self) -> dict[str, Any]:
+        if self._described is None:
+            self._described = described(super().openapi())
+        return self._described
 
 
 def loaded_models(pipeline: Pipeline) -> list[Model]:

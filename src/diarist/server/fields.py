@@ -24,6 +24,8 @@ from diarist.server.models import Models
 from diarist.server.said import Pairs, Said, flattened, near, refused
 
 __all__ = [
+    "ASR_OUTPUTS",
+    "RESPONSE_FORMATS",
     "Ask",
     "Clip",
     "File",
@@ -35,6 +37,7 @@ __all__ = [
     "read_asr",
     "read_detect_language",
     "read_diarization",
+    "read_job",
     "read_transcription",
     "read_translation",
     "recording_in",
@@ -48,7 +51,11 @@ _HINTS: Final = ("prompt", "vad_filter", "beam_size", "best_of", "user")
 """OpenAI's and other servers', none of which an engine here has. Voices are always looked for first."""
 _WITH_WORDS: Final = ("verbose_json", "diarized_json", "diarist")
 _MAX_URL: Final = 4096
-_ASR_OUTPUTS: Final = {"txt": "asr_txt", "json": "asr_json", "tsv": "asr_tsv", "srt": "srt", "vtt": "vtt"}
+_ASR: Final = {"txt": "asr_txt", "json": "asr_json", "tsv": "asr_tsv", "srt": "srt", "vtt": "vtt"}
+ASR_OUTPUTS: Final = tuple(_ASR)
+"""What ``output`` of ``/asr`` may be."""
+RESPONSE_FORMATS: Final = tuple(dict.fromkeys((*_OPENAI, "diarist", *(n for n in FORMATS if n != "openai_json"))))
+"""What ``response_format`` may be, beside shorter names that `diarist.formats.canonical` knows."""
 
 
 def recording_in(files: Iterable[File]) -> File | None:
@@ -57,7 +64,7 @@ def recording_in(files: Iterable[File]) -> File | None:
 
 
 def read_transcription(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
-    """Read ``POST /v1/audio/transcriptions`` or ``/v1/jobs``; a JSON body by way of `flattened`.
+    """Read ``POST /v1/audio/transcriptions``; a JSON body by way of `flattened`.
 
     Args:
         fields: names and values, in the order in which they came.
@@ -76,10 +83,16 @@ def read_translation(fields: Pairs, files: Iterable[File], *, models: Models) ->
     Raises:
         FieldError: as `read_transcription`; and for ``diarized_json``, which the API has for transcriptions only.
     """
-    ask = _transcription(fields, files, models, "translate")
-    if ask.response_format == "diarized_json":
-        raise refused("response_format", "diarized_json is for transcriptions.", "Take verbose_json with diarize=true.")
-    return ask
+    return _transcription(fields, files, models, "translate")
+
+
+def read_job(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
+    """Read ``POST /v1/jobs``: what `read_transcription` reads, and ``task`` to translate.
+
+    Raises:
+        FieldError: as `read_translation`.
+    """
+    return _transcription(fields, files, models, None)
 
 
 def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
@@ -96,7 +109,8 @@ def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) ->
     counts = engine_fields.counts(said)
     said.finish()
     options = engine_fields.options(diarize=True, on_diarization_failure="fail", **counts)
-    return Ask(options=options, response_format=response_format, known=known, url=url, model=model.name)
+    written = "diarization" if response_format == "json" else response_format
+    return Ask(options=options, response_format=written, known=known, url=url, model=model.name)
 
 
 def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
@@ -114,7 +128,7 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     ignored: list[str] = []
     chosen = models.find(said.text("model", most=200))
     _recording(said, parts, _ASR_FILE, by_url=False)
-    output = said.choice("output", tuple(_ASR_OUTPUTS), "txt")
+    output = said.choice("output", ASR_OUTPUTS, "txt")
     words = said.flag("word_timestamps")
     encoded = said.flag("encode")
     counts = engine_fields.counts(said)
@@ -137,7 +151,7 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     said.finish()
     return Ask(
         options=engine_fields.options(**options),
-        response_format=_ASR_OUTPUTS[output],
+        response_format=_ASR[output],
         granularities=frozenset({"word"} if words else ()),
         model=chosen.model.name,
         ignored=tuple(ignored),
@@ -182,13 +196,16 @@ def in_format(ask: Ask, text: str, field: str = "format") -> Ask:
 
 
 def _transcription(
-    fields: Pairs, files: Iterable[File], models: Models, task: Literal["transcribe", "translate"]
+    fields: Pairs, files: Iterable[File], models: Models, task: Literal["transcribe", "translate"] | None
 ) -> Ask:
     said, parts = Said(fields), list(files)
     ignored: list[str] = []
+    doing = task or said.choice("task", ("transcribe", "translate"), "transcribe")
     chosen = models.find(said.text("model", most=200))
     url = _recording(said, parts, _FILE)
     response_format = _format(said)
+    if doing == "translate" and response_format == "diarized_json":
+        raise refused("response_format", "diarized_json is for transcriptions.", "Take verbose_json with diarize=true.")
     stream = _stream(said, response_format)
     granularities = _granularities(said, response_format)
     logprobs = _logprobs(said, response_format)
@@ -204,7 +221,7 @@ def _transcription(
     asking = next((name for name, value in asked.items() if value), None)
     options = dict(
         language=engine_fields.language(said),
-        task=task,
+        task=doing,
         diarize=_diarize(said.flag("diarize"), asking, chosen.diarizes),
         hotwords=engine_fields.hotwords(said, chosen.model, ignored),
         temperature=engine_fields.temperature(said, chosen.model, ignored),
@@ -272,8 +289,7 @@ def _format_named(text: str, field: str) -> str:
     try:
         found = canonical(asked)
     except InputError:
-        every = dict.fromkeys((*_OPENAI, "diarist", *FORMATS))
-        hint = near(asked, list(every), f"Choose from: {', '.join(every)}.")
+        hint = near(asked, RESPONSE_FORMATS, f"Choose from: {', '.join(RESPONSE_FORMATS)}.")
         raise refused(field, f"There is no format {shown(text)!r}.", hint) from None
     return "json" if found == "openai_json" else found
 

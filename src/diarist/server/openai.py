@@ -49,9 +49,9 @@ async def translations(request: Request) -> Response:
     return await plain(request, read_translation)
 
 
-@router.post("/v1/audio/diarizations", summary="Find who speaks when, and what they say")
+@router.post("/v1/audio/diarizations", summary="Find who speaks when")
 async def diarizations(request: Request) -> Response:
-    """As transcriptions, always with speakers: ``diarized_json`` unless another format is asked for."""
+    """Turns of speakers and no words, as JSON or RTTM; ``diarist`` is the whole transcript."""
     return await plain(request, read_diarization)
 
 
