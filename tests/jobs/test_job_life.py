@@ -77,17 +77,31 @@ class LifeOfJobs(RuleBasedStateMachine):
         self.expected[job.id] = Expected()
         return job.id
 
-    @rule(target=leases, job=jobs)
-    def take(self, job):
+    def taken(self, job):
+        """A lease, if the job waits."""
         lease = self.store.lease(job, "w", HELD)
         expected = self.expected.get(job)
         assert (lease is not None) == (expected is not None and expected.state == "queued")
-        if lease is None:
-            return multiple()
-        expected.state, expected.token, expected.until = "running", lease.token, self.now + HELD
-        expected.attempts += 1
-        assert lease.job.attempts == expected.attempts <= 3
+        if lease:
+            expected.state, expected.token, expected.until = "running", lease.token, self.now + HELD
+            expected.attempts += 1
+            assert lease.job.attempts == expected.attempts <= 3
         return lease
+
+    @rule(target=leases, job=jobs)
+    def take(self, job):
+        lease = self.taken(job)
+        return multiple(lease) if lease else multiple()
+
+    @rule(target=leases, job=jobs, times=st.integers(1, 4))
+    def lose_workers(self, job, times):
+        leases = []
+        for _ in range(times):
+            if lease := self.taken(job):
+                leases.append(lease)
+                self.now += HELD
+                self.look_for_work()
+        return multiple(*leases)
 
     @rule(lease=leases)
     def renew(self, lease):
@@ -114,11 +128,6 @@ class LifeOfJobs(RuleBasedStateMachine):
         if expected := self.held(lease, lambda: self.store.hand_back(lease)):
             expected.state, expected.token = "queued", None
             expected.attempts -= 1
-
-    @rule(lease=consumes(leases))
-    def lose_worker(self, lease):
-        self.now += HELD
-        self.look_for_work()
 
     @rule(job=jobs)
     def cancel(self, job):
