@@ -2,7 +2,10 @@
 
 import asyncio
 import io
+import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 import wave
@@ -19,6 +22,9 @@ from diarist.model.transcript import ModelInfo, Segment, Transcript, Turn, Word
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.bridge import in_thread
 from diarist.server.app import Server, Settings
+from diarist.server.connections import Connection
+
+NODE_PACKAGE = "openai@6.49.0"
 
 
 @contextmanager
@@ -106,7 +112,7 @@ def starting(state):
         def start(pipeline, **settings):
             server = Server(Settings(state=state, **settings), lambda progress: pipeline)
             running = stack.enter_context(ExitStack())
-            port = running.enter_context(serving(server.app))
+            port = running.enter_context(serving(server.app, http=Connection, ws="none"))
             client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
             client.stop = running.close
             while client.get("/health").status_code == 503:
@@ -128,6 +134,27 @@ def start_module(tmp_path_factory):
     """Start servers for the tests of one module."""
     with starting(tmp_path_factory.mktemp("server") / "state") as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """Run a script with Node and the openai package: ``node(script, *arguments)`` gives its JSON."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("no Node with npm on this machine")
+    folder = tmp_path_factory.mktemp("node")
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_PACKAGE]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=240)
+    if done.returncode:
+        pytest.skip(f"the npm registry did not give the openai package: {done.stderr.strip()[-200:]}")
+
+    def run(script, *arguments):
+        (folder / "script.mjs").write_text(script)
+        command = ["node", str(folder / "script.mjs"), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    return run
 
 
 @pytest.fixture(scope="session")

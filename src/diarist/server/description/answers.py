@@ -155,6 +155,13 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         duration=_TIME,
         usage=ref("Usage"),
     ),
+    "Event": _object(
+        {
+            "id": {**_TEXT, "description": "For `Last-Event-ID`."},
+            "event": {"enum": ["progress", "end", "error"], "description": "None in the streams of OpenAI's routes."},
+        },
+        data={**_TEXT, "description": "JSON; or `[DONE]` at the end of a stream of OpenAI's."},
+    ),
     "SegLST": {
         "type": "array",
         "items": {"type": "object", "required": ["session_id", "start_time", "end_time", "words", "speaker"]},

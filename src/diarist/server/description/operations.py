@@ -78,7 +78,7 @@ _TRANSCRIPTS: Final = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": _BYTES,
 }
 """A transcript in any format."""
-_EVENTS: Final = {"text/event-stream": _STRING}
+_EVENTS: Final = {"text/event-stream": ref("Event")}
 _ACCEPTED: Final = Answer(
     "With `Prefer: respond-async`: a job.",
     json_of(ref("JobAccepted")),
