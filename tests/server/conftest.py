@@ -1,13 +1,24 @@
 """Real servers on real sockets: applications behind the door, in a thread of their own."""
 
 import asyncio
+import io
 import socket
 import threading
 import time
+import wave
 from contextlib import ExitStack, contextmanager
 
+import httpx
 import pytest
 import uvicorn
+
+from diarist.model.errors import Cancelled
+from diarist.model.options import Options
+from diarist.model.progress import ignore
+from diarist.model.transcript import ModelInfo, Segment, Transcript, Turn, Word
+from diarist.pipelines.base import Pipeline
+from diarist.pipelines.bridge import in_thread
+from diarist.server.app import Server, Settings
 
 
 @contextmanager
@@ -33,3 +44,103 @@ def serve():
     """Serve an application for one test: ``serve(app)`` gives its port."""
     with ExitStack() as stack:
         yield lambda app, **settings: stack.enter_context(serving(app, **settings))
+
+
+class Scripted(Pipeline):
+    """A place whose work takes until the test lets it end, and that counts how often it was asked."""
+
+    knows_voices = False
+
+    def __init__(self):
+        self.begun = []
+        self.stopped = 0
+        self.go = threading.Event()
+        self.go.set()
+        self.failure = None
+
+    async def atranscribe(self, recording, options=Options(), progress=ignore, *, naming=None, heard=None):
+        self.begun.append(recording.name)
+        try:
+            return await in_thread(lambda report: self._work(recording, options, report, heard), progress)
+        except Cancelled:
+            self.stopped += 1
+            raise
+
+    def _work(self, recording, options, report, heard):
+        if recording.has_bytes:
+            with recording.open(report):
+                pass
+        while not self.go.wait(0.01):
+            report("transcription", 0.5)
+        if self.failure is not None:
+            raise self.failure
+        words = tuple(
+            Word(start, start + 0.4, text, 0.9, speaker=f"SPEAKER_0{place % 2}" if options.diarize else None)
+            for place, (start, text) in enumerate([(0.0, "Hello"), (0.5, "there."), (1.0, "Good"), (1.5, "morning.")])
+        )
+        for word in words:
+            heard([word])
+        turns = tuple(Turn(w.start, w.end, w.speaker) for w in words) if options.diarize else ()
+        return Transcript(
+            duration=2.0,
+            language="en",
+            speakers=("SPEAKER_00", "SPEAKER_01") if options.diarize else (),
+            segments=tuple(Segment(w.start, w.end, w.speaker, w.text, (w,)) for w in words),
+            turns=turns,
+            models=(ModelInfo("transcription", "scripted", None, "tests"),),
+        )
+
+
+@pytest.fixture
+def scripted():
+    pipeline = Scripted()
+    yield pipeline
+    pipeline.go.set()
+
+
+@contextmanager
+def starting(state):
+    """Give a function that starts whole servers around a pipeline and gives clients, which can ``stop()`` them."""
+    with ExitStack() as stack:
+
+        def start(pipeline, **settings):
+            server = Server(Settings(state=state, **settings), lambda progress: pipeline)
+            running = stack.enter_context(ExitStack())
+            port = running.enter_context(serving(server.app))
+            client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
+            client.stop = running.close
+            while client.get("/health").status_code == 503:
+                time.sleep(0.01)
+            return client
+
+        yield start
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start servers for one test; they share a state folder."""
+    with starting(tmp_path / "state") as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_module(tmp_path_factory):
+    """Start servers for the tests of one module."""
+    with starting(tmp_path_factory.mktemp("server") / "state") as start:
+        yield start
+
+
+@pytest.fixture
+def wav():
+    """A recording that is decoded in a moment."""
+
+    def wav(seconds=2.0, rate=16_000, value=b"\x00\x01"):
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(rate)
+            out.writeframes(value * int(seconds * rate))
+        return buffer.getvalue()
+
+    return wav

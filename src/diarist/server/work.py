@@ -254,6 +254,7 @@ class Workshop:
                     f"The clip of {clip.name!r} cannot be used: {error.message}",
                     error.hint,
                     field=f"known_speaker_references[{number}]",
+                    http_status=400,
                 ) from None
             with self._lock:
                 self._voices[clip.sha256] = known
