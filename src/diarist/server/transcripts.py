@@ -28,7 +28,7 @@ _MOST_FOUND: Final = 100
 
 
 class _Edits(msgspec.Struct, forbid_unknown_fields=True):
-    operations: msgspec.Raw | None = None
+    operations: msgspec.Raw = msgspec.Raw()
     undo: bool = False
     redo: bool = False
 
@@ -56,7 +56,8 @@ async def edit(request: Request, job_id: str) -> Response:
     house = house_of(request)
     desk, owner = house.desk, owner_of(request)
     body = codec.read(_Edits, await request.body(), called="list of edits")
-    if (body.operations is not None) + body.undo + body.redo != 1:
+    operations = bytes(body.operations)
+    if bool(operations) + body.undo + body.redo != 1:
         hint = 'Send {"operations": […]}, {"undo": true} or {"redo": true}.'
         raise InputError("bad_document", "It must be said what to do, and one thing only.", hint, http_status=422)
     text, revision = await _matching(request, desk, job_id, owner)
@@ -64,8 +65,8 @@ async def edit(request: Request, job_id: str) -> Response:
 
     def change() -> tuple[str, revisions.Change]:
         before = codec.read(Transcript, text.encode())
-        if body.operations is not None:
-            after, made = revisions.edited(before, read_edits(bytes(body.operations)))
+        if operations:
+            after, made = revisions.edited(before, read_edits(operations))
         else:
             after, made = (revisions.undone if body.undo else revisions.redone)(before, done)
         return _written(after), made
@@ -98,10 +99,12 @@ async def speakers(request: Request, job_id: str) -> Response:
     house = house_of(request)
     desk, owner = house.desk, owner_of(request)
     counts = codec.read(_Counts, await request.body() or b"{}", called="number of speakers")
+    wanted = Options(
+        num_speakers=counts.num_speakers, min_speakers=counts.min_speakers, max_speakers=counts.max_speakers
+    )
     _, revision = await _matching(request, desk, job_id, owner)
     job = await desk.call(desk.store.get, job_id, owner)
-    options = _options(ask_of(job).options, counts)
-    after = await _found_again(house, job, options)
+    after = await _found_again(house, job, wanted)
     written = _written(after)
     revision = await desk.call(desk.store.replace_transcript, job_id, owner, if_match=revision, transcript=written)
     return _changed(request, revision, written)
@@ -122,7 +125,7 @@ async def search(request: Request, q: str = "", limit: int = 20) -> Response:
     return JSONResponse({"object": "list", "data": data})
 
 
-async def _found_again(house: House, job: Job, options: Options) -> Transcript:
+async def _found_again(house: House, job: Job, wanted: Options) -> Transcript:
     desk, ask = house.desk, ask_of(job)
     workshop = desk.ready()
     parts = await desk.call(desk.store.parts, job.id)
@@ -134,6 +137,12 @@ async def _found_again(house: House, job: Job, options: Options) -> Transcript:
         if ask.channels == "separate":
             message = "The speakers of this job are the channels of its recording."
         raise InputError("no_evidence", message, hint, http_status=409)
+    options = replace(
+        ask.options,
+        num_speakers=wanted.num_speakers,
+        min_speakers=wanted.min_speakers,
+        max_speakers=wanted.max_speakers,
+    )
     voices = await desk.voices_for(job.owner, ask)
     try:
         return await anyio.to_thread.run_sync(
@@ -171,15 +180,6 @@ async def _read(desk: Desk, job_id: str, owner: str, *, edited: bool) -> tuple[s
         if again.revision == job.revision:
             return text, job.revision
         job = again  # somebody changed it between
-
-
-def _options(options: Options, counts: _Counts) -> Options:
-    return replace(
-        options,
-        num_speakers=counts.num_speakers,
-        min_speakers=counts.min_speakers,
-        max_speakers=counts.max_speakers,
-    )
 
 
 def _written(transcript: Transcript) -> str:
