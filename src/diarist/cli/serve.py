@@ -161,6 +161,7 @@ def serve(
 
     from diarist.places import Wanted, open_place
     from diarist.server.app import Server, Settings
+    from diarist.server.connections import Connection
     from diarist.server.desk import DeskBounds
     from diarist.server.keys import Keys, state_folder
     from diarist.server.models import parse_aliases
@@ -201,7 +202,15 @@ def serve(
             )
             server = uvicorn.Server(
                 uvicorn.Config(
-                    house.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30
+                    house.app,
+                    host=host,
+                    port=port,
+                    log_level="warning",
+                    access_log=False,
+                    timeout_graceful_shutdown=30,
+                    http=Connection,
+                    ws="none",
+                    server_header=False,
                 )
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

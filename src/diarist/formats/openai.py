@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from diarist.formats.text import conversation
 from diarist.model.errors import InputError
+from diarist.model.languages import language_name
 from diarist.model.timeline import Span, total, union
 from diarist.model.transcript import Segment, Transcript, Word, join_segments, spelled
 
@@ -99,7 +100,7 @@ def verbose(
     """
     document: dict[str, Any] = {
         "task": transcript.task or "transcribe",
-        "language": _LANGUAGES.get(transcript.language or "", transcript.language or ""),
+        "language": language_name(transcript.language or ""),
         "duration": transcript.duration,
         "text": transcript.text,
     }
@@ -158,7 +159,7 @@ def diarized(
             }
             for number, segment in enumerate(transcript.segments, 1)
         ],
-        **({"speakers": list(_speakers(transcript, names, known))} if words else {}),
+        **({"speakers": list(_speakers(transcript, names))} if words else {}),
         "usage": usage(transcript.duration),
     }
 
@@ -238,16 +239,16 @@ def speaker_letters(transcript: Transcript, known: Collection[str] = ()) -> Mapp
         known: names that the caller gave. A letter that is one of them, or the name of another speaker, is no unknown
             voice's, though nobody of that name was heard: the caller would take one person for another.
     """
-    names = {label for label in transcript.speakers if label in known or not _NUMBERED.fullmatch(label)}
+    names = {label for label in transcript.speakers if not _NUMBERED.fullmatch(label)}
     taken = {name.casefold() for name in (*known, *names)}
     letters = (letter for letter in map(_letters, count()) if letter.casefold() not in taken)
     return {label: label if label in names else next(letters) for label in transcript.speakers}
 
 
-def _speakers(transcript: Transcript, names: Mapping[str, str], known: Collection[str]) -> Iterator[dict[str, Any]]:
+def _speakers(transcript: Transcript, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     spans: Sequence[Any] = transcript.turns or transcript.segments
     for label in transcript.speakers:
-        named = label in known or not _NUMBERED.fullmatch(label)
+        named = not _NUMBERED.fullmatch(label)
         yield {
             "id": names[label],
             **({"name": label} if named else {}),
@@ -296,15 +297,3 @@ def _share_without(speech: Sequence[Span], segment: Segment) -> float:
 
 def _dumps(document: dict[str, Any]) -> str:
     return json_library.dumps(document, ensure_ascii=False, indent=2) + "\n"
-
-
-# The API names languages in English.
-_LANGUAGES = {
-    "ar": "arabic", "bg": "bulgarian", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
-    "en": "english", "es": "spanish", "et": "estonian", "fa": "persian", "fi": "finnish", "fr": "french",
-    "he": "hebrew", "hi": "hindi", "hr": "croatian", "hu": "hungarian", "id": "indonesian", "it": "italian",
-    "ja": "japanese", "ko": "korean", "lt": "lithuanian", "lv": "latvian", "mt": "maltese", "nl": "dutch",
-    "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sk": "slovak",
-    "sl": "slovenian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "th": "thai", "tr": "turkish",
-    "uk": "ukrainian", "ur": "urdu", "vi": "vietnamese", "zh": "chinese",
-}  # fmt: skip

@@ -168,6 +168,7 @@ class Desk:
             Busy: there is no room for it.
         """
         workshop = self.ready()
+        workshop.check_names(ask)
         ask = _with_clips(ask)
         name, seconds, content, target = "", None, f"url {secrets.token_hex(16)}", None
         if upload is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 import anyio
@@ -20,7 +19,7 @@ from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
 from diarist.server.desk import Desk
-from diarist.server.fields import flattened, read_transcription
+from diarist.server.fields import flattened, in_format, read_transcription, read_translation
 from diarist.server.forms import Form, FormBounds
 from diarist.server.house import house_of
 from diarist.server.openai import pinged, recording, rendered, stream
@@ -42,13 +41,15 @@ async def submit(request: Request) -> Response:
     house = house_of(request)
     models = house.models
     async with sent(request) as form:
-        fields, webhook = read_webhook(
+        others, webhook = read_webhook(
             form.fields,
             server=str(request.base_url).rstrip("/"),
             rules=house.webhook_rules,
             has_secret=house.signs_webhooks,
         )
-        ask = read_transcription(fields, form.files, models=models)
+        fields = [pair for pair in others if pair[0] != "task"]
+        translate = ("task", "translate") in others
+        ask = (read_translation if translate else read_transcription)(fields, form.files, models=models)
         job = await house.desk.submit(
             request.state.caller,
             ask,
@@ -103,7 +104,7 @@ async def result(request: Request, job_id: str, format: str | None = None) -> Re
         )
     transcript = await desk.result(job_id)
     ask = ask_of(job)
-    shape = ask.shape if format is None else replace(ask.shape, response_format=format)
+    shape = (ask if format is None else in_format(ask, format)).shape
     content = await anyio.to_thread.run_sync(rendered, transcript, shape, job.name)
     return Response(content, headers={"content-type": content_type(shape.response_format), "etag": f'"{job.revision}"'})
 
