@@ -11,7 +11,6 @@ def submit(client, recording, name):
     return job
 
 
-
 class TestBound:
     @pytest.fixture
     def bounded(self, start, scripted):

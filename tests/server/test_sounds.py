@@ -61,7 +61,9 @@ class TestAudio:
             assert answer.headers["content-range"] == f"bytes {first}-{last}/{size}"
             assert answer.content == whole[first : last + 1]
 
-    @pytest.mark.parametrize("asked", ["bytes=5-1", "bytes=-", "bytes", "lines=1-2", "bytes=a-b", "bytes=0-1,4-5", "=", "٣"])
+    @pytest.mark.parametrize(
+        "asked", ["bytes=5-1", "bytes=-", "bytes", "lines=1-2", "bytes=a-b", "bytes=0-1,4-5", "=", "٣"]
+    )
     def test_a_range_that_cannot_be_read_is_ignored(self, client, wav, asked):
         job = submit(client, wav())
         answer = client.get(f"{job}/audio", headers={"Range": asked.encode()})

@@ -38,7 +38,9 @@ def job(client, wav):
 
 
 def edit(client, job, *operations, revision=0, **headers):
-    return client.post(f"{job}/edits", json={"operations": operations}, headers={"If-Match": f'"{revision}"', **headers})
+    return client.post(
+        f"{job}/edits", json={"operations": operations}, headers={"If-Match": f'"{revision}"', **headers}
+    )
 
 
 class TestReading:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import itertools
 import json
 import secrets
 import socket
@@ -31,7 +32,7 @@ class Receiver:
         statuses = list(statuses or (204,))
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(handler):  # noqa: N805
+            def do_POST(handler):
                 body = handler.rfile.read(int(handler.headers["content-length"]))
                 self.calls.append((handler.path, dict(handler.headers.items()), body))
                 handler.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
@@ -151,7 +152,10 @@ class TestFields:
             ({"webhook_url": "https://example.org/", "webhook_secret": "short"}, "webhook_secret"),
             ({"webhook_url": "https://example.org/", "webhook_secret": "whsec_" + "A" * 200}, "webhook_secret"),
             ({"webhook_url": "https://example.org/", "webhook_secret": "whsec_ü"}, "webhook_secret"),
-            ({"webhook_url": ["https://example.org/", "https://example.com/"], "webhook_secret": SECRET}, "webhook_url"),
+            (
+                {"webhook_url": ["https://example.org/", "https://example.com/"], "webhook_secret": SECRET},
+                "webhook_url",
+            ),
         ],
     )
     def test_what_cannot_be_called_or_signed_is_refused_by_its_field(self, start, scripted, wav, fields, param):
@@ -200,7 +204,7 @@ class TestTries:
             clock[0] += 5
         assert len(hook.calls) == len(tried) == 8
         assert tried[-1] - tried[0] == pytest.approx(DAY, abs=60)
-        pauses = [after - before for before, after in zip(tried, tried[1:], strict=False)]
+        pauses = [after - before for before, after in itertools.pairwise(tried)]
         assert pauses == sorted(pauses)
         ids = {headers["webhook-id"] for _, headers, _ in hook.calls}
         assert len(ids) == 1
@@ -236,9 +240,10 @@ class TestTries:
 
     def test_nobody_inside_is_called(self, due, receiver, caplog):
         hook = receiver()
-        store, clock, caller = due(hook.url.replace("127.0.0.1", "intern.example"), UrlRules(
-            allow_http=True, resolve=lambda host, port: ["127.0.0.1"]
-        ))
+        store, clock, caller = due(
+            hook.url.replace("127.0.0.1", "intern.example"),
+            UrlRules(allow_http=True, resolve=lambda host, port: ["127.0.0.1"]),
+        )
         for webhook in store.due(hold=10):
             caller.call(webhook)
         clock[0] += DAY
