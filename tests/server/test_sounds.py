@@ -9,6 +9,7 @@ import pytest
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.audio.transport import encode_flac, encode_opus
+from diarist.server import sounds
 from diarist.weights.fetch import ensure
 
 
@@ -142,3 +143,19 @@ class TestKeeping:
         answer = client.get(f"{job}/peaks")
         assert 400 <= answer.status_code < 500
         assert files(tmp_path) == [""]
+
+    def test_of_a_job_that_is_deleted_meanwhile_nothing_is_left(self, client, wav, tmp_path, monkeypatch):
+        job = submit(client, wav())
+        make = sounds._make
+
+        source = next((tmp_path / "state" / "audio").iterdir())
+        data = source.read_bytes()
+
+        def late(workshop, ask, path, name):
+            assert client.delete(job).status_code == 204
+            path.write_bytes(data)  # as if it had been open
+            make(workshop, ask, path, name)
+
+        monkeypatch.setattr(sounds, "_make", late)
+        assert client.get(f"{job}/audio").status_code == 410
+        assert files(tmp_path) == []

@@ -176,6 +176,13 @@ def test_a_client_that_leaves_midway_leaves_nothing(client, tmp_path):
 # What is refused
 
 
+def test_a_form_that_is_wrong_fills_no_log(client, capfd, caplog):
+    answer = client.post("/", content=b"--b\r\nno form", headers={"content-type": KIND})
+    assert answer.json()["error"]["code"] == "bad_form"
+    assert [record for record in caplog.records if not record.name.startswith(("http", "asyncio"))] == []
+    assert capfd.readouterr().err == ""
+
+
 def refused(folder, *pieces, **settings):
     """Read what cannot be read: one line says why, and nothing is left."""
     with pytest.raises((InputError, DiskFullError)) as caught:

@@ -171,7 +171,7 @@ class Server:
             return workshop
 
         try:
-            workshop = await anyio.to_thread.run_sync(ready)
+            workshop = await anyio.to_thread.run_sync(ready, abandon_on_cancel=True)
             self.house.models = Models(loaded_models(workshop.pipeline), self._settings.aliases)
         except DiaristError as error:
             self._failed(error)

@@ -50,7 +50,8 @@ class House:
         webhook_rules: what may be called when a job ends.
         signs_webhooks: whether the server signs calls of jobs that brought no secret.
         loading: how far the engines are.
-        thinking: for threads that compute beside the engines: corrections, the sound to listen to. Few, for short.
+        thinking: for threads that compute for a moment beside the engines.
+        decoding: for those that decode for ears: one at a time, since all samples are in memory meanwhile.
         learning: for voices that are learnt.
         making: a lock for each file that is being made.
     """
@@ -64,6 +65,7 @@ class House:
     signs_webhooks: bool = False
     loading: Loading = field(default_factory=Loading)
     thinking: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
+    decoding: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     learning: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     making: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _models: Models | None = None

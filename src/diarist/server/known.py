@@ -66,6 +66,10 @@ class Voices:
                 raise _no_such(name)
             store.remove(name)
 
+    def forget(self, owner: str) -> None:
+        """Forget all voices of an owner."""
+        self._store(owner).path.unlink(missing_ok=True)
+
     def digest(self, owner: str) -> str:
         """Name what is known now: another voice may give another transcript."""
         try:

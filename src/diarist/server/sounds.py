@@ -69,7 +69,7 @@ async def sound(house: House, job: Job, ending: str) -> Path:
     async with house.making.setdefault(source.name, asyncio.Lock()):
         if not path.exists():
             workshop = house.desk.ready()
-            await anyio.to_thread.run_sync(_make, workshop, ask_of(job), source, job.name, limiter=house.thinking)
+            await anyio.to_thread.run_sync(_make, workshop, ask_of(job), source, job.name, limiter=house.decoding)
             await _unless_deleted(house.desk, job)
     return path
 

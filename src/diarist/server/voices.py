@@ -118,8 +118,7 @@ async def _heard(house: House, job_id: str, owner: str, speaker: str | None) -> 
     if not stretches:
         raise refused("speaker", "This speaker never talks alone for a second.", "Send a clip.", code="never_alone")
     decode = partial(desk.ready().decode, ask_of(job), recording_of(desk, job), job.name)
-    audio = await anyio.to_thread.run_sync(decode)
-    return cut(audio, stretches)
+    return await anyio.to_thread.run_sync(lambda: cut(decode(), stretches), limiter=house.decoding)
 
 
 def _name(said: Said) -> str:
