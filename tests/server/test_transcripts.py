@@ -191,6 +191,16 @@ class TestUndoing:
         assert history["data"][0]["at"] > 1.7e9
 
 
+class TestErasing:
+    def test_what_edits_wrote_and_took_away_goes_with_the_job(self, client, job, tmp_path):
+        edit(client, job, {"op": "replace", "first": 0, "stop": 1, "text": "Zwetschgenmus"})
+        edit(client, job, {"op": "replace", "first": 0, "stop": 1, "text": "Marillenknoedel"}, revision=1)
+        assert client.delete(job).status_code == 204
+        for file in (tmp_path / "state").rglob("*"):
+            found = file.read_bytes().lower() if file.is_file() else b""
+            assert not any(word in found for word in (b"zwetschgenmus", b"marillenknoedel", b"morning")), file.name
+
+
 class TestSpeakersAgain:
     def test_where_nothing_was_kept_it_is_said(self, client, job):
         answer = client.post(f"{job}/speakers", json={"num_speakers": 3}, headers={"If-Match": '"0"'})

@@ -82,7 +82,7 @@ def list_keys(
 def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The key's name or id.")], state: StateOption = None
 ) -> None:
-    """Forget a key, and the voices that it added. It opens nothing from now on; browsers that used it are signed out."""
+    """Forget a key and the voices that it added. It opens nothing from now on, and its browsers are signed out."""
     from diarist.server.keys import state_folder
     from diarist.server.known import Voices
 

@@ -168,15 +168,15 @@ def serve(
 ) -> None:
     """Serve OpenAI's transcription API with speakers, jobs and a page.
 
-        Flags come first, then DIARIST_… in the environment, then [serve] in diarist.toml. DIARIST_WEBHOOK_SECRET signs
-        the webhooks of jobs that bring no secret.
-    =======
-        Flags come first, then DIARIST_… in the environment, then the section serve of diarist.toml.
+    Flags come first, then DIARIST_… in the environment, then the section serve of diarist.toml. The secret that signs
+    webhooks is for the environment only: DIARIST_WEBHOOK_SECRET.
 
-        Examples:
-          diarist serve
+    Examples:
+      diarist serve
 
-          curl localhost:8000/v1/audio/transcriptions -F file=@call.mp3 -F model=diarist -F response_format=diarized_json
+      curl localhost:8000/v1/audio/transcriptions -F file=@call.mp3 -F model=diarist -F response_format=diarized_json
+
+      diarist serve --backup server.tar
     """
     import uvicorn
     from filelock import FileLock, Timeout
@@ -283,8 +283,11 @@ def _webhook_secret() -> str:
     from diarist.server.webhooks import check_secret
 
     secret = os.environ.get("DIARIST_WEBHOOK_SECRET", "")
-    if secret:
-        check_secret(secret)
+    try:
+        if secret:
+            check_secret(secret)
+    except InputError as error:
+        raise InputError("bad_settings", "DIARIST_WEBHOOK_SECRET is no secret.", error.hint) from None
     return secret
 
 

@@ -201,4 +201,4 @@ def _one(name: str, values: list[str]) -> str:
     return values[0] if values else ""
 
 
-_SECRET_HINT: Final = "Send whsec_ and base64 of 24 to 64 random bytes."  # noqa: S105
+_SECRET_HINT: Final = "It is whsec_ and base64 of 24 to 64 random bytes."  # noqa: S105
