@@ -191,6 +191,14 @@ class TestUndoing:
         assert history["data"][0]["at"] > 1.7e9
 
 
+def test_a_plain_request_gets_what_was_heard_not_what_was_written(client, job, wav):
+    edit(client, job, {"op": "replace", "first": 0, "stop": 4, "text": "Nonsense."})
+    plain = client.post(
+        "/v1/audio/transcriptions", files={"file": ("talk.wav", wav())}, data={"model": "diarist", "diarize": "true"}
+    )
+    assert plain.json()["text"] == "Hello there. Good morning."
+
+
 class TestErasing:
     def test_what_edits_wrote_and_took_away_goes_with_the_job(self, client, job, tmp_path):
         edit(client, job, {"op": "replace", "first": 0, "stop": 1, "text": "Zwetschgenmus"})
