@@ -46,7 +46,8 @@ WORKER: Final = "server"
 """The name of this server in leases: one server has a state folder, so what it held before it ended is its own."""
 LEASE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 5.0
-"""How often what expired is looked for, beside the moments when work comes or ends."""
+"""How often lost leases are looked for, beside the moments when work comes or ends."""
+_FORGET_SECONDS: Final = 60.0
 _TELL_SECONDS: Final = 1.0
 """Progress is written to disk no more often."""
 _UNKNOWN_SECONDS: Final = 600.0
@@ -361,6 +362,7 @@ class Desk:
         await self.call(self.store.release, WORKER)
         await self._tidy()
         async with anyio.create_task_group() as group:
+            group.start_soon(self._forget)
             while True:
                 self._wake.clear()
                 if self.workshop is not None:
@@ -372,7 +374,13 @@ class Desk:
                             group.start_soon(self._attempt, lease, ticket)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+
+    async def _forget(self) -> None:
+        """Erase what expired. Erasing writes the whole file anew, which takes seconds where much is kept."""
+        while True:
+            with contextlib.suppress(DiaristError):  # the store logs it, and tries again at the next
                 self.unlink(await self.call(self.store.expire))
+            await asyncio.sleep(_FORGET_SECONDS)
 
     async def _tidy(self) -> None:
         """Remove recordings that no job knows: their upload ended between the file and the row."""
