@@ -60,6 +60,10 @@ def values(schema):
 
 def companions(path, name, value):
     """What a field cannot do without."""
+    if name == "webhook_url":
+        return [("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    if name == "webhook_secret":
+        return [("webhook_url", "https://example.com/ended")]
     if name == "known_speaker_names[]":
         return [(CLIP, "data:audio/wav;base64,AAAA")]
     match name, value:

@@ -43,11 +43,25 @@ OPERATIONS = [
     "POST /v1/jobs/{job_id}/cancel",
     "GET /v1/jobs/{job_id}/events",
     "GET /v1/jobs/{job_id}/result",
+    "GET /v1/jobs/{job_id}/transcript",
+    "GET /v1/jobs/{job_id}/edits",
+    "POST /v1/jobs/{job_id}/edits",
+    "POST /v1/jobs/{job_id}/speakers",
+    "GET /v1/jobs/{job_id}/audio",
+    "GET /v1/jobs/{job_id}/peaks",
+    "GET /v1/search",
+    "GET /v1/voices",
+    "POST /v1/voices",
+    "GET /v1/voices/{name}",
+    "DELETE /v1/voices/{name}",
     "GET /health",
     "GET /ping",
     "GET /metrics",
 ]
-WITH_FIELDS = [label for label in OPERATIONS if label.startswith("POST") and "{" not in label] + ["GET /v1/jobs"]
+WITH_FIELDS = [label for label in OPERATIONS if label.startswith("POST") and "{" not in label] + [
+    "GET /v1/jobs",
+    "GET /v1/search",
+]
 """Those of which a request can be wrong."""
 READS = {"POST /v1/audio/transcriptions": 60, "POST /v1/jobs": 40, "POST /asr": 40}
 """How many requests of each kind, right and wrong; elsewhere 15."""

@@ -27,13 +27,16 @@ from diarist.jobs.turns import Ticket, Turns
 from diarist.jobs.wire_errors import read_error, write_error
 from diarist.model import codec
 from diarist.model.errors import Cancelled, DiaristError, EngineError
+from diarist.model.progress import Progress
 from diarist.model.transcript import Transcript, Word
 from diarist.server.ask import Ask, ask_from, identity, work_of
 from diarist.server.errors import Busy, note_unforeseen
 from diarist.server.forms import Upload
 from diarist.server.keys import Caller
+from diarist.server.known import Voices
 from diarist.server.live import Live, Update
 from diarist.server.work import Workshop, digest
+from diarist.speakers.identify import Voice
 
 T = TypeVar("T")
 
@@ -86,6 +89,7 @@ class Desk:
         folder: where recordings are kept, below the state folder.
         bounds: how much is taken in.
         audience: told what happened.
+        voices: known ones; by default kept beside the recordings.
     """
 
     def __init__(
@@ -95,10 +99,12 @@ class Desk:
         *,
         bounds: DeskBounds = DeskBounds(),
         audience: Audience | None = None,
+        voices: Voices | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.folder = folder
+        self.voices = voices or Voices(folder.with_name("voices"))
         self.workshop: Workshop | None = None
         self.models = ""
         self.bounds = bounds
@@ -135,7 +141,7 @@ class Desk:
         Raises:
             Busy: models are not loaded yet, the queue is full, or the caller's limits are reached.
         """
-        self._ready()
+        self.ready()
         self._check(caller, await self.call(self.store.load), 0.0)
 
     async def submit(
@@ -162,8 +168,8 @@ class Desk:
             FieldError: it is no recording, or a URL that is not fetched.
             Busy: there is no room for it.
         """
-        workshop = self._ready()
-        workshop.check_names(ask.known)
+        workshop = self.ready()
+        workshop.check_names(ask)
         ask = _with_clips(ask)
         name, seconds, content, target = "", None, f"url {secrets.token_hex(16)}", None
         if upload is None:
@@ -185,7 +191,7 @@ class Desk:
                 NewJob(
                     owner=caller.id,
                     request=msgspec.json.encode(identity(ask)).decode(),
-                    digest=digest(work_of(ask), content, self.models),
+                    digest=digest(work_of(ask), content, await self._means(caller.id, ask)),
                     name=name,
                     audio=target.name if target else None,
                     audio_bytes=upload.num_bytes if upload else 0,
@@ -206,7 +212,27 @@ class Desk:
             self._wake.set()
         return job
 
-    def _ready(self) -> Workshop:
+    async def _means(self, owner: str, ask: Ask) -> str:
+        """What decides a result besides the request."""
+        return f"{self.models} {await self.call(self.voices.digest, owner)}" if ask.known_voices else self.models
+
+    async def voices_for(self, owner: str, ask: Ask) -> tuple[Voice, ...]:
+        """The known voices that may be named in a job."""
+        return await self.call(self.voices.of, owner) if ask.known_voices else ()
+
+    async def computing(self, owner: str, seconds: float, work: Callable[[Progress], T]) -> T:
+        """Have the engines do something small, when it is its turn among the jobs.
+
+        Args:
+            owner: whose turn.
+            seconds: of audio.
+            work: called in a thread; what it reports may wait.
+        """
+        with self._turns.ticket(owner, seconds) as ticket:
+            return await anyio.to_thread.run_sync(work, ticket.progress())
+
+    def ready(self) -> Workshop:
+        """What does the work; raises `Busy` while models load."""
         if self.workshop is None:
             raise Busy(
                 "loading", "The models are still loading.", "GET /health says how far.", retry_after=5, http_status=503
@@ -432,7 +458,7 @@ class Desk:
         def learned(seconds: float) -> None:
             self.store.describe(lease, seconds=seconds)
 
-        workshop = self._ready()
+        workshop = self.ready()
         error: DiaristError
         try:
             ask = ask_from(msgspec.json.decode(job.request))
@@ -445,6 +471,7 @@ class Desk:
                 heard=heard,
                 kept=_Parts(self.store, lease),
                 learned=learned,
+                voices=await self.voices_for(job.owner, ask),
             )
         except (Cancelled, LeaseLostError):
             # Cancelled in the store first, so there is nothing to write down.

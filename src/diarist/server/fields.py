@@ -47,8 +47,11 @@ __all__ = [
 _OPENAI: Final = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 _FILE: Final = "file"
 _ASR_FILE: Final = "audio_file"
+_VOICES: Final = "known_voices"
 _HINTS: Final = ("prompt", "vad_filter", "beam_size", "best_of", "user")
 """OpenAI's and other servers', none of which an engine here has. Voices are always looked for first."""
+_TAKEN_BEFORE: Final = ("webhook_url", "webhook_secret")
+"""Of a job: `diarist.server.webhooks.read_webhook` takes them; here they are known for "did you mean"."""
 _WITH_WORDS: Final = ("verbose_json", "diarized_json", "diarist")
 _MAX_URL: Final = 4096
 _ASR: Final = {"txt": "asr_txt", "json": "asr_json", "tsv": "asr_tsv", "srt": "srt", "vtt": "vtt"}
@@ -106,11 +109,18 @@ def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) ->
     url = _recording(said, parts, _FILE)
     response_format = said.choice("response_format", ("json", "rttm", "diarist"), "json")
     known = read_clips(said, parts)
+    known_voices = bool(said.flag(_VOICES))
     counts = engine_fields.counts(said)
     said.finish()
     options = engine_fields.options(diarize=True, on_diarization_failure="fail", **counts)
-    written = "diarization" if response_format == "json" else response_format
-    return Ask(options=options, response_format=written, known=known, url=url, model=model.name)
+    return Ask(
+        options=options,
+        response_format="diarization" if response_format == "json" else response_format,
+        known=known,
+        known_voices=known_voices,
+        url=url,
+        model=model.name,
+    )
 
 
 def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
@@ -200,6 +210,9 @@ def _transcription(
 ) -> Ask:
     said, parts = Said(fields), list(files)
     ignored: list[str] = []
+    if task is None:
+        for name in _TAKEN_BEFORE:
+            said.hint(name)
     doing = task or said.choice("task", ("transcribe", "translate"), "transcribe")
     chosen = models.find(said.text("model", most=200))
     url = _recording(said, parts, _FILE)
@@ -210,12 +223,14 @@ def _transcription(
     granularities = _granularities(said, response_format)
     logprobs = _logprobs(said, response_format)
     known = read_clips(said, parts)
+    known_voices = bool(said.flag(_VOICES))
     text_speakers = _text_speakers(said, response_format)
     counts = engine_fields.counts(said)
     asked: Mapping[str, object] = {
         "response_format=diarized_json": response_format == "diarized_json",
         **counts,
         NAMES: known,
+        _VOICES: known_voices,
         "text_speakers": text_speakers and response_format != "diarized_json",
     }
     asking = next((name for name, value in asked.items() if value), None)
@@ -239,6 +254,7 @@ def _transcription(
         granularities=granularities,
         logprobs=logprobs,
         known=known,
+        known_voices=known_voices,
         channels=None if channels == "mix" else channels,
         url=url,
         model=chosen.model.name,

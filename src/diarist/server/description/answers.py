@@ -209,7 +209,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "Jobs": _listed(ref("Job"), has_more={"type": "boolean"}),
     "Health": _object(
-        {"disk_bytes_most": _COUNT},
+        {
+            "disk_bytes_allowed": _COUNT,
+            "let_go_early": {**_COUNT, "description": "Results that the disk had no room for until they expired."},
+        },
         status={"const": "ok"},
         queued=_COUNT,
         running=_COUNT,

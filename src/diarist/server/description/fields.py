@@ -89,6 +89,7 @@ _KNOWN: Final = {
         maxItems=MAX_KNOWN,
     ),
 }
+_VOICES: Final = {"known_voices": _flag("Whether the voices that you keep here are known, too.", usual=False)}
 _VAD: Final = {
     "type": "object",
     "properties": {
@@ -111,6 +112,7 @@ TRANSCRIPTION: Final[Fields] = {
     "diarize": _flag("Whether to find speakers; else as `model` and the other fields ask."),
     **_COUNTS,
     **_KNOWN,
+    **_VOICES,
     "timestamp_granularities[]": _list(
         "Which times are listed, for `verbose_json`, `diarized_json` and `diarist`.",
         {"type": "string", "enum": ["word", "segment"]},
@@ -150,12 +152,26 @@ DIARIZATION: Final[Fields] = {
     "response_format": _choice("How the answer is written.", ("json", "rttm", "diarist"), "json"),
     **_COUNTS,
     **_KNOWN,
+    **_VOICES,
 }
 """``/v1/audio/diarizations``."""
 
 JOB: Final[Fields] = {
     **TRANSCRIPTION,
     "task": _choice("`translate` writes English.", ("transcribe", "translate"), "transcribe"),
+    "webhook_url": {
+        "type": "string",
+        "format": "uri",
+        "maxLength": 4096,
+        "description": "What is called when the job ends, as Standard Webhooks says.",
+        "examples": ["https://example.com/ended"],
+    },
+    "webhook_secret": {
+        "type": "string",
+        "maxLength": 100,
+        "description": "Signs the calls: 24 to 64 bytes in base64. Needed where the server has none of its own.",
+        "examples": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    },
 }
 """``/v1/jobs``: what a plain request takes, and what is for jobs."""
 
