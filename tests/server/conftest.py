@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
+from diarist.audio.recording import as_recording
 from diarist.model.errors import Cancelled
 from diarist.model.options import Options
 from diarist.model.progress import ignore
@@ -65,6 +66,7 @@ class Scripted(Pipeline):
         self.failure = None
 
     async def atranscribe(self, recording, options=Options(), progress=ignore, *, naming=None, heard=None):
+        recording = as_recording(recording)
         self.begun.append(recording.name)
         try:
             return await in_thread(lambda report: self._work(recording, options, report, heard), progress)
@@ -84,7 +86,7 @@ class Scripted(Pipeline):
             Word(start, start + 0.4, text, 0.9, speaker=f"SPEAKER_0{place % 2}" if options.diarize else None)
             for place, (start, text) in enumerate([(0.0, "Hello"), (0.5, "there."), (1.0, "Good"), (1.5, "morning.")])
         )
-        for word in words:
+        for word in words if heard is not None else ():
             heard([word])
         turns = tuple(Turn(w.start, w.end, w.speaker) for w in words) if options.diarize else ()
         return Transcript(
