@@ -24,6 +24,7 @@ from diarist.cli import (
     formats,
     jobs,
     keys,
+    mcp,
     models,
     plan,
     rename,
@@ -49,6 +50,7 @@ app = App(
 )
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="serve")(serve.serve)
+app.command(name="mcp")(mcp.mcp)
 app.command(name="convert")(convert.convert)
 app.command(name="rename")(rename.rename)
 app.command(name="samples")(samples.samples)
