@@ -12,6 +12,7 @@ import ctypes
 import importlib.util
 import os
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -200,7 +201,7 @@ def believed(
         segments: what Whisper made of the window, with word times from its start.
         offset: start of the window in the recording, in seconds.
         probability: of voice, per frame of the recording.
-        regions: stretches of the recording with voice.
+        regions: stretches of the recording with voice, in order and disjoint.
     """
     words: list[Word] = []
     for segment in segments:
@@ -209,8 +210,8 @@ def believed(
         if is_known_hallucination(segment.text) and _voice(probability, segment, offset) < HALLUCINATION_VOICE:
             continue
         for word in whole_words(segment.words, offset):
-            span = Span(max(0.0, word.start - SLACK), word.end + SLACK)
-            if any(span.intersection(region) > 0 for region in regions):
+            after = bisect_right(regions, word.start - SLACK, key=lambda region: region.end)
+            if after < len(regions) and regions[after].start < word.end + SLACK:
                 words.append(word)
     return words
 
