@@ -13,8 +13,9 @@ import importlib.util
 import os
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,9 +34,11 @@ from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.base import Heard, unheard
 from diarist.transcription.hallucinations import is_known_hallucination, repeats
-from diarist.transcription.hearing import Hearing
+from diarist.transcription.hearing import Hearing, put_together
+from diarist.transcription.outline import Outline
 from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.vad import FRAME_SECONDS
+from diarist.transcription.windows import Recognise
 from diarist.transcription.words import whole_words
 
 if TYPE_CHECKING:
@@ -125,25 +128,55 @@ class Whisper:
         # Voice detection is about a tenth of the work of the smallest model.
         hearing = Hearing(audio, progress, heard, voice_share=0.1)
         language = options.language or self._language(hearing)
-        words = hearing.recognise(
-            lambda spans: [
-                believed(
-                    self._decode(hearing.cut(span), language, options), span.start, hearing.probability, hearing.regions
-                )
-                for span in spans
-            ]
-        )
+        words = hearing.recognise(self._recogniser(hearing, language, options))
+        return self._transcription(words, audio.duration, language, options, hearing.timings())
+
+    def outline(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Outline:
+        """See `diarist.transcription.base.PartwiseTranscriber.outline`."""
+        self._refuse(options)
+        hearing = Hearing(audio, progress, voice_share=1.0)
+        return replace(hearing.outline, language=options.language or self._language(hearing))
+
+    def hear(
+        self, audio: Audio, part: Outline, origin: int = 0, options: Options = Options(), progress: Progress = ignore
+    ) -> list[list[Word]]:
+        """See `diarist.transcription.base.PartwiseTranscriber.hear`."""
+        hearing = Hearing(audio, progress, outline=part, origin=origin)
+        return list(hearing.decoded(self._recogniser(hearing, part.language, options)))
+
+    def gather(self, outline: Outline, found: Iterable[Sequence[Word]], options: Options = Options()) -> Transcription:
+        """See `diarist.transcription.base.PartwiseTranscriber.gather`."""
+        return self._transcription(put_together(outline, found), outline.duration, outline.language, options, {})
+
+    def _transcription(
+        self,
+        words: tuple[Word, ...],
+        duration: float,
+        language: str | None,
+        options: Options,
+        timings: Mapping[str, float],
+    ) -> Transcription:
         return Transcription(
             words=words,
             # Whisper translates into English only.
             language="en" if options.task == "translate" and language else language,
-            duration=audio.duration,
+            duration=duration,
             model=self.model,
-            timings=hearing.timings(),
+            timings=timings,
             spoken_language=language,
             task=options.task,
             temperature=options.temperature or 0.0,
         )
+
+    def _recogniser(self, hearing: Hearing, language: str | None, options: Options) -> Recognise:
+        def recognise(spans: Sequence[Span]) -> list[list[Word]]:
+            found = self._decode([hearing.cut(span) for span in spans], language, options)
+            return [
+                believed(segments, span.start, hearing.probability, hearing.regions)
+                for span, segments in zip(spans, found, strict=True)
+            ]
+
+        return recognise
 
     def _refuse(self, options: Options) -> None:
         english = self.languages == {"en"}
@@ -179,14 +212,18 @@ class Whisper:
         return str(language)
 
     def _decode(
-        self, samples: NDArray[np.float32], language: str | None, options: Options = Options()
-    ) -> list[Segment]:
-        """Decode one window, and once more without repeats if it looped."""
-        with _engine_errors(self.model.name), self.weights.use() as network:
+        self, windows: Sequence[NDArray[np.float32]], language: str | None, options: Options = Options()
+    ) -> list[list[Segment]]:
+        """Decode windows, each of them once more without repeats if it looped."""
+
+        def decode(network: WhisperModel, samples: NDArray[np.float32]) -> list[Segment]:
             segments = _run(network, samples, language, options)
             if _looped(*segments):
                 segments = _run(network, samples, language, options, no_repeat_ngram_size=NO_REPEAT)
-        return segments
+            return segments
+
+        with _engine_errors(self.model.name), self.weights.use() as network:
+            return [decode(network, samples) for samples in windows]
 
 
 def believed(
