@@ -15,7 +15,9 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,10 +37,11 @@ from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.base import Heard, unheard
 from diarist.transcription.hallucinations import is_known_hallucination, repeats
 from diarist.transcription.hearing import Hearing, put_together
+from diarist.transcription.lockstep import in_lockstep
 from diarist.transcription.outline import Outline
 from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.vad import FRAME_SECONDS
-from diarist.transcription.windows import Recognise
+from diarist.transcription.windows import OutOfMemory, Recognise
 from diarist.transcription.words import whole_words
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ NO_REPEAT: Final = 3  # tokens, when a window that looped is decoded again
 HALLUCINATION_VOICE: Final = 0.5  # mean probability of voice below which a phrase known from silence is no speech
 SLACK: Final = 0.5  # seconds by which Whisper's word times may miss the voice they belong to
 LANGUAGE_WINDOWS: Final = 3
+GPU_BATCH: Final = 8
+"""Windows decoded at a time on a GPU; halved where memory does not do. Not measured: no GPU was at hand."""
 # By platform: libraries, in order of loading, and their folder in the wheel.
 _CUBLAS: Final = {
     "linux": (("libcublasLt.so.12", "libcublas.so.12"), "lib"),
@@ -108,6 +113,7 @@ class Whisper:
 
     Attributes:
         languages: those it knows.
+        batch: windows decoded at a time: 1 on a CPU, which gains nothing by more.
     """
 
     def __init__(self, weights: Reloadable[WhisperModel], model: ModelInfo) -> None:
@@ -116,6 +122,7 @@ class Whisper:
         with weights.use() as network:
             # faster-whisper lists Cantonese for every model, though only the newest have a token for it.
             known = network.hf_tokenizer.get_vocab()
+            self.batch = GPU_BATCH if network.model.device == "cuda" else 1
             self.languages = frozenset(
                 code for code in network.supported_languages if code == "en" or f"<|{code}|>" in known
             )
@@ -128,7 +135,7 @@ class Whisper:
         # Voice detection is about a tenth of the work of the smallest model.
         hearing = Hearing(audio, progress, heard, voice_share=0.1)
         language = options.language or self._language(hearing)
-        words = hearing.recognise(self._recogniser(hearing, language, options))
+        words = hearing.recognise(self._recogniser(hearing, language, options), self.batch)
         return self._transcription(words, audio.duration, language, options, hearing.timings())
 
     def outline(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Outline:
@@ -142,7 +149,7 @@ class Whisper:
     ) -> list[list[Word]]:
         """See `diarist.transcription.base.PartwiseTranscriber.hear`."""
         hearing = Hearing(audio, progress, outline=part, origin=origin)
-        return list(hearing.decoded(self._recogniser(hearing, part.language, options)))
+        return list(hearing.decoded(self._recogniser(hearing, part.language, options), self.batch))
 
     def gather(self, outline: Outline, found: Iterable[Sequence[Word]], options: Options = Options()) -> Transcription:
         """See `diarist.transcription.base.PartwiseTranscriber.gather`."""
@@ -222,8 +229,15 @@ class Whisper:
                 segments = _run(network, samples, language, options, no_repeat_ngram_size=NO_REPEAT)
             return segments
 
+        def work(network: WhisperModel, samples: NDArray[np.float32], model: Any) -> list[Segment]:
+            beside = copy(network)
+            beside.model = model
+            return decode(beside, samples)
+
         with _engine_errors(self.model.name), self.weights.use() as network:
-            return [decode(network, samples) for samples in windows]
+            if len(windows) == 1:
+                return [decode(network, windows[0])]
+            return in_lockstep(network.model, [partial(work, network, samples) for samples in windows])
 
 
 def believed(
@@ -347,6 +361,8 @@ def _engine_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
+        if "out of memory" in str(error):
+            raise OutOfMemory from error
         raise EngineError("engine_failed", f"{name} failed: {_first_line(error)}") from error
 
 
