@@ -8,48 +8,64 @@ from pathlib import Path
 from diarist.model.errors import EngineError, InputError, WeightsError
 
 
+class Worker:
+    """Does what it is told, and notes in a folder what it begins."""
+
+    def __init__(self, folder):
+        self.folder, self.number = folder and Path(folder), 0
+
+    def __call__(self, payload):
+        what, *given = payload
+        self.number += 1
+        if self.folder is not None:
+            with (self.folder / "begun").open("a") as file:
+                file.write(f"{what} {given[0] if given else ''} {os.getpid()}\n")
+        return getattr(self, what)(*given)
+
+    def first_time(self, name):
+        marker = self.folder / f"seen {name}"
+        seen = marker.exists()
+        marker.touch()
+        return not seen
+
+    def say(self, what):
+        return what
+
+    def sleep(self, what, seconds):
+        time.sleep(seconds)
+        return what
+
+    def count(self, data):
+        return len(data), os.getpid()
+
+    def die(self, _):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_once(self, name):
+        if self.first_time(name):
+            self.die(name)
+        return name, self.number
+
+    def exit(self, _):
+        os._exit(3)
+
+    def fail(self):
+        raise EngineError("engine_failed", "The engine failed.")
+
+    def fail_once(self, name):
+        if self.first_time(name):
+            self.fail()
+        return name, self.number
+
+    def refuse(self):
+        raise InputError("bad", "This is no recording.")
+
+    def break_down(self):
+        raise ZeroDivisionError("by zero")
+
+
 def start(folder=None):
-    """A worker that does what it is told, and notes what it begins in a folder."""
-    done = []
-
-    def work(payload):
-        what, *more = payload
-        if folder is not None:
-            with (Path(folder) / "begun").open("a") as file:
-                file.write(f"{what} {more[0] if more else ''} {os.getpid()}\n")
-        done.append(what)
-        match what:
-            case "say":
-                return more[0]
-            case "sleep":
-                time.sleep(more[1])
-                return more[0]
-            case "count":
-                return len(more[0]), os.getpid()
-            case "die":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "die once":
-                marker = Path(folder) / f"died {more[0]}"
-                if not marker.exists():
-                    marker.touch()
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return more[0], len(done)
-            case "exit":
-                os._exit(3)
-            case "fail":
-                raise EngineError("engine_failed", "The engine failed.")
-            case "fail once":
-                marker = Path(folder) / f"failed {more[0]}"
-                if not marker.exists():
-                    marker.touch()
-                    raise EngineError("engine_failed", "The engine failed.")
-                return more[0], len(done)
-            case "refuse":
-                raise InputError("bad", "This is no recording.")
-            case "break":
-                raise ZeroDivisionError("by zero")
-
-    return work
+    return Worker(folder)
 
 
 def broken():

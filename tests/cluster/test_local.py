@@ -14,7 +14,7 @@ from diarist.cluster import Lost, Processes, Task, run
 from diarist.model.errors import EngineError, InputError, WeightsError
 
 sys.path.append(str(Path(__file__).parent))
-import scripted  # noqa: E402 - as the processes find it
+import scripted  # as the processes find it
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_task_that_ends_its_worker_twice_is_given_up_and_no_other_is_blamed(po
     assert begun(tmp_path)["die x"] == begun(tmp_path)["exit y"] == 2
 
 
-@pytest.mark.parametrize("what", ["die once", "fail once"])
+@pytest.mark.parametrize("what", ["die_once", "fail_once"])
 def test_a_suspect_is_tried_again_alone_in_a_fresh_worker(pool, what):
     found = outcomes(pool, *(("say", number) for number in range(6)), (what, "z"), *(("say", n) for n in range(6)))
     assert found[6].result == ("z", 1)  # the first thing that its worker did
@@ -78,7 +78,7 @@ def test_a_suspect_is_tried_again_alone_in_a_fresh_worker(pool, what):
 
 
 def test_errors_come_back_as_they_were_raised(pool):
-    refused, failed, broke = outcomes(pool, ("refuse",), ("fail",), ("break",))
+    refused, failed, broke = outcomes(pool, ("refuse",), ("fail",), ("break_down",))
     assert isinstance(refused.error, InputError)
     assert (refused.error.code, refused.starts) == ("bad", 1)
     assert (failed.error.code, failed.starts) == ("engine_failed", 2)
@@ -121,9 +121,9 @@ def test_what_a_worker_cannot_load_is_told_once():
 
 
 def test_workers_that_never_come_to_life_are_not_started_for_ever():
-    with Processes(scripted.stillborn, 1) as pool:
-        with pytest.raises(EngineError, match="ended before they were ready .*code 7"):
-            list(run([Task("a", lambda: ("say", 1))], pool))
+    said = r"ended before they were ready .*code 7"
+    with Processes(scripted.stillborn, 1) as pool, pytest.raises(EngineError, match=said):
+        list(run([Task("a", lambda: ("say", 1))], pool))
 
 
 def test_no_process_is_left(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from diarist import cluster
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.cluster.fan_out import spread, start_worker
+from diarist.cluster.one_recording import spread, start_worker
 from diarist.cluster.unit import compute
 from diarist.engines import load
 from diarist.model.errors import InputError
@@ -38,7 +38,7 @@ def same(found, whole):
         assert replace(found.diarization, timings={}) == replace(whole.diarization, timings={})
 
 
-@pytest.mark.parametrize(("chunks", "seed"), [(128, 0), (128, 1), (192, 2), (640, 0)])
+@pytest.mark.parametrize(("chunks", "seed"), [(128, 0), (192, 1), (640, 2)])
 def test_units_in_any_order_give_the_single_pass(pipeline, conversation, whole, here, chunks, seed):
     assert len(whole.words) > 180
     assert len(whole.speakers) >= 2
