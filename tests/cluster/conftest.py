@@ -17,13 +17,12 @@ class Here:
     slots = 2
 
     def __init__(self, work, seed=0):
-        self.work, self.chance, self.held, self.most = work, random.Random(seed), {}, 0
+        self.work, self.chance, self.held, self.next = work, random.Random(seed), {}, 0
 
-    def submit(self, payload, *, alone=False):
-        handle = object()
-        self.held[handle] = pickle.dumps(payload)
-        self.most = max(self.most, len(self.held))
-        return handle
+    def submit(self, payload, *, alone=False, limit=None):
+        self.next += 1
+        self.held[self.next] = pickle.dumps(payload)
+        return self.next
 
     def wait(self, handles, seconds):
         assert set(handles) == set(self.held)

@@ -97,6 +97,17 @@ def test_workers_killed_from_outside_cost_only_what_they_did(pool, tmp_path):
     assert sum(begun(tmp_path).values()) <= 60 + 2 * killed
 
 
+def test_a_task_that_hangs_is_ended_and_given_up(pool, tmp_path):
+    tasks = [
+        Task("hangs", lambda: ("sleep", "x", 600), limit=0.5),
+        *(Task(f"{n}", lambda: ("say", 1)) for n in range(6)),
+    ]
+    found = {each.task.key: each for each in run(tasks, pool)}
+    assert "took longer than 0.5 s" in found["hangs"].error.message
+    assert begun(tmp_path)["sleep x"] == 2
+    assert [found[f"{n}"].result for n in range(6)] == [1] * 6
+
+
 def test_a_task_that_only_waited_is_not_begun(tmp_path):
     with Processes(partial(scripted.start, tmp_path), 1) as pool:
         first, second = pool.submit(("sleep", 1, 30)), pool.submit(("say", 2))

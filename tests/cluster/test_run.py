@@ -25,7 +25,7 @@ class Chance:
         self.submitted, self.most = [], 0
         self.most_bytes, self.alone = 0, []
 
-    def submit(self, payload, *, alone=False):
+    def submit(self, payload, *, alone=False, limit=None):
         self.next += 1
         self.held[self.next] = payload
         self.submitted.append(payload)

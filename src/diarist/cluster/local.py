@@ -8,6 +8,7 @@ itself. Pickles go between processes of one user, that run one program: no stran
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import queue
 import signal
@@ -15,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Final, Self
@@ -48,8 +50,8 @@ class Processes:
         self._start = start
         self._next = 0
         self._stillborn = 0
-        self._queue: deque[tuple[int, Any]] = deque()
-        self._alone: deque[tuple[int, Any]] = deque()
+        self._queue: deque[_Task] = deque()
+        self._alone: deque[_Task] = deque()
         self._finished: list[tuple[int, Any]] = []
         self._lost: list[Lost[int]] = []
         self._workers = [_Worker(start) for _ in range(max(1, workers))]
@@ -64,10 +66,10 @@ class Processes:
         """The workers' process numbers."""
         return tuple(worker.pid for worker in self._workers)
 
-    def submit(self, payload: Any, *, alone: bool = False) -> int:
+    def submit(self, payload: Any, *, alone: bool = False, limit: float | None = None) -> int:
         """See `diarist.cluster.run.Pool.submit`."""
         self._next += 1
-        (self._alone if alone else self._queue).append((self._next, payload))
+        (self._alone if alone else self._queue).append(_Task(self._next, payload, limit))
         self._assign()
         return self._next
 
@@ -81,7 +83,8 @@ class Processes:
             if mine or self._lost or left <= 0:
                 self._finished = [each for each in self._finished if each[0] not in handles]
                 return mine
-            for ready in wait([worker.pipe for worker in self._workers], left):
+            hanging = min((worker.end_hanging() for worker in self._workers), default=left)
+            for ready in wait([worker.pipe for worker in self._workers], min(left, hanging)):
                 self._read(next(worker for worker in self._workers if worker.pipe is ready))
 
     def lost(self) -> Sequence[Lost[int]]:
@@ -110,7 +113,7 @@ class Processes:
             able = [each for each in self._workers if each.ready and not each.reserved and len(each.held) < _AHEAD]
             if not able:
                 break
-            self._send(min(able, key=lambda each: len(each.held)), *self._queue.popleft())
+            self._send(min(able, key=lambda each: len(each.held)), self._queue.popleft())
         for worker in self._workers:
             worker.reserved &= bool(self._alone or worker.held)
         if self._alone and not any(worker.reserved for worker in self._workers):
@@ -120,12 +123,13 @@ class Processes:
                 self._replace(worker)
         for worker in self._workers:
             if worker.reserved and worker.ready and not worker.held and self._alone:
-                self._send(worker, *self._alone.popleft())
+                self._send(worker, self._alone.popleft())
 
-    def _send(self, worker: _Worker, handle: int, payload: Any) -> None:
-        worker.held[handle] = False
+    def _send(self, worker: _Worker, task: _Task) -> None:
+        worker.held[task.handle] = task
         with contextlib.suppress(OSError):  # it has died: reading from it will tell
-            worker.pipe.send((handle, payload))
+            worker.pipe.send((task.handle, task.payload))
+        task.payload = None
 
     def _read(self, worker: _Worker) -> None:
         try:
@@ -139,7 +143,7 @@ class Processes:
             case "broken":
                 raise more[0]
             case "begun":
-                worker.held[more[0]] = True
+                worker.held[more[0]].begun = time.monotonic()
             case "done":
                 handle, result = more
                 del worker.held[handle]
@@ -149,8 +153,8 @@ class Processes:
 
     def _died(self, worker: _Worker) -> None:
         code = worker.end()
-        why = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        self._lost += [Lost(handle, begun, why) for handle, begun in worker.held.items()]
+        why = worker.hung or (f"killed by signal {-code}" if code < 0 else f"ended with code {code}")
+        self._lost += [Lost(task.handle, task.begun is not None, why) for task in worker.held.values()]
         self._stillborn += not worker.ready
         if self._stillborn >= _STILLBORN:
             raise EngineError(
@@ -169,11 +173,22 @@ class Processes:
         worker.end()
 
 
+@dataclass(slots=True)
+class _Task:
+    """A task, as its pool knows it: what is sent of it, how long it may take, and since when it is computed."""
+
+    handle: int
+    payload: Any
+    limit: float | None
+    begun: float | None = None
+
+
 class _Worker:
     """A process, as its pool knows it.
 
     Attributes:
-        held: the tasks that it was sent and has not finished: whether each is begun.
+        held: the tasks that it was sent and has not finished, by their handles.
+        hung: why it was ended, if it was for taking too long.
         done: how many it has finished.
         ready: whether its engines are loaded.
         reserved: whether it is kept for a task that must be alone.
@@ -185,13 +200,25 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(theirs, start), name="diarist-worker", daemon=True)
         self.process.start()
         theirs.close()
-        self.held: dict[int, bool] = {}
+        self.held: dict[int, _Task] = {}
+        self.hung = ""
         self.done = 0
         self.ready = self.reserved = False
 
     @property
     def pid(self) -> int:
         return self.process.pid or 0
+
+    def end_hanging(self) -> float:
+        """End it if it takes too long for its task; returns the seconds in which that may be the case next."""
+        left = math.inf
+        for task in self.held.values():
+            if task.limit is not None and task.begun is not None:
+                left = task.begun + task.limit - time.monotonic()
+                if left <= 0 and not self.hung:
+                    self.hung = f"took longer than {task.limit:g} s"
+                    self.process.kill()
+        return left if left > 0 else math.inf
 
     def end(self) -> int:
         """Wait for its end, not for long; returns its exit code, the negative of a signal's number if one ended it."""

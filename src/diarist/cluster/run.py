@@ -36,12 +36,14 @@ class Task:
             `DiaristError`, is the task's error.
         cost: the larger ones go first, so that no long one is left for the end.
         size: bytes of what ``load`` makes.
+        limit: seconds that a worker may compute it before it counts as hanging, and the worker is ended; None: any.
     """
 
     key: str
     load: Callable[[], Any]
     cost: float = 0.0
     size: int = 0
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Lost(Generic[H]):
 
     Attributes:
         handle: of the task.
-        begun: whether the worker itself ended while it computed this one. False where the task only waited there, and
-            where a whole machine went: then it is not to blame.
+        begun: whether the worker itself ended, or was ended, while it computed this one. False where the task only
+            waited there, and where a whole machine went: then it is not to blame.
         why: in a few words, e.g. ``"killed by signal 9"``.
     """
 
@@ -90,12 +92,13 @@ class Pool(Protocol[H]):
     def slots(self) -> int:
         """How many tasks are computed at a time."""
 
-    def submit(self, payload: Any, *, alone: bool = False) -> H:
+    def submit(self, payload: Any, *, alone: bool = False, limit: float | None = None) -> H:
         """Give a task to some worker, and go on.
 
         Args:
             payload: what its worker is sent.
             alone: to a worker that has done nothing yet and holds nothing else, as it may not outlive it.
+            limit: seconds after which a worker that still computes it is ended, and the task lost; None: none.
 
         Returns:
             What names it from now on.
@@ -149,7 +152,8 @@ def run(tasks: Iterable[Task], pool: Pool[Any], *, most_bytes: int = MOST_BYTES)
                 yield outcome(task, error=error)
                 continue
             starts[task.key] += 1
-            flying[pool.submit(payload, alone=bool(deaths[task.key] or failures[task.key]))] = task
+            alone = bool(deaths[task.key] or failures[task.key])
+            flying[pool.submit(payload, alone=alone, limit=task.limit)] = task
             del payload  # the pool has it; held here, it would be there twice
         for handle, result in pool.wait(flying, _SECONDS) if flying else ():
             task = flying.pop(handle)
