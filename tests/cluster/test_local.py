@@ -145,7 +145,7 @@ def test_no_process_is_left(tmp_path):
     assert all(gone(pid) for pid in pids)
 
 
-def test_workers_end_when_who_started_them_is_killed(tmp_path):
+def test_workers_end_when_who_started_them_is_killed_though_they_compute(tmp_path):
     import subprocess
 
     program = (
@@ -156,6 +156,7 @@ def test_workers_end_when_who_started_them_is_killed(tmp_path):
         "if __name__ == '__main__':\n"
         "    pool = Processes(scripted.start, 2)\n"
         "    pool.wait({pool.submit(('say', 1))}, 60)\n"
+        "    pool.submit(('sleep', 2, 600))\n"
         "    print(*pool.pids, flush=True)\n"
         "    time.sleep(60)\n"
     )

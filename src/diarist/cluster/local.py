@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
+import os
 import queue
 import signal
 import threading
@@ -233,7 +234,7 @@ class _Worker:
 def _serve(pipe: Connection, start: Start) -> None:
     """Be a worker, until the other side hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who waits for us, and who ends us
-    tasks: queue.SimpleQueue[tuple[int, Any] | None] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
     # Read at once, however long a task is computed: who sends must not wait.
     threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
     try:
@@ -241,26 +242,26 @@ def _serve(pipe: Connection, start: Start) -> None:
     except Exception as error:  # noqa: BLE001 - it is raised where the pool is used
         pipe.send(("broken", _told(error)))
         return
-    with contextlib.suppress(OSError):  # nobody is there any more
+    with contextlib.suppress(OSError):  # who waited is gone, and so is this process in a moment
         pipe.send(("ready",))
-        while (task := tasks.get()) is not None:
-            handle, payload = task
+        while True:
+            handle, payload = tasks.get()
             pipe.send(("begun", handle))
             try:
                 result = work(payload)
             except Exception as error:  # noqa: BLE001 - it is the task's result
                 result = _told(error)
-            del task, payload
+            del payload
             pipe.send(("done", handle, result))
             del result
 
 
-def _receive(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Any] | None]) -> None:
+def _receive(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Any]]) -> None:
     try:
         while True:
             tasks.put(pipe.recv())
     except (EOFError, OSError):
-        tasks.put(None)
+        os._exit(0)  # nobody is there any more to take what is computed
 
 
 def _told(error: Exception) -> DiaristError:
