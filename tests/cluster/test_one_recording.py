@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +17,7 @@ from diarist.cluster.unit import compute
 from diarist.engines import load
 from diarist.model.errors import InputError
 from diarist.model.options import Options
+from diarist.weights.fetch import ensure
 
 pytestmark = pytest.mark.models
 
@@ -75,6 +78,24 @@ def test_the_whole_job_in_one_call(conversation, pipeline):
     options = Options(num_speakers=2, language="en", hotwords=("wisdom",))
     found = cluster.fan_out(short, options, workers=1, model="whisper-tiny.en", diarizer="embedded", chunks=128)
     same(found, pipeline.transcribe(short, options))
+
+
+PROGRAM = """
+import sys
+from diarist import cluster
+
+if __name__ == "__main__":
+    found = cluster.fan_out(sys.argv[1], workers=1, model="whisper-tiny.en", diarizer="embedded")
+    print(len(found.words) > 10)
+"""
+
+
+def test_a_script_that_does_so_says_nothing_but_its_own(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    recording = str(ensure("sample-telephone") / "sample.wav")
+    done = subprocess.run([sys.executable, script, recording], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 def no_pause(call, reading):

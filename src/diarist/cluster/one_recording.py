@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -128,4 +130,8 @@ def start_worker(
     model: str, diarizer: str | None, *, language: str | None, device: str, threads: int
 ) -> Callable[[Work], Found]:
     """Load a worker's engines; gives what computes a unit with them."""
+    # faster-whisper makes progress bars that nobody sees, with a lock between processes. A worker that is ended leaves
+    # it behind, and Python would say so when the program ends.
+    if importlib.util.find_spec("tqdm"):
+        importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())
     return partial(compute, pipeline=load(model, diarizer, language=language, device=device, threads=threads))
