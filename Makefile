@@ -34,6 +34,9 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
 	$(BIN)/python -m pytest -m slow
 
+check-server: $(VENV)/.ready-dev  ## show what the server promises: real clients, replays, hostile requests; part of test and test-slow
+	$(BIN)/python -m pytest tests/server
+
 parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
 	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/transcription/test_gpu.py \
 	  tests/diarization/test_nemotron.py
@@ -98,4 +101,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish
+.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish

@@ -177,6 +177,13 @@ ASR_REPLAYS = {
             response_format="asr_json", ignored=("return_speaker_embeddings", "initial_prompt"),
         ),
     ),
+    "Speakr without speakers": (
+        [
+            ("encode", "true"), ("task", "transcribe"), ("output", "json"), ("diarize", "false"),
+            ("enable_diarization", "false"), ("min_speakers", "2"), ("max_speakers", "4"),
+        ],
+        asks(response_format="asr_json", ignored=("min_speakers", "max_speakers")),
+    ),
     "Bazarr": (
         [("task", "translate"), ("language", "ja"), ("output", "srt"), ("encode", "false")],
         asks(task="translate", language="ja", response_format="srt", pcm=True),
@@ -205,7 +212,6 @@ def test_asr_refuses_what_contradicts_itself_and_what_it_does_not_know():
         return refusal(*pairs, by=read_asr, files=[ASR_FILE]).field
 
     assert wrong(("diarize", "true"), ("enable_diarization", "false")) == "enable_diarization"
-    assert wrong(("diarize", "false"), ("min_speakers", "2")) == "diarize"
     assert wrong(("output", "docx")) == "output"
     assert wrong(("min_speaker", "2")) == "min_speaker"
     assert wrong(("task", "sing")) == "task"

@@ -142,8 +142,13 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     words = said.flag("word_timestamps")
     encoded = said.flag("encode")
     counts = engine_fields.counts(said)
-    asked = next((name for name, count in counts.items() if count), None)
-    diarize = _diarize(said.flag("diarize", "enable_diarization"), asked, chosen.diarizes)
+    asked = [name for name, count in counts.items() if count]
+    wanted = said.flag("diarize", "enable_diarization")
+    if wanted is False and asked:
+        # Speakr sends its usual counts whether or not it wants speakers, and what it speaks to lets them be.
+        ignored += asked
+        counts = {}
+    diarize = wanted if wanted is not None else bool(asked) or chosen.diarizes
     hotwords = engine_fields.hotwords(said, chosen.model, ignored)
     if said.flag("vad_filter") is False:
         ignored.append("vad_filter")
