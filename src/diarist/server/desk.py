@@ -230,7 +230,7 @@ class Desk:
             work: called in a thread; what it reports may wait.
         """
         with self._turns.ticket(owner, seconds) as ticket:
-            return await anyio.to_thread.run_sync(work, ticket.progress())
+            return await in_thread(work, ticket.progress())
 
     def ready(self) -> Workshop:
         """What does the work; raises `Busy` while models load."""
