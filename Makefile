@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TESTED_EXTRAS := eval plan runpod s3 mcp
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Made anew if its Python is gone, too old or too new, or if the folder was moved.
 STALE := $(shell { $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' && \
@@ -34,7 +34,7 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
 	$(BIN)/python -m pytest -m slow
 
-check-server: $(VENV)/.ready-dev  ## show what the server promises: real clients, replays, hostile requests; part of test and test-slow
+check-server: $(VENV)/.ready-dev  ## test the server alone: real clients, what other programs send, hostile requests
 	$(BIN)/python -m pytest tests/server
 
 parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
