@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diarist.audio.audio import Audio
@@ -34,6 +34,7 @@ def test_samples_are_samples_however_quiet(loud):
     assert is_bare(io.BytesIO(bytes(32_000)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-32768, 32767), max_size=50))
 def test_every_sample_is_read(values):
     data = np.array(values, "<i2").tobytes()
