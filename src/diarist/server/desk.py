@@ -178,7 +178,7 @@ class Desk:
         else:
             name, content = upload.filename, upload.sha256
             seconds = await anyio.to_thread.run_sync(
-                functools.partial(workshop.check, upload.path, upload.filename, pcm=ask.pcm)
+                functools.partial(workshop.check, upload.path, upload.filename, pcm=ask.pcm, field=upload.field)
             )
         assumed = _assumed(seconds, upload)
         self._check(caller, await self.call(self.store.load), assumed)
