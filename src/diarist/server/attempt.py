@@ -119,7 +119,7 @@ class Attempt:
 
         error: DiaristError
         try:
-            parts = _Parts(self._store, self._lease, await self._call(self._store.parts, self._lease.job.id))
+            parts = _Parts(self._store, self._lease, await self._kept())
             transcript = await work(progress=self._ticket.progress(report), heard=heard, kept=parts, learned=learned)
             document = await anyio.to_thread.run_sync(_written, transcript)
         except LeaseLostError:
@@ -130,11 +130,19 @@ class Attempt:
         except DiaristError as failed:
             error = failed
         except Exception as failed:  # noqa: BLE001 - whatever it is, the caller gets a clear error
-            note_unforeseen(failed, self._lease.job.id)
-            error = EngineError("internal", f"The server failed at this job ({type(failed).__name__}).", "Report it.")
+            error = self._unforeseen(failed)
         else:
             return await self._end("completed", self._store.finish, document, parts.unwritten)
         return await self._end("failed", self._store.fail, write_error(error))
+
+    async def _kept(self) -> Mapping[str, bytes]:
+        """What earlier attempts left; it can be computed again."""
+        try:
+            found: Mapping[str, bytes] = await self._call(self._store.parts, self._lease.job.id)
+        except StoreError as error:
+            log.warning("job %s: what was kept of it cannot be read: %s", self._lease.job.id, error.code)
+            return {}
+        return found
 
     async def _end(self, ended: str, method: Callable[..., Any], *arguments: Any) -> str:
         """Write down how it ended. Where the disk takes nothing, the result waits: it was long in the making."""
@@ -151,8 +159,16 @@ class Attempt:
                 log.warning("job %s is done, but its end cannot be kept yet: %s", self._lease.job.id, error.code)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            except Exception as failed:  # noqa: BLE001 - as above
+                if ended == "failed":
+                    raise
+                ended, method, arguments = "failed", self._store.fail, (write_error(self._unforeseen(failed)),)
             else:
                 return ended
+
+    def _unforeseen(self, error: Exception) -> EngineError:
+        note_unforeseen(error, self._lease.job.id)
+        return EngineError("internal", f"The server failed at this job ({type(error).__name__}).", "Report it.")
 
 
 class _Parts:

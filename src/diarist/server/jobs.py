@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 import anyio
@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from diarist.formats.answers import content_type
-from diarist.jobs.job import Job
+from diarist.jobs.job import Job, StoreError
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
@@ -140,8 +140,9 @@ async def told(desk: Desk, job: Job) -> dict[str, Any]:
         if value is not None:
             document[name] = round(value, 3)
     if job.state == "queued":
-        waiting = await desk.look(desk.store.queued)
-        document["position"] = 1 + next((place for place, each in enumerate(waiting) if each.id == job.id), 0)
+        with suppress(StoreError):  # it was accepted, whatever cannot be read about it now
+            waiting = await desk.look(desk.store.queued)
+            document["position"] = 1 + next((place for place, each in enumerate(waiting) if each.id == job.id), 0)
     if job.state == "completed":
         document["revision"] = job.revision
         document["recording"] = job.audio is not None
