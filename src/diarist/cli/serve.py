@@ -183,10 +183,10 @@ def serve(
 
     from diarist.places import Wanted, open_place
     from diarist.server.app import Server, Settings
-    from diarist.server.connections import Connection
-    from diarist.server.desk import DeskBounds
+    from diarist.server.connections import Connection, Listener
     from diarist.server.keys import Keys, state_folder
     from diarist.server.models import parse_aliases
+    from diarist.server.opening import DeskBounds
 
     del config
     folder = state_folder(state)
@@ -231,7 +231,7 @@ def serve(
                 settings, lambda progress: open_place(on, wanted, progress=progress, note=say), failed=failed
             )
             listening = _listen(host, port)
-            server = uvicorn.Server(
+            server = Listener(
                 uvicorn.Config(
                     house.app,
                     log_level="warning",
@@ -240,7 +240,8 @@ def serve(
                     http=Connection,
                     ws="none",
                     server_header=False,
-                )
+                ),
+                house.stop,
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
