@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from diarist.architectures import JOBS_PER_GPU_WORKER
 from diarist.audio.recording import Recording
 from diarist.jobs.job_log import JobLog
+from diarist.jobs.pieces import PieceSender, SendPiece
 from diarist.jobs.progress_sender import ProgressSender, SendProgress
-from diarist.jobs.request import AudioJob
+from diarist.jobs.request import AudioJob, TextJob
 from diarist.jobs.response import Output
 from diarist.jobs.wire_errors import write_error
 from diarist.model.errors import Cancelled, DiaristError, EngineError
@@ -36,7 +37,8 @@ from diarist.model.progress import Progress
 from diarist.pipelines.bridge import in_thread
 
 if TYPE_CHECKING:
-    from diarist.model.transcript import SourceInfo
+    from diarist.model.transcript import SourceInfo, Word
+    from diarist.transcription.base import Heard
 
 log = logging.getLogger("diarist.worker")
 
@@ -98,8 +100,11 @@ class Service(Protocol):
     async def prepare(self, job: AudioJob, report: Progress) -> Prepared:
         """Get what the work needs: download and decode. May run while other jobs work."""
 
-    async def work(self, job: AudioJob, prepared: Prepared, report: Progress) -> Output | Doubtful:
-        """Compute. Where it does so in a thread, ``report`` raises `Cancelled` once the job is cancelled."""
+    async def work(self, job: AudioJob, prepared: Prepared, report: Progress, heard: Heard | None) -> Output | Doubtful:
+        """Compute. Where it does so in a thread, ``report`` raises `Cancelled` once the job is cancelled.
+
+        ``heard`` is told words as they are final; None where nobody wants them before the end.
+        """
 
     async def check(self, failure: Exception) -> None:
         """Find out whether this worker is still sound after a failure; raise anything if it is not.
@@ -114,6 +119,7 @@ class Worker:
     Args:
         service: what the endpoint does.
         send_progress: how progress reaches the platform; None sends none.
+        send_piece: how words of a job that asks for a stream reach the platform; None sends none.
         max_result_bytes: larger results go to the job's ``result_put_url``.
         upload: puts a result there, and stops where its report of progress raises.
     """
@@ -123,11 +129,13 @@ class Worker:
         service: Service,
         *,
         send_progress: SendProgress | None = None,
+        send_piece: SendPiece | None = None,
         max_result_bytes: int = MAX_RESULT_BYTES,
         upload: Callable[[str, bytes, Progress], None] | None = None,
     ) -> None:
         self.service = service
         self._send_progress = send_progress
+        self._send_piece = send_piece
         self._max_result_bytes = max_result_bytes
         self._upload = upload
         self._slots = asyncio.Semaphore(service.slots)
@@ -210,14 +218,24 @@ class Worker:
         request = self.service.read(job.get("input"))
         cancelled = threading.Event()
         progress = ProgressSender(job, self._send_progress)
+        pieces: PieceSender | None = None
+        if self._send_piece is not None and isinstance(request, TextJob) and request.stream:
+            pieces = PieceSender(job, self._send_piece, exact=request.response_format == "diarist")
 
         def report(stage: str, done: float) -> None:
             if cancelled.is_set():
                 raise Cancelled
             loop.call_soon_threadsafe(progress.update, stage, done)
 
+        def heard(words: Sequence[Word]) -> None:
+            if pieces is not None and not cancelled.is_set():
+                loop.call_soon_threadsafe(pieces.hear, tuple(words))
+
         try:
-            output = await self._computed(request, report, figures)
+            output = await self._computed(request, report, figures, heard if pieces else None)
+            if pieces is not None:
+                await asyncio.sleep(0)  # what the engine's thread said last is noted
+                await pieces.close()
             with figures.stage("answer"):
                 body = _serialise(output)
                 if len(body.encode()) > self._max_result_bytes:
@@ -225,9 +243,11 @@ class Worker:
             return body
         finally:
             cancelled.set()  # a thread that still runs stops at its next report
+            if pieces is not None:
+                await pieces.close(seconds=0)
             await progress.close()
 
-    async def _computed(self, request: AudioJob, report: Progress, figures: JobLog) -> Output:
+    async def _computed(self, request: AudioJob, report: Progress, figures: JobLog, heard: Heard | None) -> Output:
         self._refuse_if_sick()
         try:
             with figures.stage("prepare"):
@@ -242,7 +262,7 @@ class Worker:
         try:
             self._refuse_if_sick()  # it may have fallen ill while this job waited
             with figures.stage("compute"):
-                output = await self.service.work(request, prepared, report)
+                output = await self.service.work(request, prepared, report, heard)
         except Exception as error:
             await self._examine(error, figures)  # before the next job computes, which would fail too
             raise

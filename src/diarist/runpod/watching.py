@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,11 @@ TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 """States after which nothing more comes."""
 _BEFORE_WORK: Final = frozenset({"download", "decode"})  # stages of a job that may then wait for another to end
 
+_LISTEN_SECONDS: Final = 10.0
+"""How long one request for pieces of a stream may take: they are worth less than knowing what becomes of the job."""
+
 OnProgress = Callable[[Mapping[str, float]], None]
+OnPiece = Callable[[Any], None]
 
 
 @dataclass(slots=True)
@@ -94,7 +99,13 @@ class LostError(Exception):
 
 
 async def until_over(
-    calls: Calls, answer: dict[str, Any], job_id: str, limits: Limits, on_progress: OnProgress, watched: Watched
+    calls: Calls,
+    answer: dict[str, Any],
+    job_id: str,
+    limits: Limits,
+    on_progress: OnProgress,
+    watched: Watched,
+    on_piece: OnPiece | None = None,
 ) -> dict[str, Any]:
     """Look until a job has ended.
 
@@ -105,6 +116,7 @@ async def until_over(
         limits: how long it may run, or be silent.
         on_progress: told of each look.
         watched: keeps what was seen, also for who is interrupted.
+        on_piece: given what a streaming worker sends while it works. Not all of it need come: the result has the whole.
 
     Raises:
         LostError: it will never give a result.
@@ -123,6 +135,9 @@ async def until_over(
             running_since = None  # its worker was lost and the platform queued it again
         if status != "?":
             on_progress(watched.progress)
+            if on_piece is not None and status == "IN_PROGRESS":
+                for piece in await _pieces(calls, job_id):
+                    on_piece(piece)
             await anyio.sleep(pause(now - began, limits))
         try:
             answer = await calls.call("GET", f"status/{job_id}")
@@ -135,6 +150,21 @@ async def until_over(
     if status == "TIMED_OUT":  # also what becomes of a job that a dying worker took and never began
         raise LostError("the platform stopped it after its time limit", watched)
     return answer
+
+
+def pieces_of(answer: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what a worker sent, as an answer of ``/stream`` holds it."""
+    stream = answer.get("stream")
+    for piece in stream if isinstance(stream, list) else ():
+        if isinstance(piece, Mapping) and "output" in piece:
+            yield piece["output"]
+
+
+async def _pieces(calls: Calls, job_id: str) -> list[Any]:
+    """What is new of a stream; nothing where the platform does not say."""
+    with anyio.move_on_after(_LISTEN_SECONDS), contextlib.suppress(EndpointError):
+        return list(pieces_of(await calls.call("GET", f"stream/{job_id}")))
+    return []
 
 
 def pause(waited: float, limits: Limits) -> float:

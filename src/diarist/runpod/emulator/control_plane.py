@@ -21,6 +21,8 @@ TAKE_SECONDS: Final = 20.0
 """How long a worker's request for a job is held open. An instant "no" would make the SDK spin."""
 MAX_RESULT_BYTES: Final = 20_000_000
 """The platform answers 400 to larger results (field reports), and the caller gets nothing."""
+MAX_PIECE_BYTES: Final = 1_000_000
+"""Documented limit of one piece of a stream."""
 Middleware = Callable[
     [web.Request, Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]
 ]
@@ -150,10 +152,18 @@ class ControlPlane:
         return web.Response()
 
     async def _chunk(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        if len(text.encode()) > MAX_PIECE_BYTES:
+            return _error(400, "piece too large")
+        try:
+            piece = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return _error(400, "piece is not JSON")
         job = self._job(request)
         if job is None:
             return _error(404, "job not found")
-        job.chunks.append(json.loads(await request.text()))
+        if job.worker == request.match_info["worker"] and job.status == "IN_PROGRESS":
+            job.chunks.append(piece)
         return web.Response()
 
     async def _ping(self, _: web.Request) -> web.Response:
