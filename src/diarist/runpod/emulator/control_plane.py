@@ -111,7 +111,7 @@ class ControlPlane:
         # A worker that hung up while waiting must not get a job.
         if request.transport is None or request.transport.is_closing() or not self._workers.accepts(worker):
             return web.Response(status=204)
-        taken = [{"id": job.id, "input": job.input} for job in self._jobs.take(endpoint, worker, count)]
+        taken = [job.handed_out() for job in self._jobs.take(endpoint, worker, count)]
         if not taken:
             return web.Response(status=204)
         return web.json_response(taken if "job-take-batch" in request.path else taken[0])
@@ -236,6 +236,8 @@ async def _submitted(request: web.Request, limit: int) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict) or "input" not in body:
         raise web.HTTPBadRequest(text=json.dumps({"error": "the body must be a JSON object with an input"}))
+    if not isinstance(body.get("webhook", ""), str):
+        raise web.HTTPBadRequest(text=json.dumps({"error": "webhook must be a URL"}))
     return body
 
 
