@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from diarist.architectures import JOBS_PER_ORCHESTRATOR, LAST_WORDS, LEGS_MAY_QUEUE, orchestrator_deadline
+from diarist.architectures import JOBS_PER_ORCHESTRATOR, LAST_WORDS, LEGS_MAY_QUEUE, SYNC_WAIT, orchestrator_deadline
 from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
 from diarist.jobs.environment import number
@@ -23,7 +23,7 @@ from diarist.model.errors import InputError
 from diarist.model.progress import Progress
 from diarist.model.transcript import Transcript
 from diarist.pipelines.bridge import in_thread
-from diarist.runpod.limits import SYNC_WAIT, Limits
+from diarist.runpod.limits import Limits
 from diarist.runpod.pipelines import SplitPipeline
 from diarist.runpod.settings import platform_url
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import anyio
 
+from diarist.architectures import LOOK_SHARE
 from diarist.model.errors import EndpointError
 from diarist.runpod.calls import Calls
 from diarist.runpod.limits import Limits
@@ -169,4 +170,4 @@ async def _pieces(calls: Calls, job_id: str) -> list[Any]:
 
 def pause(waited: float, limits: Limits) -> float:
     """A twentieth of the time waited, so that looking costs at most 5 % of it, with jitter."""
-    return min(limits.poll_most, max(limits.poll_first, waited / 20)) * random.uniform(0.8, 1.0)  # noqa: S311
+    return min(limits.poll_most, max(limits.poll_first, waited * LOOK_SHARE)) * random.uniform(0.8, 1.0)  # noqa: S311
