@@ -52,8 +52,15 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Address to listen on.", envvar="DIARIST_HOST")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar="DIARIST_PORT")
+        int,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar=["DIARIST_PORT", "PORT"]),
     ] = 8000,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Also listen here, for a load balancer.", envvar="PORT_HEALTH"
+        ),
+    ] = None,
     on: Annotated[
         str,
         typer.Option(
@@ -230,7 +237,7 @@ def serve(
             house = Server(
                 settings, lambda progress: open_place(on, wanted, progress=progress, note=say), failed=failed
             )
-            listening = _listen(host, port)
+            listening = [_listen(host, each) for each in dict.fromkeys((port, health_port or port))]
             server = Listener(
                 uvicorn.Config(
                     house.app,
@@ -245,9 +252,11 @@ def serve(
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
-            say(f"diarist listens on {_address(listening)}; models are loading.")
-            with listening, contextlib.suppress(Cancelled):  # how it is told to stop
-                server.run(sockets=[listening])
+            say(f"diarist listens on {_address(listening[0])}; models are loading.")
+            with contextlib.ExitStack() as stack, contextlib.suppress(Cancelled):  # how it is told to stop
+                for each in listening:
+                    stack.enter_context(each)
+                server.run(sockets=listening)
             say("stopped; what was under way goes on at the next start.")
     except Timeout:
         raise InputError(
