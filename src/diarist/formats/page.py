@@ -1,6 +1,6 @@
 """One HTML page: read the conversation, play it, name its speakers; it needs no network and runs only its own script.
 
-``page.css`` and ``page.js`` beside this module go into every page as they are.
+``page.css`` and ``page.js`` of `diarist.web` go into every page as they are.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ import base64
 import hashlib
 import json
 import re
-from functools import cache
 from html import escape, unescape
-from importlib.resources import files
 from itertools import chain, pairwise
 from urllib.parse import quote, unquote
 
 from diarist.formats.text import clock, conversation, printable
 from diarist.model import codec
 from diarist.model.transcript import Segment, Transcript, Word, spelled
+from diarist.web import asset
 
 PLAYED_SUFFIXES = ("mp3", "m4a", "wav", "flac", "ogg", "opus", "webm", "mp4", "mkv", "mov")
 """Recordings of the transcript's name that the page looks for beside itself."""
@@ -49,7 +48,7 @@ def html(transcript: Transcript, name: str, recording: str | None = None) -> str
             f'<button type="button" data-s="{talk[0].start:.3f}" aria-label="Play from {time}">{time}</button><br>'
             f"{''.join(chain.from_iterable(zip(spaces, spans, strict=True)))}</p>"
         )
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; media-src 'self' file: blob:; "
         "style-src 'unsafe-inline'; "
@@ -123,11 +122,6 @@ def _data(transcript: Transcript) -> str:
 
 def _escape(text: str) -> str:
     return escape(printable(text), quote=True)
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("diarist.formats").joinpath(name).read_text(encoding="utf-8")
 
 
 _DOUBTFUL = 0.5
