@@ -233,6 +233,15 @@ def test_known_names_are_used_from_the_start_and_strangers_are_counted_from_zero
     assert [word.speaker for word in result.words] == ["Ada", "SPEAKER_00"]
 
 
+def test_a_person_called_like_an_unknown_voice_is_nobody_elses_label():
+    words = (Word(0, 1, "hi"), Word(10, 11, "oh"))
+    told = Transcription(words=words, language="en", duration=20, model=ModelInfo("transcription", "t", None, "e"))
+    result = attribute(told, spoken(x=0, y=90), names={"y": "SPEAKER_00"})
+    assert [word.speaker for word in result.words] == ["SPEAKER_01", "SPEAKER_00"]
+    naming = SharedSpeakers([voice("SPEAKER_00", 90)], threshold=0.9)
+    assert naming(spoken(a=0, b=90)) == {"a": "SPEAKER_01", "b": "SPEAKER_00"}
+
+
 def test_voices_are_kept_in_a_file_that_only_its_owner_can_read(tmp_path):
     store = VoiceStore(tmp_path / "new" / "voices.json")
     store.add(voice("Ada", 0))

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from diarist.pipelines.base import Pipeline
     from diarist.pipelines.local import LocalPipeline
     from diarist.places import open_place
+    from diarist.server.client import connect
     from diarist.transcription.base import Transcriber
 
 __version__ = "0.1.0"
@@ -78,6 +79,7 @@ _HOMES = {
     "diarist.pipelines.base": ("Pipeline",),
     "diarist.pipelines.local": ("LocalPipeline",),
     "diarist.places": ("open_place",),
+    "diarist.server.client": ("connect",),
     "diarist.transcription.base": ("Transcriber",),
 }  # fmt: skip
 
@@ -108,6 +110,7 @@ __all__ = [
     "Word",
     "__version__",
     "attribute",
+    "connect",
     "decode",
     "load",
     "open_place",

@@ -75,8 +75,9 @@ def attribute(
         labels = [timeline.speaker_of(word) for word in transcription.words]
         _move_changes_to_sentence_ends(labels, transcription.words)
         heard = dict.fromkeys(chain((label for label in labels if label is not None), diarization.speakers))
-        number = count()
-        given = {label: names.get(label) or f"SPEAKER_{next(number):02d}" for label in heard}
+        # A number that somebody has for a name would make two people one.
+        numbers = (label for n in count() if (label := f"SPEAKER_{n:02d}") not in names.values())
+        given = {label: names.get(label) or next(numbers) for label in heard}
         words = _labelled(transcription.words, labels, given, diarization)
         turns = tuple(
             Turn(turn.start, turn.end, given[turn.speaker], turn.confidence)

@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 PLACES: Final[Mapping[str, str]] = {
     "local": "diarist.places:_open_local",
     **{f"runpod:{architecture}": "diarist.runpod.place:open_place" for architecture in ARCHITECTURES},
+    "http": "diarist.server.client:open_place",
 }
-"""Each place's name, and what opens it: a function of the name, `Wanted`, a progress callback and one for notes."""
+"""Each place's name (``http`` stands for the address of any server), and what opens it: a function of the name, `Wanted`,
+a progress callback and one for notes."""
+
+
+SERVER: Final = "http://HOST:PORT"
+"""How the address of another diarist server is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +77,7 @@ def open_place(
     """Make the pipeline of a place.
 
     Args:
-        place: one of `PLACES`.
+        place: one of `PLACES`, or the address of another diarist server.
         wanted: what is asked of it.
         progress: told about downloads.
         note: told, in one line, what was chosen.
@@ -80,9 +86,11 @@ def open_place(
         InputError: no such place, or it cannot do what is wanted.
         WeightsError: weights are missing and could not be fetched.
     """
-    if place not in PLACES:
-        raise InputError("bad_place", f"There is no place {place!r}.", f"Choose from {', '.join(PLACES)}.")
-    module, _, name = PLACES[place].partition(":")
+    entry = PLACES.get("http" if place.startswith(("http://", "https://")) else place)
+    if entry is None:
+        known = ", ".join(SERVER if name == "http" else name for name in PLACES)
+        raise InputError("bad_place", f"There is no place {place!r}.", f"Choose from {known}.")
+    module, _, name = entry.partition(":")
     pipeline: Pipeline = getattr(importlib.import_module(module), name)(place, wanted, progress, note)
     return pipeline
 

@@ -168,6 +168,24 @@ def test_a_full_disk_is_one_line_and_loses_nothing(store, complete, new_job, tra
     assert store.finish(lease, transcript(big)).state == "completed", "as soon as there is room"
 
 
+def test_a_result_that_is_too_large_is_one_line(open_store, new_job, transcript, monkeypatch):
+    store = open_store()
+    job, _ = store.add(new_job())
+    lease = store.lease(job.id, "w", 60)
+    opening = Database._open
+
+    def narrow(self):
+        connection = opening(self)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)  # a gigabyte would take long
+        return connection
+
+    monkeypatch.setattr(Database, "_open", narrow)
+    with pytest.raises(StoreError) as refused:
+        open_store().finish(lease, transcript("word " * 10_000))
+    assert one_line(refused.value) == ("too_big", 413)
+    assert store.get(job.id).state == "running"
+
+
 def test_another_process_that_holds_it_too_long_is_one_line(open_store, new_job, monkeypatch, tmp_path):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     store = open_store()

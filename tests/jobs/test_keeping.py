@@ -1,5 +1,6 @@
 """Jobs are kept for as long as the policy says, and what is erased is found nowhere afterwards."""
 
+import random
 import sqlite3
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diarist.jobs import rows
 from diarist.jobs.database import Database
 from diarist.jobs.job import JobNotFoundError, Keep, NewJob, StoreError
 from diarist.jobs.sqlite_store import SQLiteJobStore
@@ -93,6 +95,7 @@ def test_nothing_kept_is_gone_with_the_answer(open_store, clock, complete, tmp_p
     with pytest.raises(JobNotFoundError):
         store.get(job.id)
     assert not files_with(tmp_path, "ibilant", "ylophone")
+    assert store.collected(job.id) == (), "said twice"
 
 
 def test_an_answer_that_nobody_collects_goes_after_a_day(open_store, clock, complete):
@@ -155,7 +158,7 @@ def test_a_deleted_job_is_found_nowhere(open_store, complete, transcript, tmp_pa
 
 
 # Rows move between pages as others come and go, and leave copies; each job's words are its own.
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 400), min_size=4, max_size=24),
     seed=st.randoms(use_true_random=False),
@@ -196,6 +199,27 @@ def test_traces_that_a_crash_left_go_with_the_next_expiry(open_store, complete, 
     assert files_with(tmp_path, "ylophone")
     open_store().expire()
     assert not files_with(tmp_path, "ibilant", "ylophone")
+
+
+def test_copies_that_moving_rows_left_behind_go_too(open_store, tmp_path, monkeypatch):
+    # Long keys in no order make the pages of an index split and join, and SQLite does not clean up after that: with
+    # ``secure_delete`` alone, about one key in 500 is left.
+    store, chance, live, gone = open_store(), random.Random(8), {}, set()
+    with monkeypatch.context() as unscrubbed:
+        unscrubbed.setattr(rows, "new_id", lambda: f"{len(live) + len(gone):022}")  # the same pages each time
+        unscrubbed.setattr(Database, "scrub", lambda self: None)
+        for _ in range(400):
+            if live and chance.random() < 0.45:
+                job_id = chance.choice(list(live))
+                store.delete(job_id)
+                gone.add(live.pop(job_id))
+            else:
+                mark = f"{chance.random():.12f}"[2:]
+                key = f"{mark}-" * chance.randint(1, 60)
+                live[store.add(NewJob(owner="", request="", digest="", idempotency_key=key))[0].id] = mark
+    store.expire()
+    assert not files_with(tmp_path, *gone)
+    assert {needle for _, needle in files_with(tmp_path, *live.values())} == set(live.values())
 
 
 def test_a_reader_does_not_keep_traces_for_good(open_store, complete, tmp_path, monkeypatch):

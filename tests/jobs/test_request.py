@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from diarist.audio.audio import Audio
 from diarist.audio.transport import encode_flac
 from diarist.formats import render
+from diarist.formats.answers import Shape, answer
+from diarist.formats.openai import NotMeasuredError
 from diarist.jobs.request import (
     DiarizationJob,
     SpeakerTextJob,
@@ -238,8 +240,9 @@ def shaped(**fields):
 
 
 def test_shapes_are_openais_with_what_was_asked_for_added():
-    assert shaped()[0] == {"text": "SPEAKER_00: Hello.\nSPEAKER_01: Hi."}
-    assert shaped(include_diarization_in_text=False)[0] == {"text": "Hello. Hi."}
+    used = {"usage": {"type": "duration", "seconds": 2.0}}
+    assert shaped()[0] == {"text": "SPEAKER_00: Hello.\nSPEAKER_01: Hi."} | used
+    assert shaped(include_diarization_in_text=False)[0] == {"text": "Hello. Hi."} | used
     assert shaped(timestamps=True)[0]["segments"][0] == {
         "start": 0.1, "end": 0.5, "text": "Hello.", "speaker": "SPEAKER_00",
     }  # fmt: skip
@@ -250,6 +253,16 @@ def test_shapes_are_openais_with_what_was_asked_for_added():
     assert shaped(response_format="vtt")[0].startswith("WEBVTT")
     assert [s["speaker"] for s in shaped(response_format="diarized_json")[0]["segments"]] == ["A", "B"]
     assert shaped(response_format="verbose_json")[0]["language"] == "english"
+
+
+def test_a_job_that_asks_as_openais_clients_do_is_answered_as_the_server_answers():
+    for said in ({"response_format": "diarized_json"}, {"response_format": "verbose_json"}):
+        output, transcript, _ = shaped(timestamp_granularities=["word"], **said)
+        shape = Shape(words=True, details=True, text_speakers=True, warnings=True, **said)
+        assert output == answer(transcript, shape)
+    with pytest.raises(NotMeasuredError) as caught:  # of the first word, nobody measured it
+        shaped(include=["logprobs"])
+    assert json.loads(write_error(caught.value))["field"] == "include"
 
 
 def test_the_exact_nouns_come_back_equal():

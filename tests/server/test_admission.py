@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from diarist.server.admission import Admission, Bounds
+from diarist.server.connections import Connection
 from diarist.server.errors import Busy, add_handlers
 from diarist.server.keys import Keys, Limits
 from diarist.server.uploads import read_form
@@ -73,7 +74,7 @@ def open_door(serve, app, keys):
     """Serve the application behind the door: ``open_door(…)`` gives a client without a key."""
     clients = []
 
-    def serve_it(http="auto", **settings):
+    def serve_it(http=Connection, **settings):
         port = serve(Admission(app, **{"keys": keys} | settings), http=http)
         clients.append(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
         return clients[-1]
@@ -169,7 +170,7 @@ def test_without_keys_all_are_let_in_whatever_they_send(open_door):
 # Before the body
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("http", [Connection, "httptools"])
 def test_openais_client_reads_that_its_key_is_bad_and_nothing_is_written(open_door, folder, http):
     ours = openai.OpenAI(api_key="bad", base_url=f"{open_door(http).base_url}/v1", max_retries=0)
     with pytest.raises(openai.AuthenticationError) as caught:
@@ -198,7 +199,7 @@ def test_openais_client_reads_it_after_200_megabytes_and_less_than_one_is_writte
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("http", [Connection, "httptools"])
 def test_a_body_in_chunks_is_taken_in_before_the_answer(open_door, http):
     client = open_door(http)
     answer = client.post(PATH, content=form(5 * MB), headers=FORM)
@@ -206,14 +207,14 @@ def test_a_body_in_chunks_is_taken_in_before_the_answer(open_door, http):
     assert client.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("http", [Connection, "httptools"])
 def test_an_answer_of_the_application_waits_for_the_body_too(open_door, anna, http):
     client = open_door(http)
     assert client.post("/nowhere", content=bytes(5 * MB), headers=anna).status_code == 404
     assert client.post(PATH, content=bytes(5 * MB), headers=anna).status_code == 415
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("http", [Connection, "httptools"])
 def test_who_asks_before_sending_is_not_told_to_send(open_door, http):
     with connected(open_door(http)) as connection:
         head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 200000000\r\n\r\n"
@@ -265,7 +266,7 @@ def test_openais_client_reads_that_its_file_is_too_large(open_door, keys):
     assert (caught.value.status_code, caught.value.code) == (413, "too_large")
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("http", [Connection, "httptools"])
 def test_a_body_without_a_length_is_cut_where_it_is_too_much(open_door, anna, folder, http):
     client = open_door(http, bounds=Bounds(form_bytes=2 * MB))
     assert client.post(PATH, content=form(MB), headers=FORM | anna).status_code == 200

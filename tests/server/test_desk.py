@@ -1,4 +1,4 @@
-"""The desk: identical work is done once, who leaves does not lose it, and nothing is taken that there is no room for."""
+"""The desk: identical work is done once, who leaves does not lose it, nothing is taken that there is no room for."""
 
 import time
 

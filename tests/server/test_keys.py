@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,6 +91,23 @@ def test_a_key_that_another_process_revokes_opens_nothing_from_then_on(keys, tmp
     assert keys.list() == ()
 
 
+def test_a_key_that_was_just_revoked_signs_nobody_in(keys):
+    anna = keys.find(keys.add("anna"))
+    keys.revoke("anna")
+    with pytest.raises(InputError) as caught:
+        keys.open_session(anna)
+    assert caught.value.http_status == 401
+
+
+def test_a_file_that_breaks_while_the_server_runs_is_its_own_fault_and_tells_no_path(keys, tmp_path):
+    key = keys.add("anna")
+    sqlite3.connect(keys.path).execute("DROP TABLE keys").connection.close()
+    with pytest.raises(InputError) as caught:
+        keys.find(key)
+    assert caught.value.http_status == 500
+    assert str(tmp_path) not in str(caught.value)
+
+
 def test_a_key_is_revoked_by_its_id_too(keys):
     key = keys.add("anna")
     keys.revoke(keys.find(key).id)
@@ -156,6 +175,16 @@ def test_many_threads_may_ask(keys):
         found = list(pool.map(lambda n: keys.add(f"k{n}") if n % 4 == 0 else keys.find(key), range(80)))
     assert all(found)
     assert len(keys.list()) == 21
+
+
+def test_several_processes_may_make_the_file_at_once(tmp_path):
+    lines = "import sys; from pathlib import Path; from diarist.server.keys import Keys"
+    code = f"{lines}; [Keys(Path(sys.argv[1])).add(sys.argv[2] + str(n)) for n in range(10)]"
+    command = [sys.executable, "-c", code, str(tmp_path / "state")]
+    started = [subprocess.Popen([*command, letter], stderr=subprocess.PIPE, text=True) for letter in "abcd"]
+    assert [process.communicate()[1] for process in started] == ["", "", "", ""]
+    with Keys(tmp_path / "state") as keys:
+        assert len(keys.list()) == 40
 
 
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path):

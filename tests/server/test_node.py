@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from diarist.server.admission import Admission, Bounds
+from diarist.server.connections import Connection
 from diarist.server.errors import add_handlers
 from diarist.server.keys import Keys
 from diarist.server.uploads import read_form
@@ -79,7 +80,7 @@ def keys(tmp_path):
         yield keys
 
 
-@pytest.fixture(params=["h11", "httptools"])
+@pytest.fixture(params=[Connection, "httptools"])
 def address(request, serve, keys, folder):
     app = FastAPI()
     add_handlers(app)

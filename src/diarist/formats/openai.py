@@ -158,7 +158,7 @@ def diarized(
             }
             for number, segment in enumerate(transcript.segments, 1)
         ],
-        **({"speakers": list(_speakers(transcript, names, known))} if words else {}),
+        **({"speakers": list(_speakers(transcript, names))} if words else {}),
         "usage": usage(transcript.duration),
     }
 
@@ -238,16 +238,16 @@ def speaker_letters(transcript: Transcript, known: Collection[str] = ()) -> Mapp
         known: names that the caller gave. A letter that is one of them, or the name of another speaker, is no unknown
             voice's, though nobody of that name was heard: the caller would take one person for another.
     """
-    names = {label for label in transcript.speakers if label in known or not _NUMBERED.fullmatch(label)}
+    names = {label for label in transcript.speakers if not _NUMBERED.fullmatch(label)}
     taken = {name.casefold() for name in (*known, *names)}
     letters = (letter for letter in map(_letters, count()) if letter.casefold() not in taken)
     return {label: label if label in names else next(letters) for label in transcript.speakers}
 
 
-def _speakers(transcript: Transcript, names: Mapping[str, str], known: Collection[str]) -> Iterator[dict[str, Any]]:
+def _speakers(transcript: Transcript, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     spans: Sequence[Any] = transcript.turns or transcript.segments
     for label in transcript.speakers:
-        named = label in known or not _NUMBERED.fullmatch(label)
+        named = not _NUMBERED.fullmatch(label)
         yield {
             "id": names[label],
             **({"name": label} if named else {}),

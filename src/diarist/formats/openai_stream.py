@@ -40,20 +40,20 @@ class Events:
         """Whether nothing is told before the end: the text says who talks, which nobody knows before."""
         return self._shape.response_format == "diarized_json" or self._shape.text_speakers
 
-    def heard(self, words: Sequence[Word]) -> Iterator[Event]:
-        """Yield a delta for words that are final: each once, and in order; see `diarist.transcription.base.Heard`.
+    def heard(self, words: Sequence[Word]) -> list[Event]:
+        """Return a delta for words that are final: each once, and in order; see `diarist.transcription.base.Heard`.
 
         Raises:
             NotMeasuredError: log probabilities were asked for, and nobody measured them.
         """
         if self.waits or not words:
-            return
+            return []
         before = self._words[-1] if self._words else None
         text = "".join(openai.pieces(words, self._language, before))
         event = self._delta(text, words, before, self._language)
         self._words += words
         self._text += text
-        yield event
+        return [event]
 
     def done(self, transcript: Transcript) -> Iterator[Event]:
         """Yield what was not told yet, then ``transcript.text.done``. No words need have been told.

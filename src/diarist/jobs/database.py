@@ -141,7 +141,7 @@ class Database:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A connection that nobody else uses; SQLite's errors become ours."""
         if self._closed:
-            raise StoreError("store_closed", "The store of jobs was closed.", http_status=503)
+            raise StoreError("store_closed", "The store of jobs was closed.", "Open it again.", http_status=503)
         try:
             try:
                 connection = self._idle.get_nowait()
@@ -209,7 +209,8 @@ class Database:
                 message = f"{self.path} is damaged, or is no database."
                 return StoreError("store_damaged", message, "Put a backup in its place, or use another folder.")
             case sqlite3.SQLITE_TOOBIG:
-                return StoreError("too_big", "A result is larger than what can be kept (1 GB).", http_status=413)
+                message = "A result is larger than what can be kept (1 GB)."
+                return StoreError("too_big", message, "Cut the recording into parts.", http_status=413)
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
                 return self._unusable("it cannot be opened for writing")
             case sqlite3.SQLITE_IOERR:

@@ -26,7 +26,7 @@ MAX_ATTEMPTS: Final = 3
 
 
 class StoreError(DiaristError):
-    """The place where jobs are kept failed (HTTP 500 unless ``http_status`` says 429 or 503)."""
+    """The place where jobs are kept failed (HTTP 500 unless ``http_status`` says 413, 429 or 503)."""
 
     def __init__(self, code: str, message: str, hint: str = "", *, http_status: int = 500) -> None:
         super().__init__(code, message, hint)

@@ -200,14 +200,13 @@ class SQLiteJobStore:
     def collected(self, job_id: str) -> tuple[str, ...]:
         """See `JobStore.collected`."""
         with self._database.writing() as db:
-            seq = rows.job_key(db, job_id, None)
-            job = self._read(db, seq)
-            if job.ended is None:
+            row = db.execute("SELECT * FROM jobs WHERE id = ? AND ended IS NOT NULL", (job_id,)).fetchone()
+            if row is None:
                 return ()
-            if self._keep.text == 0 or (job.transient and self._keep.transient == 0):
-                audio = rows.erase(db, [seq])
+            if self._keep.text == 0 or (row["transient"] and self._keep.transient == 0):
+                audio = rows.erase(db, [row["seq"]])
             else:
-                audio = rows.part_from_audio(db, [seq]) if self._keep.audio == 0 else ()
+                audio = rows.part_from_audio(db, [row["seq"]]) if self._keep.audio == 0 else ()
         self._scrub()
         return audio
 

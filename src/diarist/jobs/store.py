@@ -126,7 +126,7 @@ class JobStore(Protocol):
     def collected(self, job_id: str) -> tuple[str, ...]:
         """Say that the answer of a job that ended was handed over: what is kept for 0 s goes now.
 
-        With several callers waiting for one job, it is for the last to say.
+        With several callers waiting for one job, it is for the last to say. A job that is gone already is no error.
 
         Returns:
             As `delete`.

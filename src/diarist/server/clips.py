@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from diarist.audio.recording import Kind, parse_recording
+from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Clip
 from diarist.server.said import Said, refused
@@ -64,7 +65,7 @@ def read_clips(said: Said, files: Iterable[File]) -> tuple[Clip, ...]:
     if len(names) != len(texts) + len(parts):
         raise refused(
             REFERENCES if names else NAMES,
-            f"There are {len(names)} names and {len(texts) + len(parts)} clips.",
+            f"For {len(names)} of {NAMES} there are {len(texts) + len(parts)} clips.",
             f"Send one of {REFERENCES} for each of {NAMES}, in the same order.",
         )
     if texts:
@@ -84,6 +85,9 @@ def _names(said: Said) -> list[str]:
     for place, name in enumerate(names):
         if len(name) > MAX_NAME or not name.isprintable():
             raise refused(f"{NAMES}[{place}]", f"A name is from 1 to {MAX_NAME} printable characters.")
+        if re.fullmatch(r"SPEAKER_\d+", name):
+            # One who was not heard would seem to be heard.
+            raise refused(f"{NAMES}[{place}]", f"{name} is what unknown voices are called.", "Choose another name.")
         if name.casefold() in (other.casefold() for other in names[:place]):
             raise refused(f"{NAMES}[{place}]", "The same name is there before.", "Send each person once.")
     return names
@@ -103,21 +107,27 @@ def _of_text(name: str, text: str, place: int) -> Clip:
     if not text[:5].casefold() == "data:":
         raise refused(field, "It is no data URL.", _HINT)
     try:
-        recording = parse_recording(text, frozenset({Kind.DATA_URL}), max_bytes=MAX_CLIP_BYTES)
+        with parse_recording(text, frozenset({Kind.DATA_URL}), max_bytes=MAX_CLIP_BYTES).open() as file:
+            data = file.read()
     except InputError as error:
-        large = error.http_status == 413
-        problem = f"The clip has more than {MAX_CLIP_BYTES / 1e6:g} MB." if large else error.message
-        raise refused(field, problem, "Send 2 to 60 s of one person." if large else _HINT) from None
-    with recording.open() as file:
-        data = file.read()
+        if error.http_status == 413:
+            raise _too_large(field) from None
+        raise refused(field, "It cannot be read.", _HINT) from None
     if not data:
         raise refused(field, "The clip is empty.", _HINT)
+    if len(data) > MAX_CLIP_BYTES:
+        raise _too_large(field)
     return Clip(name=name, sha256=hashlib.sha256(data).hexdigest(), data=data)
 
 
 def _of_file(name: str, file: File, place: int) -> Clip:
     field = f"{REFERENCES}[{place}]"
-    if not 0 < file.num_bytes <= MAX_CLIP_BYTES:
-        size = f"has more than {MAX_CLIP_BYTES / 1e6:g} MB" if file.num_bytes else "is empty"
-        raise refused(field, f"The clip {size}.", "Send 2 to 60 s of one person.")
+    if not file.num_bytes:
+        raise refused(field, "The clip is empty.", _HINT)
+    if file.num_bytes > MAX_CLIP_BYTES:
+        raise _too_large(field)
     return Clip(name=name, sha256=file.sha256, path=str(file.path))
+
+
+def _too_large(field: str) -> FieldError:
+    return refused(field, f"The clip has more than {MAX_CLIP_BYTES / 1e6:g} MB.", "Send 2 to 60 s of one person.")

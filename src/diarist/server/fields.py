@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from diarist.formats import FORMATS, canonical
 from diarist.formats.openai_stream import STREAMED
 from diarist.jobs.request import shown
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
-from diarist.model.languages import language_code
-from diarist.model.options import MAX_HOTWORD_LENGTH, MAX_HOTWORDS, Options
+from diarist.model.options import Options
+from diarist.server import engine_fields
 from diarist.server.ask import Ask, Clip, ask_from, identity, work_of
 from diarist.server.clips import NAMES, REFERENCES, File, base_name, read_clips
-from diarist.server.models import Model, Models
+from diarist.server.models import Models
 from diarist.server.said import Pairs, Said, flattened, near, refused
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
 _OPENAI: Final = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 _FILE: Final = "file"
 _ASR_FILE: Final = "audio_file"
-_COUNTS: Final = ("num_speakers", "min_speakers", "max_speakers")
 _HINTS: Final = ("prompt", "vad_filter", "beam_size", "best_of", "user")
 """OpenAI's and other servers', none of which an engine here has. Voices are always looked for first."""
 _WITH_WORDS: Final = ("verbose_json", "diarized_json", "diarist")
@@ -92,9 +91,9 @@ def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) ->
     url = _recording(said, parts, _FILE)
     response_format = said.choice("response_format", ("json", "rttm", "diarist"), "json")
     known = read_clips(said, parts)
-    counts = {name: said.whole(name) for name in _COUNTS}
+    counts = engine_fields.counts(said)
     said.finish()
-    options = _options(diarize=True, on_diarization_failure="fail", **counts)
+    options = engine_fields.options(diarize=True, on_diarization_failure="fail", **counts)
     return Ask(options=options, response_format=response_format, known=known, url=url, model=model.name)
 
 
@@ -116,10 +115,10 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     output = said.choice("output", tuple(_ASR_OUTPUTS), "txt")
     words = said.flag("word_timestamps")
     encoded = said.flag("encode")
-    counts = {name: said.whole(name) for name in _COUNTS}
+    counts = engine_fields.counts(said)
     asked = next((name for name, count in counts.items() if count), None)
     diarize = _diarize(said.flag("diarize", "enable_diarization"), asked, chosen.diarizes)
-    hotwords = _hotwords(said, chosen.model, ignored)
+    hotwords = engine_fields.hotwords(said, chosen.model, ignored)
     if said.flag("vad_filter") is False:
         ignored.append("vad_filter")
     if said.flag("return_speaker_embeddings"):
@@ -127,7 +126,7 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     if said.hint("initial_prompt"):
         ignored.append("initial_prompt")
     options = dict(
-        language=_language(said),
+        language=engine_fields.language(said),
         task=said.choice("task", ("transcribe", "translate"), "transcribe"),
         diarize=diarize,
         hotwords=hotwords,
@@ -135,7 +134,7 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     )
     said.finish()
     return Ask(
-        options=_options(**options),
+        options=engine_fields.options(**options),
         response_format=_ASR_OUTPUTS[output],
         granularities=frozenset({"word"} if words else ()),
         model=chosen.model.name,
@@ -171,7 +170,7 @@ def _transcription(
     logprobs = _logprobs(said, response_format)
     known = read_clips(said, parts)
     text_speakers = _text_speakers(said, response_format)
-    counts = {name: said.whole(name) for name in _COUNTS}
+    counts = engine_fields.counts(said)
     asked: Mapping[str, object] = {
         "response_format=diarized_json": response_format == "diarized_json",
         **counts,
@@ -180,20 +179,20 @@ def _transcription(
     }
     asking = next((name for name, value in asked.items() if value), None)
     options = dict(
-        language=_language(said),
+        language=engine_fields.language(said),
         task=task,
         diarize=_diarize(said.flag("diarize"), asking, chosen.diarizes),
-        hotwords=_hotwords(said, chosen.model, ignored),
-        temperature=_temperature(said, chosen.model, ignored),
+        hotwords=engine_fields.hotwords(said, chosen.model, ignored),
+        temperature=engine_fields.temperature(said, chosen.model, ignored),
         on_diarization_failure=said.choice("on_diarization_failure", ("warn", "fail"), "warn"),
         **counts,
     )
     channels = said.choice("channels", ("mix", "separate"), "mix")
-    _chunking(said, ignored)
+    engine_fields.chunking(said, ignored)
     ignored += [name for name in _HINTS if said.hint(name)]
     said.finish()
     return Ask(
-        options=_options(**options),
+        options=engine_fields.options(**options),
         response_format=response_format,
         stream=stream,
         granularities=granularities,
@@ -212,10 +211,15 @@ def _recording(said: Said, files: Sequence[File], field: str, *, by_url: bool = 
     names = [file.field for file in files]
     for name in names:
         if name != field and base_name(name) != REFERENCES:
-            hint = near(name, (field, REFERENCES), f"The recording is {field!r}.")
-            raise refused(shown(name), "There is no such file.", hint, code="unknown_field")
+            raise FieldError(
+                "unknown_field",
+                f"There is no file {shown(name)!r}.",
+                f"Send the recording as the file {field!r}.",
+                field=shown(name) or "?",
+                http_status=400,
+            )
     url = said.text("url", most=_MAX_URL) if by_url else None
-    if said.hint(field):
+    if said.has(field):
         raise refused(field, "It came as text, not as a file.", f"With curl, for one: -F {field}=@call.mp3")
     if names.count(field) + (url is not None) > 1:
         raise refused("url" if url else field, "There are several recordings.", "Send one.")
@@ -297,94 +301,3 @@ def _diarize(said: bool | None, asking: str | None, by_name: bool) -> bool:
     if said is False and asking is not None:
         raise refused("diarize", f"diarize=false contradicts {asking}.", "Leave one of the two out.")
     return said if said is not None else asking is not None or by_name
-
-
-def _language(said: Said) -> str | None:
-    one = said.text("language", most=100)
-    several = said.listed("languages", most=100, commas=True)
-    if one is not None and several:
-        raise refused("languages", "It cannot be combined with language.", "Send one of the two.")
-    codes = {_code("languages", text) for text in several}
-    if len(codes) > 1:
-        raise refused(
-            "languages",
-            "The models here cannot choose among several.",
-            "Give one as language, or none to have it detected.",
-        )
-    if several:
-        return codes.pop()
-    return None if one is None or one.casefold() in ("none", "null", "undefined") else _code("language", one)
-
-
-def _code(field: str, text: str) -> str | None:
-    try:
-        return language_code(text)
-    except InputError as error:
-        said = f"No model here knows a language {shown(text)!r}."
-        raise FieldError(error.code, said, error.hint, field=field, http_status=400) from None
-
-
-def _hotwords(said: Said, model: Model, ignored: list[str]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for field in ("hotwords", "keywords"):
-        # A keyword is one entry of a list; hotwords also come as one text.
-        phrases = said.listed(field, most=100_000, commas=field == "hotwords")
-        for place, phrase in enumerate(phrases):
-            if len(phrase) > MAX_HOTWORD_LENGTH or not phrase.isprintable() or "<" in phrase or ">" in phrase:
-                raise refused(
-                    f"{field}[{place}]",
-                    f"It is from 1 to {MAX_HOTWORD_LENGTH} characters in one line, without < and >.",
-                    "Give words and short phrases, each by itself.",
-                )
-        found |= dict.fromkeys(phrases)
-        if len(found) > MAX_HOTWORDS:
-            raise refused(field, f"There are {len(found)} words and phrases; {MAX_HOTWORDS} are taken.")
-        if phrases and "hotwords" not in model.takes:
-            ignored.append(field)
-    return tuple(found) if "hotwords" in model.takes else ()
-
-
-def _temperature(said: Said, model: Model, ignored: list[str]) -> float | None:
-    value = said.number("temperature")
-    if value is not None and not 0 <= value <= 1:
-        raise refused("temperature", f"It is from 0 to 1, not {value:g}.", code="bad_temperature")
-    if not value:
-        return None
-    if "temperature" in model.takes:
-        return value
-    ignored.append("temperature")
-    return None
-
-
-def _chunking(said: Said, ignored: list[str]) -> None:
-    """Check ``chunking_strategy``: long recordings are always cut where nobody speaks, which is what ``auto`` says."""
-    name = "chunking_strategy"
-    given = said.parts(name)
-    if given is None or (isinstance(given, str) and given.casefold() == "auto"):
-        return
-    parts: Mapping[str, Any] = given if isinstance(given, Mapping) else {"type": given}
-    kind = str(parts.get("type", "")).strip().casefold()
-    if kind not in ("auto", "server_vad"):
-        raise refused(name, f"It cannot be {shown(kind)!r}.", "Send auto, or an object of the type server_vad.")
-    for part, value in parts.items():
-        if part == "type":
-            continue
-        if part not in _VAD:
-            raise refused(
-                f"{name}[{shown(part)}]", "There is no such part.", near(part, _VAD, f"Known: {', '.join(_VAD)}.")
-            )
-        if not re.fullmatch(r"\d{1,9}(\.\d{0,20})?", str(value)):
-            raise refused(f"{name}[{part}]", f"It is {shown(str(value))!r}, which is no number from 0.")
-    if kind == "server_vad":
-        ignored.append(name)
-
-
-_VAD: Final = ("prefix_padding_ms", "silence_duration_ms", "threshold")
-
-
-def _options(**asked: Any) -> Options:
-    try:
-        return Options(**asked)
-    except InputError as error:
-        named = next((name for name in _COUNTS if name in error.message), "diarize")
-        raise FieldError(error.code, error.message, error.hint, field=named, http_status=400) from None

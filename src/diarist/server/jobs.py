@@ -20,7 +20,7 @@ from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
 from diarist.server.desk import Desk
-from diarist.server.fields import flattened, read_transcription
+from diarist.server.fields import flattened, read_transcription, read_translation
 from diarist.server.forms import Form
 from diarist.server.house import house_of
 from diarist.server.openai import pinged, recording, rendered, stream
@@ -38,7 +38,9 @@ async def submit(request: Request) -> Response:
     house = house_of(request)
     models = house.models
     async with _form(request) as form:
-        ask = read_transcription(form.fields, form.files, models=models)
+        fields = [pair for pair in form.fields if pair[0] != "task"]
+        translate = ("task", "translate") in form.fields
+        ask = (read_translation if translate else read_transcription)(fields, form.files, models=models)
         job = await house.desk.submit(
             request.state.caller,
             ask,

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -123,7 +123,9 @@ class Keys:
         self._lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            # Only where it is new: closing a file lets go of all locks that this process has on it, SQLite's too.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except (OSError, ValueError) as error:
             raise InputError("bad_state", f"Cannot use {self.path}: {why(error)}.", _HINT) from error
         self._database = sqlite3.connect(self.path, timeout=5, isolation_level=None, check_same_thread=False)
@@ -135,7 +137,7 @@ class Keys:
 
     def _open(self) -> None:
         with self._asking() as database:
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            for setting in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                 database.execute(f"PRAGMA {setting}")
             database.execute("BEGIN IMMEDIATE")
             (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -209,7 +211,11 @@ class Keys:
         return _caller(row) if row and same else None
 
     def open_session(self, caller: Caller) -> str:
-        """Sign a browser in; the token returned stands for the key until it is closed, revoked, or a week old."""
+        """Sign a browser in; the token returned stands for the key until it is closed, revoked, or a week old.
+
+        Raises:
+            InputError: the key was revoked meanwhile.
+        """
         token, now = secrets.token_urlsafe(32), self._clock()
         with self._asking() as database:
             database.execute("DELETE FROM sessions WHERE expires <= ?", (now,))
@@ -219,7 +225,10 @@ class Keys:
                 (caller.id, _MOST_SESSIONS - 1),
             )
             row = (_hash(token), caller.id, now + SESSION_SECONDS)
-            database.execute("INSERT INTO sessions VALUES (?, ?, ?)", row)
+            try:
+                database.execute("INSERT INTO sessions VALUES (?, ?, ?)", row)
+            except sqlite3.IntegrityError as error:
+                raise InputError("invalid_api_key", "This key was just revoked.", http_status=401) from error
         return token
 
     def find_session(self, token: str) -> Caller | None:
@@ -256,7 +265,9 @@ class Keys:
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.Error as error:
-                raise InputError("bad_state", f"Cannot use {self.path}: {error}.", _HINT, http_status=500) from error
+                raise InputError(
+                    "bad_state", f"Cannot use {self.path.name}: {error}.", _HINT, http_status=500
+                ) from error
 
 
 def _caller(row: tuple[Any, ...]) -> Caller:
@@ -265,7 +276,7 @@ def _caller(row: tuple[Any, ...]) -> Caller:
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _text(found: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from diarist.jobs.request import shown
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
+from diarist.weights.catalog import find_model
 
 OURS: Final = "diarist"
 """The name that means the default model, and speakers besides."""
@@ -41,6 +42,15 @@ class Model:
 
     name: str
     takes: frozenset[str] = HINTS
+
+
+def loaded_model(name: str) -> Model:
+    """Say what a loaded model takes; one that the catalog does not have is believed to take every hint."""
+    try:
+        engine = find_model(name).engine
+    except InputError:
+        return Model(name=name)
+    return Model(name=name, takes=HINTS if engine == "faster-whisper" else frozenset({"hotwords"}))
 
 
 @dataclass(frozen=True, slots=True)

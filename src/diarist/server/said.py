@@ -61,23 +61,22 @@ class Said:
         """Whether a field was sent with a value."""
         return name in self._said
 
-    def text(self, *names: str, most: int = MAX_TEXT) -> str | None:
-        """Take a text that goes by one of several names.
+    def text(self, name: str, most: int = MAX_TEXT) -> str | None:
+        """Take a text.
 
         Raises:
             FieldError: it has more than ``most`` characters, or several values.
         """
-        values = [value.strip() for name in names for value in self._plain(name, most)]
-        if len(set(values)) > 1:
-            given = [name for name in names if self.has(name)]
-            raise refused(given[-1], f"{' and '.join(given)} has several values.", "Send one.")
-        return values[0] if values else None
+        values = {value.strip() for value in self._plain(name, most)}
+        if len(values) > 1:
+            raise refused(name, "It has several values.", "Send one.")
+        return next(iter(values), None)
 
     def flag(self, *names: str) -> bool | None:
-        """Take a yes or no.
+        """Take a yes or no that goes by one of several names.
 
         Raises:
-            FieldError: it is neither.
+            FieldError: it is neither, or both.
         """
         found: dict[bool, str] = {}
         for name in names:
@@ -208,7 +207,7 @@ class Said:
                     "unknown_field",
                     f"There is no field {shown(name)!r}.",
                     near(name, known, f"Known fields: {', '.join(known)}."),
-                    field=shown(name),
+                    field=shown(name) or "?",
                     http_status=400,
                 )
 
@@ -222,8 +221,8 @@ class Said:
                 raise refused(name, f"It has {len(value)} characters; {most} are taken.")
         return [value for _, value in values]
 
-    def _known(self, *names: str) -> str | None:
-        text = self.text(*names)
+    def _known(self, name: str) -> str | None:
+        text = self.text(name)
         return None if text is None or text.casefold() in _NOTHING else text
 
     def _in_order(self, name: str) -> list[tuple[str, str]]:
@@ -233,7 +232,8 @@ class Said:
 
 def refused(field: str, problem: str, hint: str = "", *, code: str = "bad_field", http_status: int = 400) -> FieldError:
     """Return the error for a field: its name and what is wrong with it."""
-    return FieldError(code, f"{field!r} is wrong. {problem}", hint, field=field, http_status=http_status)
+    named = shown(field) or "?"
+    return FieldError(code, f"{named!r} is wrong. {problem}", hint, field=named, http_status=http_status)
 
 
 def near(text: str, among: Sequence[str], otherwise: str) -> str:

@@ -93,7 +93,8 @@ class SharedSpeakers:
         names = identify(diarization, list(self._known.values()), self._threshold)
         for label in diarization.speakers:
             if label not in names:
-                names[label] = f"SPEAKER_{next(self._number):02d}"
+                numbered = (f"SPEAKER_{number:02d}" for number in self._number)
+                names[label] = next(new for new in numbered if new not in self._known)
             if label in diarization.embeddings and names[label] not in self._known:
                 self._known[names[label]] = Voice(
                     name=names[label],
