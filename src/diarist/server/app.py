@@ -23,7 +23,7 @@ from diarist.model.errors import DiaristError
 from diarist.model.progress import Progress
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.local import LocalPipeline
-from diarist.server import asr, health, jobs, openai
+from diarist.server import asr, health, jobs, openai, page
 from diarist.server.admission import Admission, Bounds
 from diarist.server.desk import Desk, DeskBounds
 from diarist.server.errors import add_handlers
@@ -106,7 +106,7 @@ class Server:
             lifespan=self._lifespan,
         )
         inner.state.house = self.house
-        for room in (openai, asr, jobs, health):
+        for room in (openai, asr, jobs, health, page):
             inner.include_router(room.router)
         add_handlers(inner)
         self.app: ASGIApp = Admission(
@@ -116,7 +116,7 @@ class Server:
             keys=Keys(settings.state) if settings.use_keys else None,
             room=self._room,
             bounds=Bounds(form_bytes=settings.max_bytes),
-            open_paths=OPEN_PATHS,
+            open_paths=(*OPEN_PATHS, *page.OPEN_PATHS),
         )
 
     async def _room(self, caller: Caller, path: str) -> None:
