@@ -74,6 +74,7 @@ export function controls({sync, player}) {
     peaks(sent) {
       wave.peaks = readPeaks(sent);
       wave.perSecond = sent.per_second;
+      wave.loudest = wave.peaks.reduce((most, value) => Math.max(most, Math.abs(value)), 8);
       wave.draw();
     },
     /** @param {number} by */

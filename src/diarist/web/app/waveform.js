@@ -12,6 +12,7 @@ export class Waveform {
     /** @type {Int8Array} pairs of lowest and highest */
     this.peaks = new Int8Array();
     this.perSecond = 50;
+    this.loudest = 128;
     this.duration = 0;
     this.time = 0;
     this.zoom = 1;
@@ -98,19 +99,22 @@ export class Waveform {
     const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`);
     pen.clearRect(0, 0, width, height);
     const x = (/** @type {number} */ time) => (time - this.start) / this.shown * width;
-    const band = Math.round(10 * scale), tall = height - band - 2 * scale;
+    const speakers = this.transcript?.speakers ?? [];
+    // Each person has a lane of their own, so that colour is not all that tells them apart.
+    const lanes = Math.min(Math.max(1, speakers.length), 6), lane = Math.round((lanes > 3 ? 3 : 5) * scale), band = lanes * lane;
+    const tall = height - band - 2 * scale;
     if (this.loop) {
       pen.fillStyle = style.getPropertyValue('--loop');
       pen.fillRect(x(this.loop.start), 0, x(this.loop.end) - x(this.loop.start), height);
     }
     this.#wave(pen, width, tall, style.color, scale);
-    const speakers = this.transcript?.speakers ?? [];
     const colours = speakers.map((_, n) => style.getPropertyValue(`--c${n % COLOURS}`));
     const turns = this.transcript?.turns.length ? this.transcript.turns : this.transcript?.segments ?? [];
     for (const turn of turns) {
       if (turn.end < this.start || turn.start > this.start + this.shown) continue;
-      pen.fillStyle = colours[speakers.indexOf(turn.speaker ?? '')] ?? style.color;
-      pen.fillRect(x(turn.start), height - band, Math.max(scale, x(turn.end) - x(turn.start)), band);
+      const number = speakers.indexOf(turn.speaker ?? '');
+      pen.fillStyle = colours[number] ?? style.color;
+      pen.fillRect(x(turn.start), height - band + Math.max(0, number) % lanes * lane, Math.max(scale, x(turn.end) - x(turn.start)), lane - scale / 2);
     }
     pen.fillStyle = colour('ink');
     pen.fillRect(Math.round(x(this.time)) - scale, 0, 2 * scale, height);
@@ -129,7 +133,7 @@ export class Waveform {
         if (peaks[n * 2] < low) low = peaks[n * 2];
         if (peaks[n * 2 + 1] > high) high = peaks[n * 2 + 1];
       }
-      pen.fillRect(at, middle - high / 128 * middle, step - scale / 2, Math.max(scale, (high - low) / 128 * middle));
+      pen.fillRect(at, middle - high / this.loudest * middle, step - scale / 2, Math.max(scale, (high - low) / this.loudest * middle));
     }
   }
 }
