@@ -298,6 +298,7 @@ class TestCorrecting:
         talk.keyboard.press("1")
         saved(talk)
         changed, _ = transcript(server, job)
+        assert changed != before
         talk.keyboard.press("Control+z")
         talk.keyboard.press("Control+z")
         saved(talk)

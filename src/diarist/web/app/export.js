@@ -11,7 +11,7 @@ export async function exporting(view) {
   const {data} = await get('/assets/formats.json');
   const format = el('select', {onchange: look}, ...data.map((/** @type {any} */ one) => el('option', {value: one.name}, `${one.title} (.${one.extension})`)));
   format.value = data.some((/** @type {any} */ one) => one.name === 'txt') ? 'txt' : data[0].name;
-  const preview = el('pre', {tabindex: 0, dir: 'auto', 'aria-label': t('preview')});
+  const preview = el('pre', {tabindex: 0, dir: 'auto', role: 'region', 'aria-label': t('preview')});
   const save = el('a', {class: 'button', download: ''}, t('saveFile'));
   const copy = button(t('copy'), copied);
   const unsent = el('p', {role: 'status'});

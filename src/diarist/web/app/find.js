@@ -64,7 +64,7 @@ export function findBar({sync, show}) {
   const by = el('input', {autocomplete: 'off', onkeydown: onkey});
   const exact = el('input', {type: 'checkbox', id: 'exact', onchange: () => look(false)});
   const count = el('output', {role: 'status'});
-  const bar = el('form', {class: 'find', role: 'search', 'aria-label': t('find'), onsubmit: (/** @type {Event} */ event) => event.preventDefault()},
+  const bar = el('form', {class: 'find', role: 'search', 'aria-label': t('findReplace'), onsubmit: (/** @type {Event} */ event) => event.preventDefault()},
     labelled(t('findWhat'), what), labelled(t('replaceBy'), by),
     el('div', {class: 'check'}, exact, el('label', {for: 'exact'}, t('exact'))), count,
     el('div', {class: 'buttons'},

@@ -70,7 +70,10 @@ export function people(view, root) {
         if (written && written !== label) rename(view, label, written);
       },
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        if (event.key === 'Enter') field.blur();
+        if (event.key === 'Enter') {
+          event.preventDefault(); // else it presses the button of the question that may follow
+          field.blur();
+        }
         if (event.key === 'Escape') {
           field.value = label;
           field.blur();

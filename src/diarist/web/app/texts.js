@@ -139,6 +139,7 @@ const TEXTS = {
   give: 'Give',
   // Finding
   find: 'Find',
+  findReplace: 'Find and replace',
   findWhat: 'Find',
   replaceBy: 'Replace by',
   exact: 'Exact letters',
