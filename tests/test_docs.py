@@ -15,6 +15,7 @@ from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.audio.transport import encode_flac
 from diarist.cli.app import app
+from diarist.editing import Assign, Rename, Replace, read_edits
 from diarist.formats import FORMATS
 from diarist.formats.text import printable
 from diarist.model.transcript import Segment, Transcript, Word
@@ -35,6 +36,11 @@ def shown():
             command = re.sub(r"^(\$ )?(\.venv/bin/)?", "", line.strip())
             if command.startswith(("diarist ", "make ")):
                 yield pytest.param(command, id=f"{page.name}: {command}")
+
+
+def helped_by(command):
+    """The help of a command, as it is written there."""
+    return typer.main.get_command(app).commands[command].help
 
 
 def helped():
@@ -176,6 +182,7 @@ SHOWN = {
     "Progress, and stopping": r"transcription \d+%\n(.*\n)*stopped\n",
     "An engine of your own": r"Hello there\.\n",
     "Files": r"no times for words",
+    "Corrections": r"Hello there! Ho\. True\n",
 }
 """What an example prints."""
 
@@ -188,7 +195,7 @@ def test_the_page_on_python_has_these_examples():
 @pytest.mark.parametrize("code", [*examples()])
 def test_an_example_of_the_page_on_python_works(code, request, monkeypatch, capsys):
     title = request.node.callspec.id
-    folder = request.getfixturevalue("files" if title == "Files" else "recordings")
+    folder = request.getfixturevalue("files" if title in ("Files", "Corrections") else "recordings")
     monkeypatch.chdir(folder)
     exec(compile(code, title, "exec"), {"__name__": "example"})
     shown = capsys.readouterr().out
@@ -201,3 +208,9 @@ def test_the_files_of_the_page_on_python_are_those_formats(files, monkeypatch):
     exec(code, {})
     assert (files / "call.docx").read_bytes().startswith(b"PK")
     assert (files / "film.vtt").read_text().startswith("WEBVTT")
+
+
+@pytest.mark.parametrize("text", [(ROOT / "docs" / "formats.md").read_text(), helped_by("convert")])
+def test_the_edits_that_are_shown_can_be_read(text):
+    shown = re.search(r"^ *\[\s*\{\"op\".*?\}\s*\]$", text, re.MULTILINE | re.DOTALL)
+    assert {type(edit) for edit in read_edits(shown[0].encode())} >= {Rename, Assign, Replace}

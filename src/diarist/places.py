@@ -25,7 +25,7 @@ PLACES: Final[Mapping[str, str]] = {
     **{f"runpod:{architecture}": "diarist.runpod.place:open_place" for architecture in ARCHITECTURES},
     "http": "diarist.server.client:open_place",
 }
-"""Each place's name (``http`` stands for the address of any server), and what opens it: a function of the name, `Wanted`,
+"""Each place's name, where ``http`` is the address of any server, and what opens it: a function of the name, `Wanted`,
 a progress callback and one for notes."""
 
 

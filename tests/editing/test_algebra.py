@@ -118,10 +118,11 @@ def test_a_transcript_in_any_disorder_comes_back_as_it_was(transcript, data):
         words = tuple(data.draw(st.permutations(part.words)))
         words = (*words, Word(3, 3, "", 0.5, "\x1b[31m")) if words and number else words
         parts[number] = replace(part, words=words, text="other " + part.text)
-    transcript = replace(transcript, segments=tuple(parts), speakers=("nobody", *transcript.speakers))
+    transcript = replace(transcript, segments=tuple(parts), speakers=("nobody", *transcript.speakers, "nobody", ""))
     if done := edited(transcript, data):
         edit, after = done
-        assert apply(after, invert(transcript, edit)) == transcript
+        undo = invert(transcript, edit)
+        assert apply(after, *read_operations(write_operations([undo]))) == transcript
         render(after, "html")
 
 

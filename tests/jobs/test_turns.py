@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
+from diarist.audio.decode import decode
 from diarist.jobs.turns import Book, Claim, Job, Turns, whose_turn
 from diarist.model.errors import Cancelled, EngineError
 from diarist.model.options import Options
 from diarist.model.transcript import Diarization, ModelInfo, Transcription
 from diarist.pipelines.bridge import in_thread
 from diarist.pipelines.local import LocalPipeline
+from diarist.weights.fetch import ensure
 
 WINDOW = 3.0  # seconds of computing for each window of 25 s of audio
 
@@ -472,3 +474,27 @@ class TestWithAPipeline:
                     await task
 
         asyncio.run(asyncio.wait_for(run(), 20))
+
+
+@pytest.mark.models
+def test_jobs_that_took_turns_give_what_they_give_alone():
+    """One pair of engines, two jobs of different owners, real speech: paused between windows, not a word differs."""
+    from diarist.engines import load
+
+    pipeline = load("whisper-tiny.en", "embedded", threads=2)
+    long, clip = (
+        Audio(decode(next(ensure(name).glob("*.wav"))).samples[: seconds * SAMPLE_RATE])
+        for name, seconds in (("sample-two-voices", 25), ("sample-telephone", 10))
+    )
+    turns = Turns()
+
+    async def job(owner, audio):
+        with turns.ticket(owner, audio.duration) as ticket:
+            return await pipeline.atranscribe(audio, progress=ticket.progress())
+
+    async def both():
+        return await asyncio.gather(job("a", long), job("b", clip))
+
+    together = asyncio.run(both())
+    for audio, transcript in zip((long, clip), together, strict=True):
+        assert replace(transcript, timings={}) == replace(pipeline.transcribe(audio), timings={})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diarist.model.errors import InputError
-from diarist.model.languages import language_code
+from diarist.model.languages import codes, language_code, language_name
 from diarist.model.options import Options
 
 
@@ -67,3 +67,8 @@ def test_whatever_is_typed_gives_a_code_or_one_clear_line(typed):
     with suppress(InputError):
         code = language_code(typed)
         assert code is None or language_code(code) == code
+
+
+def test_every_code_has_a_name_that_means_it():
+    assert [language_code(language_name(code)) for code in codes()] == codes()
+    assert (language_name("de"), language_name("ht"), language_name("xx")) == ("german", "haitian creole", "xx")

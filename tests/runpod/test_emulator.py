@@ -47,7 +47,8 @@ def test_any_client_of_the_api_is_served(single):
     assert queued["status"] == "IN_QUEUE"
     wait_for(lambda: client.get(f"/status/{queued['id']}").json()["status"] == "COMPLETED")
     done = client.get(f"/status/{queued['id']}").json()
-    assert done["output"] == {"text": "SPEAKER_00: 100\nSPEAKER_01: 200"}
+    usage = {"type": "duration", "seconds": 2.0}
+    assert done["output"] == {"text": "SPEAKER_00: 100\nSPEAKER_01: 200", "usage": usage}
     assert done["delayTime"] > 0
     assert done["executionTime"] > 0
     at_once = client.post("/runsync", json={"input": {"audio": AUDIO, "response_format": "text"}}).json()

@@ -16,6 +16,7 @@ from diarist.model.options import Options
 from diarist.server.fields import (
     Ask,
     flattened,
+    in_format,
     read_asr,
     read_detect_language,
     read_diarization,
@@ -356,6 +357,17 @@ def test_what_needs_speakers_contradicts_doing_without(needs):
 )  # fmt: skip
 def test_formats_are_openais_and_ours(said, format_):
     assert read(response_format=said).response_format == format_
+
+
+def test_a_finished_job_is_read_in_any_format():
+    ask = read(response_format="json", include="logprobs", diarize="true", stream="true")
+    for name in ("verbose_json", "diarized_json", "srt", "docx", "diarist"):
+        other = in_format(ask, name)
+        assert (other.response_format, other.options, other.logprobs, other.stream) == (name, ask.options, False, False)
+    assert in_format(ask, "diarized_json").granularities == {"word", "segment"}
+    with pytest.raises(FieldError) as caught:
+        in_format(ask, "vvt")
+    assert caught.value.field == "format"
 
 
 def test_the_text_says_who_talks_as_asked():

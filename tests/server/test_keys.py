@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,8 @@ def test_a_key_that_was_just_revoked_signs_nobody_in(keys):
 
 def test_a_file_that_breaks_while_the_server_runs_is_its_own_fault_and_tells_no_path(keys, tmp_path):
     key = keys.add("anna")
-    sqlite3.connect(keys.path).execute("DROP TABLE keys").connection.close()
+    with closing(sqlite3.connect(keys.path)) as database:
+        database.execute("DROP TABLE keys")
     with pytest.raises(InputError) as caught:
         keys.find(key)
     assert caught.value.http_status == 500
@@ -148,6 +150,15 @@ def test_a_browser_is_signed_out_after_a_week(keys, clock):
     assert keys.find_session(token).name == "anna"
     clock.now += 1
     assert keys.find_session(token) is None
+
+
+def test_sessions_that_are_over_do_not_pile_up(keys, clock):
+    anna, ben = keys.find(keys.add("anna")), keys.find(keys.add("ben"))
+    keys.open_session(anna)
+    clock.now += 8 * DAY
+    keys.open_session(ben)
+    with closing(sqlite3.connect(keys.path)) as database:
+        assert database.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
 
 
 def test_a_browser_signs_out_and_another_stays(keys):

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import os
 import socket
+import time
 from contextlib import suppress
 
 import httpx
@@ -166,13 +167,20 @@ def test_a_client_that_leaves_midway_leaves_nothing(client, tmp_path):
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
         connection.sendall(head.encode() + part("file", bytes(2_000_000)))
         while not left(tmp_path / "uploads"):
-            pass
+            time.sleep(0.01)
     while left(tmp_path / "uploads"):
-        pass
+        time.sleep(0.01)
     assert client.post("/", files={"file": b"a"}).status_code == 200
 
 
 # What is refused
+
+
+def test_a_form_that_is_wrong_fills_no_log(client, capfd, caplog):
+    answer = client.post("/", content=b"--b\r\nno form", headers={"content-type": KIND})
+    assert answer.json()["error"]["code"] == "bad_form"
+    assert [record for record in caplog.records if not record.name.startswith(("http", "asyncio"))] == []
+    assert capfd.readouterr().err == ""
 
 
 def refused(folder, *pieces, **settings):

@@ -36,7 +36,8 @@ def places(incomplete: str) -> list[str]:
     """Where engines run."""
     from diarist.places import PLACES
 
-    return [name for name in PLACES if name.startswith(incomplete)]
+    names = ["http://" if name == "http" else name for name in PLACES]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def gpus(incomplete: str) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import os
 import re
+import socket
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -149,7 +151,7 @@ def serve(
 ) -> None:
     """Serve OpenAI's transcription API with speakers, jobs and a page.
 
-    Flags come first, then DIARIST_… in the environment, then [serve] in diarist.toml.
+    Flags come first, then DIARIST_… in the environment, then the section serve of diarist.toml.
 
     Examples:
       diarist serve
@@ -161,6 +163,7 @@ def serve(
 
     from diarist.places import Wanted, open_place
     from diarist.server.app import Server, Settings
+    from diarist.server.connections import Connection
     from diarist.server.desk import DeskBounds
     from diarist.server.keys import Keys, state_folder
     from diarist.server.models import parse_aliases
@@ -178,7 +181,7 @@ def serve(
     settings = Settings(
         state=folder,
         use_keys=use_keys,
-        hosts=frozenset(allow_host or ()) | ({"*"} if not local and not allow_host else frozenset()),
+        hosts=frozenset(allow_host or ("*" if use_keys else ())),  # whoever needs a key is no page's victim
         origins=frozenset(allow_origin or ()),
         aliases=parse_aliases(alias or ()),
         max_bytes=int(max_upload_gb * 1e9),
@@ -199,16 +202,23 @@ def serve(
             house = Server(
                 settings, lambda progress: open_place(on, wanted, progress=progress, note=say), failed=failed
             )
+            listening = _listen(host, port)
             server = uvicorn.Server(
                 uvicorn.Config(
-                    house.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30
+                    house.app,
+                    log_level="warning",
+                    access_log=False,
+                    timeout_graceful_shutdown=30,
+                    http=Connection,
+                    ws="none",
+                    server_header=False,
                 )
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
-            say(f"diarist listens on http://{host}:{port}; models are loading.")
-            with contextlib.suppress(Cancelled):  # how it is told to stop
-                server.run()
+            say(f"diarist listens on {_address(listening)}; models are loading.")
+            with listening, contextlib.suppress(Cancelled):  # how it is told to stop
+                server.run(sockets=[listening])
             say("stopped; what was under way goes on at the next start.")
     except Timeout:
         raise InputError(
@@ -238,6 +248,23 @@ def parse_keep(text: str) -> Keep:
             )
         found[name] = None if match[3] else float(match[1]) * _SECONDS[match[2] or "s"]
     return Keep(**found)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address, before anything is loaded."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is no address"
+        raise InputError(
+            "cannot_listen", f"Cannot listen on {host}:{port}: {reason}.", "Choose another with --host and --port."
+        ) from None
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -30,7 +30,10 @@ def rename(transcript: Transcript, edit: Rename) -> Transcript:
     after = [edit.names.get(label, label) for label in known]
     if len(set(after)) < len(after):
         raise InputError("same_name", "Two speakers would get one name.", "If they are one person, merge them.")
-    return _relabelled(transcript, edit.names)
+    found = _relabelled(transcript, edit.names)
+    # As they are listed: a file of others may list one twice, which is for `invert` to keep.
+    listed = tuple(edit.names.get(one, one) for one in transcript.speakers)
+    return replace(found, speakers=listed).with_diarization(found.diarization)
 
 
 def merge(transcript: Transcript, edit: Merge) -> Transcript:

@@ -27,8 +27,6 @@ MAX_TEXT: Final = 20_000
 """Characters that one edit may write: some twenty minutes of speech."""
 
 Place = Annotated[int, Meta(ge=0, le=1 << 31)]
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
-Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class _Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
@@ -42,7 +40,7 @@ class Rename(_Operation, frozen=True, tag="rename"):
         names: new names by the labels that they replace.
     """
 
-    names: dict[str, Name]
+    names: dict[str, str]
 
 
 class Merge(_Operation, frozen=True, tag="merge"):
@@ -54,7 +52,7 @@ class Merge(_Operation, frozen=True, tag="merge"):
     """
 
     speakers: tuple[str, ...]
-    into: Name
+    into: str
 
 
 class Split(_Operation, frozen=True, tag="split"):
@@ -90,7 +88,7 @@ class Assign(_Operation, frozen=True, tag="assign"):
 
     first: Place
     stop: Place
-    speaker: Name | None
+    speaker: str | None
 
 
 class Replace(_Operation, frozen=True, tag="replace"):
@@ -107,7 +105,7 @@ class Replace(_Operation, frozen=True, tag="replace"):
 
     first: Place
     stop: Place
-    text: Text
+    text: str
 
 
 class Label(_Operation, frozen=True, tag="label"):
@@ -169,12 +167,13 @@ def read_edits(document: bytes) -> tuple[Edit, ...]:
     edits: tuple[Edit, ...] = codec.read(_EDITS, document, called="list of edits")
     for number, edit in enumerate(edits, 1):
         for text, is_name in _written(edit):
-            if any(_is_control(mark, is_name=is_name) for mark in text) or (is_name and text != " ".join(text.split())):
-                kind = "name" if is_name else "text"
+            kind, most = ("name", MAX_NAME) if is_name else ("text", MAX_TEXT)
+            if len(text) > most or (is_name and not _is_name(text)) or any(map(_is_control, text)):
                 raise InputError(
                     f"bad_{kind}",
                     f"Edit {number} holds a {kind} that cannot be.",
-                    "Leave out control characters, and spaces around a name.",
+                    f"A {kind} has at most {most:,} characters, none of them control characters"
+                    + (", and is not empty, nor are there spaces around it." if is_name else "."),
                     http_status=422,
                 )
     return edits
@@ -205,5 +204,9 @@ def _written(edit: Edit) -> Iterator[tuple[str, bool]]:
             yield text, False
 
 
-def _is_control(mark: str, *, is_name: bool) -> bool:
-    return unicodedata.category(mark) in ("Cc", "Zl", "Zp") and (is_name or not mark.isspace())
+def _is_name(text: str) -> bool:
+    return bool(text) and text == " ".join(text.split())
+
+
+def _is_control(mark: str) -> bool:
+    return unicodedata.category(mark) == "Cc" and not mark.isspace()

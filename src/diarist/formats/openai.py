@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from diarist.formats.text import conversation
 from diarist.model.errors import InputError
+from diarist.model.languages import language_name
 from diarist.model.timeline import Span, total, union
 from diarist.model.transcript import Segment, Transcript, Word, join_segments, spelled
 
@@ -99,7 +100,7 @@ def verbose(
     """
     document: dict[str, Any] = {
         "task": transcript.task or "transcribe",
-        "language": _LANGUAGES.get(transcript.language or "", transcript.language or ""),
+        "language": language_name(transcript.language or ""),
         "duration": transcript.duration,
         "text": transcript.text,
     }
@@ -296,15 +297,3 @@ def _share_without(speech: Sequence[Span], segment: Segment) -> float:
 
 def _dumps(document: dict[str, Any]) -> str:
     return json_library.dumps(document, ensure_ascii=False, indent=2) + "\n"
-
-
-# The API names languages in English.
-_LANGUAGES = {
-    "ar": "arabic", "bg": "bulgarian", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
-    "en": "english", "es": "spanish", "et": "estonian", "fa": "persian", "fi": "finnish", "fr": "french",
-    "he": "hebrew", "hi": "hindi", "hr": "croatian", "hu": "hungarian", "id": "indonesian", "it": "italian",
-    "ja": "japanese", "ko": "korean", "lt": "lithuanian", "lv": "latvian", "mt": "maltese", "nl": "dutch",
-    "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sk": "slovak",
-    "sl": "slovenian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "th": "thai", "tr": "turkish",
-    "uk": "ukrainian", "ur": "urdu", "vi": "vietnamese", "zh": "chinese",
-}  # fmt: skip

@@ -125,6 +125,15 @@ def codes() -> list[str]:
     return sorted(set(_BY_NAME.values()))
 
 
+def language_name(code: str) -> str:
+    """The English name of a language as Whisper and OpenAI's API write it: ``"german"`` for ``"de"``.
+
+    Args:
+        code: as `language_code` gives it; another comes back as it is.
+    """
+    return _NAMES.get(code, code)
+
+
 def language_code(text: str) -> str | None:
     """The code of the language that ``text`` names.
 
@@ -173,3 +182,6 @@ def _by_name() -> dict[str, str]:
 
 
 _BY_NAME: Final = _by_name()
+_NAMES: Final = {
+    row.split(" ", 1)[0]: row.split(" ", 2)[2].partition(",")[0].lower() for row in _TABLE.strip().splitlines()
+}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +128,8 @@ class Server:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         sweep(self.house.uploads)
+        # Legs of open jobs hold a thread each while it is another's turn; asyncio's own pool has few.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(64, "diarist-serve"))
         async with anyio.create_task_group() as group:
             group.start_soon(self._load)
             group.start_soon(self.house.desk.run)
@@ -149,7 +153,7 @@ class Server:
             return workshop
 
         try:
-            workshop = await anyio.to_thread.run_sync(ready)
+            workshop = await anyio.to_thread.run_sync(ready, abandon_on_cancel=True)
             self.house.models = Models(loaded_models(workshop.pipeline), self._settings.aliases)
         except DiaristError as error:
             self._failed(error)

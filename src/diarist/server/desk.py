@@ -162,6 +162,7 @@ class Desk:
             Busy: there is no room for it.
         """
         workshop = self._ready()
+        workshop.check_names(ask.known)
         ask = _with_clips(ask)
         name, seconds, content, target = "", None, f"url {secrets.token_hex(16)}", None
         if upload is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from diarist.formats import FORMATS, canonical
@@ -30,6 +31,7 @@ __all__ = [
     "ask_from",
     "flattened",
     "identity",
+    "in_format",
     "read_asr",
     "read_detect_language",
     "read_diarization",
@@ -157,6 +159,28 @@ def read_detect_language(query: Pairs, files: Iterable[File], *, models: Models)
     return Ask(options=Options(diarize=False), model=model.name, pcm=encoded is False)
 
 
+def in_format(ask: Ask, text: str, field: str = "format") -> Ask:
+    """Return an ask for another format of the same transcript, with the words where the format has them.
+
+    Args:
+        ask: what was asked first.
+        text: any name that ``response_format`` may have.
+        field: named in an error.
+
+    Raises:
+        FieldError: there is no such format.
+    """
+    name = _format_named(text, field)
+    return replace(
+        ask,
+        response_format=name,
+        granularities=frozenset({"word", "segment"} if name in _WITH_WORDS else ()),
+        logprobs=False,
+        stream=False,
+        text_speakers=name == "diarized_json",
+    )
+
+
 def _transcription(
     fields: Pairs, files: Iterable[File], models: Models, task: Literal["transcribe", "translate"]
 ) -> Ask:
@@ -238,8 +262,11 @@ def _recording(said: Said, files: Sequence[File], field: str, *, by_url: bool = 
 
 
 def _format(said: Said) -> str:
-    text = said.text("response_format", most=100) or "json"
-    asked = text.casefold()
+    return _format_named(said.text("response_format", most=100) or "json", "response_format")
+
+
+def _format_named(text: str, field: str) -> str:
+    asked = text.strip().casefold()
     if asked in (*_OPENAI, "diarist"):
         return asked
     try:
@@ -247,7 +274,7 @@ def _format(said: Said) -> str:
     except InputError:
         every = dict.fromkeys((*_OPENAI, "diarist", *FORMATS))
         hint = near(asked, list(every), f"Choose from: {', '.join(every)}.")
-        raise refused("response_format", f"There is no format {shown(text)!r}.", hint) from None
+        raise refused(field, f"There is no format {shown(text)!r}.", hint) from None
     return "json" if found == "openai_json" else found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 import anyio
@@ -20,7 +19,7 @@ from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
 from diarist.server.desk import Desk
-from diarist.server.fields import flattened, read_transcription, read_translation
+from diarist.server.fields import flattened, in_format, read_transcription, read_translation
 from diarist.server.forms import Form
 from diarist.server.house import house_of
 from diarist.server.openai import pinged, recording, rendered, stream
@@ -94,7 +93,7 @@ async def result(request: Request, job_id: str, format: str | None = None) -> Re
         )
     transcript = await desk.result(job_id)
     ask = ask_of(job)
-    shape = ask.shape if format is None else replace(ask.shape, response_format=format)
+    shape = (ask if format is None else in_format(ask, format)).shape
     content = await anyio.to_thread.run_sync(rendered, transcript, shape, job.name)
     return Response(content, headers={"content-type": content_type(shape.response_format), "etag": f'"{job.revision}"'})
 

@@ -239,5 +239,4 @@ def _text(found: bytes) -> str:
 _MOST_LETTERS: Final = 200
 _ESCAPED: Final = re.compile("%(22|0D|0A)", re.IGNORECASE)
 _FOLDERS: Final = re.compile(r".*[/\\]", re.DOTALL)
-_SILENT: Final = logging.getLogger(f"{__name__}.parser")
-_SILENT.disabled = True
+_SILENT: Final = logging.Logger(__name__, logging.CRITICAL + 1)  # noqa: LOG001  # uvicorn lets all others talk again

@@ -67,13 +67,20 @@ async def model(request: Request, name: str) -> Response:
     return JSONResponse(house_of(request).models.entry(name))
 
 
-async def plain(request: Request, read: Read, query: Iterable[tuple[str, str]] = ()) -> Response:
+async def plain(
+    request: Request,
+    read: Read,
+    query: Iterable[tuple[str, str]] = (),
+    *,
+    answered: Callable[[Transcript, Ask], Response] | None = None,
+) -> Response:
     """Answer a request that waits for its result.
 
     Args:
         request: a form with a recording, or with a URL.
         read: makes an `Ask` of fields and files.
         query: fields that came in the address.
+        answered: writes the answer; None for the format that was asked for.
     """
     house = house_of(request)
     with await read_form(request, folder=house.uploads, bounds=house.form_bounds) as form:
@@ -94,7 +101,7 @@ async def plain(request: Request, read: Read, query: Iterable[tuple[str, str]] =
     if ask.stream and ask.response_format in STREAMED:
         return stream(events(house.desk, job, ask), ignored)
     await until_done(house.desk, job.id, request)
-    response = await written(house.desk, job, ask)
+    response = await written(house.desk, job, ask, answered)
     response.headers.update(ignored)
     return response
 
@@ -131,10 +138,14 @@ async def until_done(desk: Desk, job_id: str, request: Request) -> None:
         raise Cancelled("The client left before the answer was there.")
 
 
-async def written(desk: Desk, job: Job, ask: Ask) -> Response:
+async def written(
+    desk: Desk, job: Job, ask: Ask, answered: Callable[[Transcript, Ask], Response] | None = None
+) -> Response:
     """The answer of a job that ended."""
     try:
         transcript = await desk.result(job.id)
+        if answered is not None:
+            return answered(transcript, ask)
         content = await anyio.to_thread.run_sync(rendered, transcript, ask.shape, job.name)
     finally:
         await desk.collected(job.id)

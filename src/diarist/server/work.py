@@ -96,6 +96,17 @@ class Workshop:
             )
         return seconds
 
+    def check_names(self, clips: tuple[Clip, ...]) -> None:
+        """Refuse voices to be named where the engines compare none; raises `FieldError`."""
+        if clips and not self.pipeline.knows_voices:
+            raise FieldError(
+                "no_voices",
+                "The engines of this server return no voices to compare.",
+                "Leave the known speakers out.",
+                field="known_speaker_names",
+                http_status=400,
+            )
+
     def check_url(self, url: str) -> str:
         """Look at a URL, before it is taken in; returns its short name for people.
 
