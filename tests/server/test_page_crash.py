@@ -28,8 +28,10 @@ class Running:
 
     def start(self):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "diarist", "serve", "--port", str(self.port), "--state", self.state, "--model", "whisper-base"]
-            + ["--diarizer", "embedded"],
+            [
+                *(sys.executable, "-m", "diarist", "serve", "--port", str(self.port), "--state", self.state),
+                *("--model", "whisper-base", "--diarizer", "embedded"),
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -87,7 +89,8 @@ def write(page, text, word, new):
           range.setStart(line.firstChild, at);
           range.setEnd(line.firstChild, at + word.length);
           const box = range.getBoundingClientRect();
-          line.dispatchEvent(new MouseEvent('dblclick', {bubbles: true, clientX: box.x + box.width / 2, clientY: box.y + box.height / 2}));
+          const place = {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2};
+          line.dispatchEvent(new MouseEvent('dblclick', {bubbles: true, ...place}));
         }""",
         word,
     )

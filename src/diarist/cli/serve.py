@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,6 +22,8 @@ from diarist.model.errors import Cancelled, DiaristError, InputError
 
 if TYPE_CHECKING:
     from diarist.jobs.job import Keep
+    from diarist.server.app import Open, Settings
+    from diarist.server.house import House
 
 API: Final = "Who may use it"
 WORK: Final = "How much work"
@@ -158,12 +161,8 @@ def serve(
 
       curl localhost:8000/v1/audio/transcriptions -F file=@call.mp3 -F model=diarist -F response_format=diarized_json
     """
-    import uvicorn
-    from filelock import FileLock, Timeout
-
     from diarist.places import Wanted, open_place
-    from diarist.server.app import Server, Settings
-    from diarist.server.connections import Connection
+    from diarist.server.app import Settings
     from diarist.server.desk import DeskBounds
     from diarist.server.keys import Keys, state_folder
     from diarist.server.models import parse_aliases
@@ -189,23 +188,51 @@ def serve(
         keep=parse_keep(keep),
         bounds=DeskBounds(queued=queue),
     )
+    wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
+    run(settings, lambda progress: open_place(on, wanted, progress=progress, note=say), host, port)
+
+
+def run(
+    settings: Settings,
+    open_pipeline: Open,
+    host: str,
+    port: int,
+    *,
+    begin: Callable[[House, str], None] = lambda _, address: say(f"diarist listens on {address}; models are loading."),
+) -> None:
+    """Run a server until it is told to stop.
+
+    Args:
+        settings: how it behaves.
+        open_pipeline: makes the engines, while it answers already.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        begin: called with the server's parts and its address once that is taken, and before anything is done.
+
+    Raises:
+        InputError: another server uses the state folder, or the address is taken.
+        DiaristError: the engines could not be made.
+    """
+    import uvicorn
+    from filelock import FileLock, Timeout
+
+    from diarist.server.app import Server
+    from diarist.server.connections import Connection
+
     failures: list[DiaristError] = []
 
     def failed(error: DiaristError) -> None:
         failures.append(error)
         server.should_exit = True
 
-    wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(folder / "serve.lock", timeout=0):
-            house = Server(
-                settings, lambda progress: open_place(on, wanted, progress=progress, note=say), failed=failed
-            )
+        with FileLock(settings.state / "serve.lock", timeout=0):
+            made = Server(settings, open_pipeline, failed=failed)
             listening = _listen(host, port)
             server = uvicorn.Server(
                 uvicorn.Config(
-                    house.app,
+                    made.app,
                     log_level="warning",
                     access_log=False,
                     timeout_graceful_shutdown=30,
@@ -216,14 +243,14 @@ def serve(
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
-            say(f"diarist listens on {_address(listening)}; models are loading.")
+            begin(made.house, _address(listening))
             with listening, contextlib.suppress(Cancelled):  # how it is told to stop
                 server.run(sockets=[listening])
             say("stopped; what was under way goes on at the next start.")
     except Timeout:
         raise InputError(
             "state_in_use",
-            f"Another server uses {folder}.",
+            f"Another server uses {settings.state}.",
             "Stop it, or give this one another folder with --state DIR.",
         ) from None
     if failures:
