@@ -37,6 +37,18 @@ def test_a_key_is_revoked_once(keys):
     assert "keys add" in keys("list").stderr
 
 
+def test_the_voices_that_a_key_added_go_with_it(keys, tmp_path):
+    keys("add", "anna")
+    keys("add", "ben")
+    anna, ben = (row["id"] for row in json.loads(keys("list", "--json").stdout))
+    folder = tmp_path / "state" / "voices"
+    folder.mkdir()
+    for owner in (anna, ben):
+        (folder / f"{owner}.json").write_text("{}")
+    assert keys("revoke", "anna").returncode == 0
+    assert [path.stem for path in folder.iterdir()] == [ben]
+
+
 def test_a_limit_of_nothing_is_refused_before_anything_is_made(keys, tmp_path):
     refused = keys("add", "anna", "--rpm", "0")
     assert refused.returncode == 2

@@ -73,6 +73,11 @@ class TestRefusals:
         (tmp_path / "diarist.toml").write_text("[serve]\nprot = 9000\n")
         assert "'prot'" in refused(tmp_path)
 
+    def test_a_secret_that_is_none_is_not_repeated(self, tmp_path):
+        said = refused(tmp_path, "--port", "0", DIARIST_WEBHOOK_SECRET="whsec_hunter2")
+        assert "DIARIST_WEBHOOK_SECRET" in said
+        assert "hunter2" not in said
+
     def test_a_place_that_is_none(self, tmp_path):
         assert "no place 'moon'" in refused(tmp_path, "--on", "moon", "--port", "0")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from diarist.jobs.job import JobNotFoundError, Keep, LeaseLostError, NewJob
 from diarist.jobs.sqlite_store import SQLiteJobStore
@@ -77,45 +77,55 @@ class LifeOfJobs(RuleBasedStateMachine):
         self.expected[job.id] = Expected()
         return job.id
 
-    @rule(target=leases, job=jobs, worker=st.sampled_from(["a", "b"]))
-    def take(self, job, worker):
-        lease = self.store.lease(job, worker, HELD)
+    def taken(self, job):
+        """A lease, if the job waits."""
+        lease = self.store.lease(job, "w", HELD)
         expected = self.expected.get(job)
         assert (lease is not None) == (expected is not None and expected.state == "queued")
-        if lease is None:
-            return None
-        expected.state, expected.token, expected.until = "running", lease.token, self.now + HELD
-        expected.attempts += 1
-        assert lease.job.attempts == expected.attempts <= 3
-        return (lease, worker)
+        if lease:
+            expected.state, expected.token, expected.until = "running", lease.token, self.now + HELD
+            expected.attempts += 1
+            assert lease.job.attempts == expected.attempts <= 3
+        return lease
 
-    @rule(taken=leases)
-    def renew(self, taken):
-        if taken and (expected := self.held(taken[0], lambda: self.store.renew(taken[0], HELD))):
+    @rule(target=leases, job=jobs)
+    def take(self, job):
+        lease = self.taken(job)
+        return multiple(lease) if lease else multiple()
+
+    @rule(target=leases, job=jobs, times=st.integers(1, 4))
+    def lose_workers(self, job, times):
+        leases = []
+        for _ in range(times):
+            if lease := self.taken(job):
+                leases.append(lease)
+                self.now += HELD
+                self.look_for_work()
+        return multiple(*leases)
+
+    @rule(lease=leases)
+    def renew(self, lease):
+        if expected := self.held(lease, lambda: self.store.renew(lease, HELD)):
             expected.until = self.now + HELD
 
-    @rule(taken=leases, part=st.sampled_from(["transcription", "diarization"]))
-    def keep(self, taken, part):
-        if taken and (
-            expected := self.held(taken[0], lambda: self.store.keep(taken[0], part, taken[0].token.encode()))
-        ):
+    @rule(lease=leases, part=st.sampled_from(["transcription", "diarization"]))
+    def keep(self, lease, part):
+        if expected := self.held(lease, lambda: self.store.keep(lease, part, lease.token.encode())):
             expected.parts.add(part)
 
-    @rule(taken=leases)
-    def finish(self, taken):
-        if taken and (
-            expected := self.held(taken[0], lambda: self.store.finish(taken[0], f'{{"by":"{taken[0].token}"}}'))
-        ):
+    @rule(lease=leases)
+    def finish(self, lease):
+        if expected := self.held(lease, lambda: self.store.finish(lease, f'{{"by":"{lease.token}"}}')):
             expected.end("completed", self.now)
 
-    @rule(taken=leases)
-    def fail(self, taken):
-        if taken and (expected := self.held(taken[0], lambda: self.store.fail(taken[0], "{}"))):
+    @rule(lease=leases)
+    def fail(self, lease):
+        if expected := self.held(lease, lambda: self.store.fail(lease, "{}")):
             expected.end("failed", self.now)
 
-    @rule(taken=consumes(leases))
-    def hand_back(self, taken):
-        if taken and (expected := self.held(taken[0], lambda: self.store.hand_back(taken[0]))):
+    @rule(lease=consumes(leases))
+    def hand_back(self, lease):
+        if expected := self.held(lease, lambda: self.store.hand_back(lease)):
             expected.state, expected.token = "queued", None
             expected.attempts -= 1
 
@@ -178,4 +188,4 @@ class LifeOfJobs(RuleBasedStateMachine):
 
 
 TestLifeOfJobs = LifeOfJobs.TestCase
-TestLifeOfJobs.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+TestLifeOfJobs.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)

@@ -203,7 +203,7 @@ def test_traces_that_a_crash_left_go_with_the_next_expiry(open_store, complete, 
 
 def test_copies_that_moving_rows_left_behind_go_too(open_store, tmp_path, monkeypatch):
     # Long keys in no order make the pages of an index split and join, and SQLite does not clean up after that: with
-    # ``secure_delete`` alone, about one key in 500 is left.
+    # ``secure_delete`` alone, one of these keys is left (SQLite 3.40).
     store, chance, live, gone = open_store(), random.Random(8), {}, set()
     with monkeypatch.context() as unscrubbed:
         unscrubbed.setattr(rows, "new_id", lambda: f"{len(live) + len(gone):022}")  # the same pages each time

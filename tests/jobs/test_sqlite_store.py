@@ -217,6 +217,16 @@ def test_nobody_joins_what_failed_was_cancelled_or_is_anothers(store, new_job):
     assert store.add(new_job(transient=True, digest="other"))[1]
 
 
+def test_nobody_joins_what_was_changed_since(store, new_job, transcript):
+    job, _ = store.add(new_job())
+    store.finish(store.lease(job.id, "w", HELD), transcript("Good mourning."))
+    assert store.add(new_job(transient=True))[0].id == job.id
+    store.edit(job.id, job.owner, if_match=0, operations="[]", transcript=transcript("Good morning."))
+    other, is_new = store.add(new_job(transient=True))
+    assert is_new
+    assert other.id != job.id
+
+
 def test_a_listed_job_joins_none_and_a_plain_request_joins_it(store, new_job):
     job, _ = store.add(new_job())
     other, is_new = store.add(new_job())

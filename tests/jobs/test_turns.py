@@ -179,6 +179,34 @@ class TestASimulatedMachine:
         assert [book.has_turn(job) for job in jobs] == [False, True, True]
 
 
+class TestABook:
+    @pytest.fixture
+    def jobs(self):
+        return {name: Job(name[0], seconds) for name, seconds in (("a", 300), ("b", 400), ("c", 200), ("a2", 500))}
+
+    @pytest.fixture
+    def book(self, jobs):
+        """At second 17, a has used 3 s and waits, b has used 10 s and waits, c has used 4 s and computes."""
+        book = Book()
+        for name, now in (("c", 0), ("a", 0), ("b", 0), ("c", 3), ("a", 6), ("b", 16)):
+            book.ask(jobs[name], now)
+        assert book.has_turn(jobs["c"])
+        return book
+
+    def test_an_owner_that_waits_loses_nothing_when_another_of_its_jobs_comes(self, book, jobs):
+        book.ask(jobs["a2"], 17)
+        book.ask(jobs["c"], 19)
+        assert book.has_turn(jobs["a"])
+
+    def test_a_newcomer_begins_where_the_one_is_that_has_used_least_of_those_who_wait(self, book, jobs):
+        newcomer = Job("d", 10)
+        book.ask(newcomer, 17)
+        book.ask(jobs["c"], 19)
+        assert book.has_turn(newcomer)
+        book.ask(newcomer, 19.1)
+        assert book.has_turn(jobs["a"])
+
+
 class TestWhoseTurn:
     def test_the_owner_that_used_least_comes_first(self):
         assert whose_turn([Claim("a", 5, 1, 0), Claim("b", 4, 900, 0)]) == 1
@@ -280,6 +308,16 @@ class TestThreads:
         with turns.ticket("a", 3600) as one, turns.ticket("b", 10) as other:
             one.progress()("transcription", 0.0)
             other.progress()("transcription", 1.0)
+
+    def test_nor_does_one_whose_job_waits_for_its_other_leg(self, turns, clock):
+        with turns.ticket("a", 3600) as one, turns.ticket("b", 10) as other:
+            one.progress()("transcription", 0.0)
+            leg = Leg(clock, other.progress(), ("diarization", 0.0))
+            assert leg.is_waiting()
+            other.progress()("transcription", 1.0)
+            assert leg.is_alive()
+            one.progress()("transcription", 1.0)
+            assert leg.ended() is None
 
     def test_a_job_whose_legs_are_done_gives_its_turn_away_before_it_is_closed(self, turns):
         with turns.ticket("a", 3600) as one, turns.ticket("b", 10) as other:

@@ -104,7 +104,7 @@ def starting(state):
     with ExitStack() as stack:
 
         def start(pipeline, **settings):
-            server = Server(Settings(state=state, **settings), lambda progress: pipeline)
+            server = Server(Settings(**{"state": state, **settings}), lambda progress: pipeline)
             running = stack.enter_context(ExitStack())
             port = running.enter_context(serving(server.app))
             client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))

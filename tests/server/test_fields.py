@@ -15,7 +15,9 @@ from diarist.jobs.wire_errors import FieldError
 from diarist.model.options import Options
 from diarist.server.fields import (
     Ask,
+    ask_from,
     flattened,
+    identity,
     in_format,
     read_asr,
     read_detect_language,
@@ -23,6 +25,7 @@ from diarist.server.fields import (
     read_transcription,
     read_translation,
     recording_in,
+    work_of,
 )
 from diarist.server.models import Model, Models
 
@@ -331,6 +334,7 @@ def test_speakers_are_found_where_anything_needs_them():
         {"model": "diarist"},
         {"model": "gpt-4o-transcribe-diarize"},
         {"text_speakers": "true"},
+        {"known_voices": "true"},
     ):
         assert read(**needs).options.diarize
     # A model's name alone gives way to what is said.
@@ -344,6 +348,7 @@ def test_speakers_are_found_where_anything_needs_them():
         [("num_speakers", "2")],
         [("known_speaker_names", "A"), ("known_speaker_references", A_CLIP)],
         [("text_speakers", "1")],
+        [("known_voices", "yes")],
     ],
 )
 def test_what_needs_speakers_contradicts_doing_without(needs):
@@ -527,6 +532,15 @@ def test_clips_of_known_speakers_come_as_text_or_as_files():
         assert refusal(*pairs, files=files).field == "known_speaker_references[1]"
     # The largest clip that is taken fits as text too.
     assert len(read(*known(["A"], [data_url(bytes(4_000_000))])[0]).known[0].data) == 4_000_000
+
+
+def test_voices_that_are_kept_are_named_where_that_is_asked():
+    assert read(known_voices="true").known_voices
+    assert read(known_voices="true", by=read_diarization).known_voices
+    assert not read(diarize="true").known_voices
+    assert read(known_voices="false", diarize="false").options.diarize is False
+    assert work_of(read(known_voices="true")) != work_of(read(diarize="true"))
+    assert ask_from(identity(read(known_voices="true"))).known_voices
 
 
 def test_translations_write_english():

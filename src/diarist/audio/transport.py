@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -85,9 +85,14 @@ def pack_recording(recording: Recording, max_bytes: int | None, progress: Progre
 
 def encode_flac(audio: Audio) -> bytes:
     """Encode without loss: decoding gives the same samples, bit for bit."""
-    data = _encode(audio, "flac", "flac", {}, None, None)
-    assert data is not None  # noqa: S101  # no limit was given
-    return data
+    file = io.BytesIO()
+    write_flac(audio, file)
+    return file.getvalue()
+
+
+def write_flac(audio: Audio, file: BinaryIO) -> None:
+    """Encode as `encode_flac` does, block by block, into a file that can be sought."""
+    _write(audio, file, "flac", "flac", {}, None, None)
 
 
 def encode_opus(audio: Audio, bitrate: int) -> bytes:
@@ -140,10 +145,26 @@ def _encode_opus(audio: Audio, bitrate: int, rate_control: str, max_bytes: int |
 def _encode(
     audio: Audio, container: str, codec: str, options: dict[str, str], bitrate: int | None, max_bytes: int | None
 ) -> bytes | None:
-    """Encode block by block; None as soon as the file outgrows ``max_bytes``."""
+    """Encode into memory; None as soon as that outgrows ``max_bytes``."""
+    file = io.BytesIO()
+    if not _write(audio, file, container, codec, options, bitrate, max_bytes):
+        return None
+    data = file.getvalue()
+    return data if max_bytes is None or len(data) <= max_bytes else None
+
+
+def _write(
+    audio: Audio,
+    file: BinaryIO,
+    container: str,
+    codec: str,
+    options: dict[str, str],
+    bitrate: int | None,
+    max_bytes: int | None,
+) -> bool:
+    """Encode block by block; stops, and says so, as soon as the file outgrows ``max_bytes``."""
     import av
 
-    file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream: AudioStream = output.add_stream(codec, rate=SAMPLE_RATE, options=options)  # type: ignore[assignment]
         context: AudioCodecContext = stream.codec_context
@@ -157,10 +178,9 @@ def _encode(
             frame.sample_rate, frame.pts = SAMPLE_RATE, start
             output.mux(stream.encode(frame))
             if max_bytes is not None and file.tell() > max_bytes:
-                return None
+                return False
         output.mux(stream.encode(None))
-    data = file.getvalue()
-    return data if max_bytes is None or len(data) <= max_bytes else None
+    return True
 
 
 def _to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -25,6 +25,7 @@ from diarist.cli import (
     formats,
     jobs,
     keys,
+    mcp,
     models,
     plan,
     rename,
@@ -51,6 +52,7 @@ app = App(
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="app")(app_command.app_command)
 app.command(name="serve")(serve.serve)
+app.command(name="mcp")(mcp.mcp)
 app.command(name="convert")(convert.convert)
 app.command(name="rename")(rename.rename)
 app.command(name="samples")(samples.samples)

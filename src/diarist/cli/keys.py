@@ -82,9 +82,15 @@ def list_keys(
 def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The key's name or id.")], state: StateOption = None
 ) -> None:
-    """Forget a key. It opens nothing from now on, and browsers that used it are signed out."""
+    """Forget a key and the voices that it added. It opens nothing from now on, and its browsers are signed out."""
+    from diarist.server.keys import state_folder
+    from diarist.server.known import Voices
+
     with _keys(state) as keys:
+        gone = [key.caller.id for key in keys.list() if name in (key.caller.id, key.caller.name)]
         keys.revoke(name)
+    for owner in gone:
+        Voices(state_folder(state) / "voices").forget(owner)  # biometric data that nobody could delete any more
     say(f"{name}: revoked")
 
 

@@ -141,6 +141,23 @@ def serve(
             metavar="N", min=1, help="Recordings that may wait.", envvar="DIARIST_QUEUE", rich_help_panel=WORK
         ),
     ] = 100,
+    disk_gb: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            min=0.001,
+            help="What recordings and results may take; beyond it, the oldest go early.",
+            envvar="DIARIST_DISK_GB",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    backup: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write jobs, keys and voices to a tar file and end; the server may run meanwhile.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -154,12 +171,15 @@ def serve(
 ) -> None:
     """Serve OpenAI's transcription API with speakers, jobs and a page.
 
-    Flags come first, then DIARIST_… in the environment, then the section serve of diarist.toml.
+    Flags come first, then DIARIST_… in the environment, then the section serve of diarist.toml. The secret that signs
+    webhooks is for the environment only: DIARIST_WEBHOOK_SECRET.
 
     Examples:
       diarist serve
 
       curl localhost:8000/v1/audio/transcriptions -F file=@call.mp3 -F model=diarist -F response_format=diarized_json
+
+      diarist serve --backup server.tar
     """
     from diarist.places import Wanted, open_place
     from diarist.server.app import Settings
@@ -169,6 +189,12 @@ def serve(
 
     del config
     folder = state_folder(state)
+    if backup is not None:
+        from diarist.server.backup import write_backup
+
+        write_backup(folder, backup)
+        say(f"wrote {backup}; unpack it into an empty folder, and give that with --state.")
+        return
     local = _is_loopback(host)
     use_keys = keys if keys is not None else not local
     if use_keys and not Keys(folder).list():
@@ -187,6 +213,8 @@ def serve(
         max_seconds=max_hours * 3600,
         keep=parse_keep(keep),
         bounds=DeskBounds(queued=queue),
+        webhook_secret=_webhook_secret(),
+        disk_bytes=None if disk_gb is None else int(disk_gb * 1e9),
     )
     wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
     run(settings, lambda progress: open_place(on, wanted, progress=progress, note=say), host, port)
@@ -275,6 +303,19 @@ def parse_keep(text: str) -> Keep:
             )
         found[name] = None if match[3] else float(match[1]) * _SECONDS[match[2] or "s"]
     return Keep(**found)
+
+
+def _webhook_secret() -> str:
+    """From the environment alone: what a flag says, every user of the machine can read."""
+    from diarist.server.webhooks import check_secret
+
+    secret = os.environ.get("DIARIST_WEBHOOK_SECRET", "")
+    try:
+        if secret:
+            check_secret(secret)
+    except InputError as error:
+        raise InputError("bad_settings", "DIARIST_WEBHOOK_SECRET is no secret.", error.hint) from None
+    return secret
 
 
 def _listen(host: str, port: int) -> socket.socket:

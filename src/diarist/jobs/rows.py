@@ -97,7 +97,7 @@ def repeated(db: sqlite3.Connection, new: NewJob) -> sqlite3.Row | None:
     if found is None and new.transient:
         found = db.execute(
             "SELECT * FROM jobs WHERE owner = ? AND digest = ? AND state IN ('queued', 'running', 'completed')"
-            " ORDER BY state = 'completed' DESC, seq LIMIT 1",
+            " AND revision = 0 ORDER BY state = 'completed' DESC, seq LIMIT 1",
             (new.owner, new.digest),
         ).fetchone()
     return found

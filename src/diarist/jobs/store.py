@@ -27,8 +27,7 @@ class JobStore(Protocol):
         """Accept a job, or find the one that it repeats.
 
         A job with an idempotency key is the owner's earlier one with that key. A transient job joins the owner's job
-        with the same digest that is queued, running or completed; if that was edited, `transcript` still gives what was
-        computed.
+        with the same digest that is queued, running or completed, unless somebody changed its transcript.
 
         Returns:
             The job, and whether it is new; if not, what was uploaded for it again can go.

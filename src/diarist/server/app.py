@@ -25,9 +25,10 @@ from diarist.model.errors import DiaristError
 from diarist.model.progress import Progress
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.local import LocalPipeline
-from diarist.server import asr, health, jobs, openai, page
+from diarist.server import asr, health, jobs, openai, page, sounds, transcripts, voices, webhooks
 from diarist.server.admission import Admission, Bounds
 from diarist.server.desk import Desk, DeskBounds
+from diarist.server.disk import Disk
 from diarist.server.errors import add_handlers
 from diarist.server.forms import FormBounds
 from diarist.server.house import House
@@ -40,7 +41,8 @@ from diarist.server.work import Workshop
 log = logging.getLogger("diarist.server")
 
 OPEN_PATHS: Final = ("/health", "/ping")
-_WORK: Final = ("/v1/audio/", "/v1/jobs", "/asr", "/detect-language", "/openai/deployments/")
+_JOBS: Final = "/v1/jobs"
+_WORK: Final = ("/v1/audio/", "/asr", "/detect-language", "/openai/deployments/")
 
 Open = Callable[[Progress], Pipeline]
 """Makes the pipeline, which may take minutes; told how far it is."""
@@ -60,7 +62,9 @@ class Settings:
         max_seconds: the longest recording.
         keep: for how long things are kept.
         bounds: how much work is taken in.
-        rules: what URLs of recordings may reach.
+        rules: what URLs of recordings may reach, and webhooks.
+        webhook_secret: signs webhooks of jobs that brought no secret.
+        disk_bytes: what all that is kept may take; None for no bound.
     """
 
     state: Path
@@ -73,6 +77,8 @@ class Settings:
     keep: Keep = field(default_factory=Keep)
     bounds: DeskBounds = field(default_factory=DeskBounds)
     rules: UrlRules = field(default_factory=UrlRules)
+    webhook_secret: str = field(default="", repr=False)
+    disk_bytes: int | None = None
 
 
 class Server:
@@ -98,7 +104,16 @@ class Server:
         metrics = Metrics()
         store = SQLiteJobStore(settings.state / "jobs.db", keep=settings.keep)
         desk = Desk(store, settings.state / "audio", bounds=settings.bounds, audience=metrics)
-        self.house = House(desk, settings.state, metrics, FormBounds(total_bytes=settings.max_bytes))
+        self.house = House(
+            desk,
+            settings.state,
+            metrics,
+            Disk(settings.state, desk, settings.disk_bytes),
+            FormBounds(total_bytes=settings.max_bytes),
+            webhook_rules=settings.rules,
+            signs_webhooks=bool(settings.webhook_secret),
+        )
+        self._caller = webhooks.Caller(store, settings.rules, settings.webhook_secret)
         inner = FastAPI(
             title="diarist",
             version=__version__,
@@ -108,7 +123,7 @@ class Server:
             lifespan=self._lifespan,
         )
         inner.state.house = self.house
-        for room in (openai, asr, jobs, health, page):
+        for room in (openai, asr, jobs, transcripts, sounds, voices, health, page):
             inner.include_router(room.router)
         add_handlers(inner)
         self.app: ASGIApp = Admission(
@@ -122,8 +137,9 @@ class Server:
         )
 
     async def _room(self, caller: Caller, path: str) -> None:
-        if path.startswith(_WORK):
+        if path == _JOBS or path.startswith(_WORK):
             await self.house.desk.room(caller)
+            await self.house.disk.room()
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -133,6 +149,8 @@ class Server:
         async with anyio.create_task_group() as group:
             group.start_soon(self._load)
             group.start_soon(self.house.desk.run)
+            group.start_soon(self.house.disk.run)
+            group.start_soon(self._caller.run)
             yield
             group.cancel_scope.cancel()
         if self.house.desk.workshop is not None:

@@ -52,6 +52,7 @@ class Ask:
         granularities: of ``word`` and ``segment``, which times are listed.
         logprobs: whether each word's log probability is wanted.
         known: the voices that may be named.
+        known_voices: whether those that the caller's key keeps on the server may be named, too.
         channels: ``separate`` takes each channel for a party; None and ``mix`` put them together.
         url: where the recording is; None where it came with the request.
         model: the loaded model that answers.
@@ -67,6 +68,7 @@ class Ask:
     granularities: frozenset[str] = frozenset()
     logprobs: bool = False
     known: tuple[Clip, ...] = ()
+    known_voices: bool = False
     channels: str | None = None
     url: str | None = None
     model: str = ""
@@ -117,6 +119,7 @@ def work_of(ask: Ask) -> str:
         ask.model,
         ask.options,
         sorted((c.name, c.sha256) for c in ask.known),
+        ask.known_voices,
         ask.channels,
         ask.url,
         ask.pcm,

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from diarist.audio.recording import WHOLE, Recording, as_recording
+from diarist.editing import Edit
 from diarist.model import codec
 from diarist.model.errors import Cancelled, DiaristError, EndpointError, InputError
 from diarist.model.options import Options
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from diarist.transcription.base import Heard
 
 _TRIES: Final = 6
+_FIRST_TRIES: Final = 2
 _LOOK_SECONDS: Final = (0.25, 5.0)
 _TIMEOUT: Final = httpx.Timeout(30.0, read=120.0, write=120.0)
 _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
@@ -87,31 +91,48 @@ class RemoteJob:
 
     def __init__(self, server: Server, job_id: str) -> None:
         self._server = server
+        self._path = f"/v1/jobs/{quote(job_id, safe='')}"
         self.id = job_id
 
     async def astate(self) -> State:
         """See `state`."""
-        document = await self._server.ask("GET", f"/v1/jobs/{self.id}")
+        document = await self._server.ask("GET", self._path)
         return State(str(document["status"]), document.get("stages", {}), document.get("position"))
+
+    async def afollow(self) -> AsyncIterator[State]:
+        """Say how far it is, again and again until its end."""
+        pause, longest = _LOOK_SECONDS
+        while (state := await self.astate()).status not in _ENDED:
+            yield state
+            await anyio.sleep(pause)
+            pause = min(pause * 1.2, longest)
 
     async def aresult(self, progress: Progress = ignore) -> Transcript:
         """See `result`."""
-        pause, longest = _LOOK_SECONDS
-        while (state := await self.astate()).status not in _ENDED:
+        async for state in self.afollow():
             for stage, done in state.stages.items():
                 progress(stage, done)
-            await anyio.sleep(pause)
-            pause = min(pause * 1.2, longest)
-        content = await self._server.fetch("GET", f"/v1/jobs/{self.id}/result", params={"format": "diarist"})
+        content = await self.arender("diarist")
         return await anyio.to_thread.run_sync(codec.read, Transcript, content)
+
+    async def arender(self, format: str) -> bytes:  # noqa: A002
+        """See `render`."""
+        return await self._server.fetch("GET", f"{self._path}/result", params={"format": format})
+
+    async def aedit(self, *edits: Edit) -> None:
+        """See `edit`."""
+        state = await self._server.ask("GET", self._path)
+        document = {"operations": msgspec.to_builtins(edits)}
+        headers = {"if-match": f'"{state.get("revision", 0)}"'}
+        await self._server.ask("POST", f"{self._path}/edits", json=document, headers=headers)
 
     async def acancel(self) -> None:
         """See `cancel`."""
-        await self._server.fetch("POST", f"/v1/jobs/{self.id}/cancel")
+        await self._server.fetch("POST", f"{self._path}/cancel")
 
     async def adelete(self) -> None:
         """See `delete`."""
-        await self._server.fetch("DELETE", f"/v1/jobs/{self.id}")
+        await self._server.fetch("DELETE", self._path)
 
     def state(self) -> State:
         """Ask how far it is."""
@@ -127,6 +148,14 @@ class RemoteJob:
             DiaristError: what the server said of a job that failed.
         """
         return wait_for(lambda: self.aresult(progress))
+
+    def render(self, format: str) -> bytes:  # noqa: A002
+        """Read its transcript in any format: one of `diarist.formats.FORMATS`, or of OpenAI's."""
+        return wait_for(lambda: self.arender(format))
+
+    def edit(self, *edits: Edit) -> None:
+        """Correct its transcript (`diarist.editing`). Refused if somebody else changed it at the same moment."""
+        wait_for(lambda: self.aedit(*edits))
 
     def cancel(self) -> None:
         """Stop it."""
@@ -209,6 +238,10 @@ class Server(Pipeline):
         """
         return wait_for(lambda: self.asubmit(recording, options, progress))
 
+    def job(self, job_id: str) -> RemoteJob:
+        """A job that was submitted before, by its id."""
+        return RemoteJob(self, job_id)
+
     async def ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Ask the server, and read its JSON."""
         return codec.read(dict[str, Any], await self.fetch(method, path, **request))
@@ -224,7 +257,7 @@ class Server(Pipeline):
         """
         headers = {**self._headers, **request.pop("headers", {})}
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(_TRIES),
+            stop=lambda state: state.attempt_number >= (_TRIES if _reached(state) else _FIRST_TRIES),
             wait=wait_exponential_jitter(multiplier=0.5, max=15),
             retry=retry_if_exception_type((httpx.TransportError, _BusyError)),
             reraise=True,
@@ -242,6 +275,11 @@ class Server(Pipeline):
                 "unreachable", f"{self.url} cannot be reached: {type(error).__name__}.", "Is the server running there?"
             ) from None
         raise AssertionError("tenacity raises or returns")
+
+
+def _reached(state: RetryCallState) -> bool:
+    """Whether somebody was there: nobody waits long for an address that is wrong."""
+    return not (state.outcome and isinstance(state.outcome.exception(), httpx.ConnectError))
 
 
 class _BusyError(EndpointError):

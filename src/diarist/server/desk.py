@@ -27,13 +27,16 @@ from diarist.jobs.turns import Ticket, Turns
 from diarist.jobs.wire_errors import read_error, write_error
 from diarist.model import codec
 from diarist.model.errors import Cancelled, DiaristError, EngineError
+from diarist.model.progress import Progress
 from diarist.model.transcript import Transcript, Word
 from diarist.server.ask import Ask, ask_from, identity, work_of
 from diarist.server.errors import Busy, note_unforeseen
 from diarist.server.forms import Upload
 from diarist.server.keys import Caller
+from diarist.server.known import Voices
 from diarist.server.live import Live, Update
 from diarist.server.work import Workshop, digest
+from diarist.speakers.identify import Voice
 
 T = TypeVar("T")
 
@@ -43,7 +46,8 @@ WORKER: Final = "server"
 """The name of this server in leases: one server has a state folder, so what it held before it ended is its own."""
 LEASE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 5.0
-"""How often what expired is looked for, beside the moments when work comes or ends."""
+"""How often lost leases are looked for, beside the moments when work comes or ends."""
+_FORGET_SECONDS: Final = 60.0
 _TELL_SECONDS: Final = 1.0
 """Progress is written to disk no more often."""
 _UNKNOWN_SECONDS: Final = 600.0
@@ -85,6 +89,7 @@ class Desk:
         folder: where recordings are kept, below the state folder.
         bounds: how much is taken in.
         audience: told what happened.
+        voices: known ones; by default kept beside the recordings.
     """
 
     def __init__(
@@ -94,10 +99,12 @@ class Desk:
         *,
         bounds: DeskBounds = DeskBounds(),
         audience: Audience | None = None,
+        voices: Voices | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.folder = folder
+        self.voices = voices or Voices(folder.with_name("voices"))
         self.workshop: Workshop | None = None
         self.models = ""
         self.bounds = bounds
@@ -134,7 +141,7 @@ class Desk:
         Raises:
             Busy: models are not loaded yet, the queue is full, or the caller's limits are reached.
         """
-        self._ready()
+        self.ready()
         self._check(caller, await self.call(self.store.load), 0.0)
 
     async def submit(
@@ -161,8 +168,8 @@ class Desk:
             FieldError: it is no recording, or a URL that is not fetched.
             Busy: there is no room for it.
         """
-        workshop = self._ready()
-        workshop.check_names(ask.known)
+        workshop = self.ready()
+        workshop.check_names(ask)
         ask = _with_clips(ask)
         name, seconds, content, target = "", None, f"url {secrets.token_hex(16)}", None
         if upload is None:
@@ -184,7 +191,7 @@ class Desk:
                 NewJob(
                     owner=caller.id,
                     request=msgspec.json.encode(identity(ask)).decode(),
-                    digest=digest(work_of(ask), content, self.models),
+                    digest=digest(work_of(ask), content, await self._means(caller.id, ask)),
                     name=name,
                     audio=target.name if target else None,
                     audio_bytes=upload.num_bytes if upload else 0,
@@ -205,7 +212,27 @@ class Desk:
             self._wake.set()
         return job
 
-    def _ready(self) -> Workshop:
+    async def _means(self, owner: str, ask: Ask) -> str:
+        """What decides a result besides the request."""
+        return f"{self.models} {await self.call(self.voices.digest, owner)}" if ask.known_voices else self.models
+
+    async def voices_for(self, owner: str, ask: Ask) -> tuple[Voice, ...]:
+        """The known voices that may be named in a job."""
+        return await self.call(self.voices.of, owner) if ask.known_voices else ()
+
+    async def computing(self, owner: str, seconds: float, work: Callable[[Progress], T]) -> T:
+        """Have the engines do something small, when it is its turn among the jobs.
+
+        Args:
+            owner: whose turn.
+            seconds: of audio.
+            work: called in a thread; what it reports may wait.
+        """
+        with self._turns.ticket(owner, seconds) as ticket:
+            return await anyio.to_thread.run_sync(work, ticket.progress())
+
+    def ready(self) -> Workshop:
+        """What does the work; raises `Busy` while models load."""
         if self.workshop is None:
             raise Busy(
                 "loading", "The models are still loading.", "GET /health says how far.", retry_after=5, http_status=503
@@ -335,6 +362,7 @@ class Desk:
         await self.call(self.store.release, WORKER)
         await self._tidy()
         async with anyio.create_task_group() as group:
+            group.start_soon(self._forget)
             while True:
                 self._wake.clear()
                 if self.workshop is not None:
@@ -346,7 +374,13 @@ class Desk:
                             group.start_soon(self._attempt, lease, ticket)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+
+    async def _forget(self) -> None:
+        """Erase what expired. Erasing writes the whole file anew, which takes seconds where much is kept."""
+        while True:
+            with contextlib.suppress(DiaristError):  # the store logs it, and tries again at the next
                 self.unlink(await self.call(self.store.expire))
+            await asyncio.sleep(_FORGET_SECONDS)
 
     async def _tidy(self) -> None:
         """Remove recordings that no job knows: their upload ended between the file and the row."""
@@ -424,7 +458,7 @@ class Desk:
         def learned(seconds: float) -> None:
             self.store.describe(lease, seconds=seconds)
 
-        workshop = self._ready()
+        workshop = self.ready()
         error: DiaristError
         try:
             ask = ask_from(msgspec.json.decode(job.request))
@@ -437,6 +471,7 @@ class Desk:
                 heard=heard,
                 kept=_Parts(self.store, lease),
                 learned=learned,
+                voices=await self.voices_for(job.owner, ask),
             )
         except (Cancelled, LeaseLostError):
             # Cancelled in the store first, so there is nothing to write down.

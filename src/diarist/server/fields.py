@@ -44,6 +44,7 @@ __all__ = [
 _OPENAI: Final = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 _FILE: Final = "file"
 _ASR_FILE: Final = "audio_file"
+_VOICES: Final = "known_voices"
 _HINTS: Final = ("prompt", "vad_filter", "beam_size", "best_of", "user")
 """OpenAI's and other servers', none of which an engine here has. Voices are always looked for first."""
 _WITH_WORDS: Final = ("verbose_json", "diarized_json", "diarist")
@@ -93,10 +94,18 @@ def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) ->
     url = _recording(said, parts, _FILE)
     response_format = said.choice("response_format", ("json", "rttm", "diarist"), "json")
     known = read_clips(said, parts)
+    known_voices = bool(said.flag(_VOICES))
     counts = engine_fields.counts(said)
     said.finish()
     options = engine_fields.options(diarize=True, on_diarization_failure="fail", **counts)
-    return Ask(options=options, response_format=response_format, known=known, url=url, model=model.name)
+    return Ask(
+        options=options,
+        response_format=response_format,
+        known=known,
+        known_voices=known_voices,
+        url=url,
+        model=model.name,
+    )
 
 
 def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
@@ -193,12 +202,14 @@ def _transcription(
     granularities = _granularities(said, response_format)
     logprobs = _logprobs(said, response_format)
     known = read_clips(said, parts)
+    known_voices = bool(said.flag(_VOICES))
     text_speakers = _text_speakers(said, response_format)
     counts = engine_fields.counts(said)
     asked: Mapping[str, object] = {
         "response_format=diarized_json": response_format == "diarized_json",
         **counts,
         NAMES: known,
+        _VOICES: known_voices,
         "text_speakers": text_speakers and response_format != "diarized_json",
     }
     asking = next((name for name, value in asked.items() if value), None)
@@ -222,6 +233,7 @@ def _transcription(
         granularities=granularities,
         logprobs=logprobs,
         known=known,
+        known_voices=known_voices,
         channels=None if channels == "mix" else channels,
         url=url,
         model=chosen.model.name,

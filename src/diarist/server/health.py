@@ -18,14 +18,16 @@ async def health(request: Request) -> Response:
         body = {"status": "loading", "stage": house.loading.stage, "done": round(house.loading.done, 3)}
         return JSONResponse(body, status_code=503, headers={"retry-after": "2"})
     load = await house.desk.call(house.desk.store.load)
-    usage = await house.desk.call(house.desk.store.usage)
+    disk = {"disk_bytes": await house.desk.call(house.disk.taken)}
+    if house.disk.most_bytes is not None:
+        disk |= {"disk_bytes_allowed": house.disk.most_bytes, "let_go_early": house.disk.let_go}
     return JSONResponse(
         {
             "status": "ok",
             "queued": sum(each.queued for each in load.values()),
             "running": sum(each.running for each in load.values()),
             "audio_seconds_queued": round(sum(each.seconds_queued for each in load.values()), 1),
-            "disk_bytes": usage.total,
+            **disk,
         }
     )
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from weakref import WeakValueDictionary
 
+import anyio
+
+from diarist.audio.url_rules import UrlRules
 from diarist.server.desk import Desk
+from diarist.server.disk import Disk
 from diarist.server.errors import Busy
 from diarist.server.forms import FormBounds
 from diarist.server.metrics import Metrics
@@ -39,15 +45,29 @@ class House:
         desk: takes work.
         state: the folder of all that is kept.
         metrics: what is counted.
+        disk: holds what is kept within its bound.
         form_bounds: what a form may hold.
+        webhook_rules: what may be called when a job ends.
+        signs_webhooks: whether the server signs calls of jobs that brought no secret.
         loading: how far the engines are.
+        thinking: for threads that compute for a moment beside the engines.
+        decoding: for those that decode for ears: one at a time, since all samples are in memory meanwhile.
+        learning: for voices that are learnt.
+        making: a lock for each file that is being made.
     """
 
     desk: Desk
     state: Path
     metrics: Metrics
+    disk: Disk
     form_bounds: FormBounds = field(default_factory=FormBounds)
+    webhook_rules: UrlRules = field(default_factory=UrlRules)
+    signs_webhooks: bool = False
     loading: Loading = field(default_factory=Loading)
+    thinking: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
+    decoding: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    learning: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    making: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _models: Models | None = None
 
     @property

@@ -20,10 +20,11 @@ from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
 from diarist.server.desk import Desk
 from diarist.server.fields import flattened, in_format, read_transcription, read_translation
-from diarist.server.forms import Form
+from diarist.server.forms import Form, FormBounds
 from diarist.server.house import house_of
 from diarist.server.openai import pinged, recording, rendered, stream
 from diarist.server.uploads import read_form
+from diarist.server.webhooks import read_webhook
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -33,12 +34,21 @@ _STATES: Final = ("queued", "running", "completed", "failed", "cancelled")
 
 @router.post("", status_code=202, summary="Submit a recording, and come back for the result")
 async def submit(request: Request) -> Response:
-    """A form as for ``/v1/audio/transcriptions``, or JSON with ``url``; ``Idempotency-Key`` makes repeats safe."""
+    """A form as for ``/v1/audio/transcriptions``, or JSON with ``url``; ``Idempotency-Key`` makes repeats safe.
+
+    ``webhook_url`` is called when the job ends, signed with ``webhook_secret``.
+    """
     house = house_of(request)
     models = house.models
-    async with _form(request) as form:
-        fields = [pair for pair in form.fields if pair[0] != "task"]
-        translate = ("task", "translate") in form.fields
+    async with sent(request) as form:
+        others, webhook = read_webhook(
+            form.fields,
+            server=str(request.base_url).rstrip("/"),
+            rules=house.webhook_rules,
+            has_secret=house.signs_webhooks,
+        )
+        fields = [pair for pair in others if pair[0] != "task"]
+        translate = ("task", "translate") in others
         ask = (read_translation if translate else read_transcription)(fields, form.files, models=models)
         job = await house.desk.submit(
             request.state.caller,
@@ -46,6 +56,7 @@ async def submit(request: Request) -> Response:
             recording(form),
             transient=False,
             idempotency_key=_key(request),
+            webhook=webhook,
         )
     return JSONResponse(await told(house.desk, job), status_code=202, headers={"location": f"/v1/jobs/{job.id}"})
 
@@ -60,7 +71,7 @@ async def listing(request: Request, state: str | None = None, before: str | None
     if not 1 <= limit <= _MOST_LISTED:
         raise FieldError("bad_field", f"limit must be from 1 to {_MOST_LISTED}.", field="limit")
     desk = house_of(request).desk
-    found = await desk.call(desk.store.list, _owner(request), state=state, before=before, limit=limit + 1)
+    found = await desk.call(desk.store.list, owner_of(request), state=state, before=before, limit=limit + 1)
     data = [await told(desk, job) for job in found[:limit]]
     return JSONResponse({"object": "list", "data": data, "has_more": len(found) > limit})
 
@@ -69,14 +80,14 @@ async def listing(request: Request, state: str | None = None, before: str | None
 async def state(request: Request, job_id: str) -> Response:
     """Its state, and each stage's share."""
     desk = house_of(request).desk
-    return JSONResponse(await told(desk, await desk.call(desk.store.get, job_id, _owner(request))))
+    return JSONResponse(await told(desk, await desk.call(desk.store.get, job_id, owner_of(request))))
 
 
 @router.get("/{job_id}/events", summary="Watch a job: progress, words as they are final, the end")
 async def events(request: Request, job_id: str) -> Response:
     """Server-Sent Events. After a broken connection, ``Last-Event-ID`` goes on where it was."""
     desk = house_of(request).desk
-    job = await desk.call(desk.store.get, job_id, _owner(request))
+    job = await desk.call(desk.store.get, job_id, owner_of(request))
     last = request.headers.get("last-event-id", "0")
     offset = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
     return stream(_events(desk, job, offset), {})
@@ -86,7 +97,7 @@ async def events(request: Request, job_id: str) -> Response:
 async def result(request: Request, job_id: str, format: str | None = None) -> Response:  # noqa: A002
     """With its edits. ``format`` is one of ``diarist formats``, or OpenAI's; by default what the job asked for."""
     desk = house_of(request).desk
-    job = await desk.call(desk.store.get, job_id, _owner(request))
+    job = await desk.call(desk.store.get, job_id, owner_of(request))
     if job.state in ("queued", "running"):
         raise InputError(
             "not_ready", "The job is not done yet.", f"GET /v1/jobs/{job_id} says how far.", http_status=409
@@ -102,13 +113,13 @@ async def result(request: Request, job_id: str, format: str | None = None) -> Re
 async def cancel(request: Request, job_id: str) -> Response:
     """A job that ended stays as it is."""
     desk = house_of(request).desk
-    return JSONResponse(await told(desk, await desk.cancel(job_id, _owner(request))))
+    return JSONResponse(await told(desk, await desk.cancel(job_id, owner_of(request))))
 
 
 @router.delete("/{job_id}", status_code=204, summary="Stop a job and erase all of it")
 async def delete(request: Request, job_id: str) -> Response:
     """Recording, words, voices and edits: nothing is left in any file of the server."""
-    await house_of(request).desk.delete(job_id, _owner(request))
+    await house_of(request).desk.delete(job_id, owner_of(request))
     return Response(status_code=204)
 
 
@@ -143,7 +154,8 @@ def ask_of(job: Job) -> Ask:
     return ask_from(msgspec.json.decode(job.request))
 
 
-def _owner(request: Request) -> str:
+def owner_of(request: Request) -> str:
+    """Whose jobs a request may see."""
     owner: str = request.state.caller.id
     return owner
 
@@ -158,17 +170,25 @@ def _key(request: Request) -> str | None:
 
 
 @asynccontextmanager
-async def _form(request: Request) -> AsyncIterator[Form]:
-    """What was sent, as a form or as JSON."""
+async def sent(request: Request, bounds: FormBounds | None = None) -> AsyncIterator[Form]:
+    """What was sent, as a form or as JSON.
+
+    Args:
+        request: its body is not read yet.
+        bounds: of a form; None takes the server's.
+
+    Raises:
+        InputError: as `read_form`, or it is no JSON.
+    """
     house = house_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        with await read_form(request, folder=house.uploads, bounds=house.form_bounds) as form:
+        with await read_form(request, folder=house.uploads, bounds=bounds or house.form_bounds) as form:
             yield form
         return
     try:
         document = msgspec.json.decode(await request.body(), type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError, RecursionError):
-        raise InputError("not_json", "The body is no JSON object.", 'Send {"url": "https://…"}.') from None
+        raise InputError("not_json", "The body is no JSON object.", "Send a form, or JSON: {…}.") from None
     yield Form(fields=tuple(flattened(document)))
 
 

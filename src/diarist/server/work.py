@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -96,14 +96,14 @@ class Workshop:
             )
         return seconds
 
-    def check_names(self, clips: tuple[Clip, ...]) -> None:
+    def check_names(self, ask: Ask) -> None:
         """Refuse voices to be named where the engines compare none; raises `FieldError`."""
-        if clips and not self.pipeline.knows_voices:
+        if (ask.known or ask.known_voices) and not self.pipeline.knows_voices:
             raise FieldError(
                 "no_voices",
                 "The engines of this server return no voices to compare.",
                 "Leave the known speakers out.",
-                field="known_speaker_names",
+                field="known_speaker_names" if ask.known else "known_voices",
                 http_status=400,
             )
 
@@ -130,6 +130,7 @@ class Workshop:
         heard: Heard,
         kept: Kept,
         learned: Callable[[float], None],
+        voices: Sequence[Voice] = (),
     ) -> Transcript:
         """Do a job.
 
@@ -141,6 +142,7 @@ class Workshop:
             heard: told words as they are final.
             kept: where parts of the result are kept.
             learned: told the recording's length in seconds once it is known.
+            voices: that may be named besides those that came with the request.
 
         Raises:
             DiaristError: it cannot be done.
@@ -150,21 +152,73 @@ class Workshop:
         else:
             recording = _recording(path, name)
         if ask.channels == "separate":
-            return await in_thread(partial(self._separate, ask, recording, learned), progress)
+            return await in_thread(partial(self._separate, ask, recording, voices, learned), progress)
         if isinstance(self.pipeline, LocalPipeline):
             audio = await in_thread(partial(self._decode, ask, recording), progress)
             learned(audio.duration)
             recording = Recording.of(audio, recording.name)
-        naming = await in_thread(partial(self._naming, ask.known), progress)
+        naming = await in_thread(partial(self._naming, ask.known, voices), progress)
         if isinstance(self.pipeline, Resumable):
             return await self.pipeline.atranscribe(
                 recording, ask.options, progress, naming=naming, heard=heard, kept=kept
             )
         return await self.pipeline.atranscribe(recording, ask.options, progress, naming=naming, heard=heard)
 
-    def decode(self, path: Path, name: str, progress: Progress = ignore) -> Audio:
-        """Decode a recording, for those who want to hear it."""
-        return self._decoder.decode(_recording(path, name), max_seconds=self._max_seconds, progress=progress)
+    def decode(self, ask: Ask, path: Path, name: str) -> Audio:
+        """Decode the recording of a job, for those who want to hear it.
+
+        Raises:
+            InputError: it cannot be decoded.
+        """
+        return self._decode(ask, _recording(path, name), ignore)
+
+    def recluster(
+        self, ask: Ask, options: Options, transcription: bytes, evidence: bytes, voices: Sequence[Voice] = ()
+    ) -> Transcript:
+        """Find the speakers of a job again, from what was kept of it.
+
+        Args:
+            ask: the job's.
+            options: its own, with another number of speakers.
+            transcription: the part of that name.
+            evidence: the part of that name.
+            voices: as for `transcribe`.
+
+        Raises:
+            InputError: these engines cannot, or what was kept is another model's.
+        """
+        if not isinstance(self.pipeline, Resumable):
+            raise InputError("cannot_recluster", "Where this server's models are, speakers are not found again.")
+        naming = self._naming(ask.known, voices, ignore)
+        return self.pipeline.recluster(transcription, evidence, options, naming=naming)
+
+    def learn(self, audio: Audio, name: str, consent: str, progress: Progress) -> Voice:
+        """Make a voice of the sound of one person.
+
+        Raises:
+            InputError: there is too little speech or more than one voice, or the models here compare none.
+        """
+        today = datetime.now(UTC).date().isoformat()
+        if isinstance(self.pipeline, LocalPipeline):
+            if self.pipeline.diarizer is None:
+                raise InputError("no_diarizer", "This server finds no speakers.", "Ask for words only.")
+            # A report that may wait for this job's turn, as one of the engines' own would.
+            progress("diarization", 0.0)
+            from diarist.speakers.learn import learn
+
+            return learn(audio, self.pipeline.diarizer, name, consent, today)
+        found = self.pipeline.transcribe(audio, Options(), progress).diarization
+        if found is None:
+            raise InputError("no_embeddings", "The models of this server compare no voices.", "Leave the names out.")
+        return voice_of(found, name, consent, today)
+
+    def decode_clip(self, path: Path) -> Audio:
+        """Decode a clip of one person.
+
+        Raises:
+            InputError: it is none, or too long.
+        """
+        return self._decoder.decode(_recording(path, "the clip"), max_seconds=_MOST_CLIP_SECONDS)
 
     def _decode(self, ask: Ask, recording: Recording, progress: Progress) -> Audio:
         if ask.pcm and recording.has_bytes:
@@ -177,25 +231,34 @@ class Workshop:
         return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
 
     def _separate(
-        self, ask: Ask, recording: Recording, learned: Callable[[float], None], progress: Progress
+        self,
+        ask: Ask,
+        recording: Recording,
+        voices: Sequence[Voice],
+        learned: Callable[[float], None],
+        progress: Progress,
     ) -> Transcript:
         channels = self._decoder.decode_channels(recording, max_seconds=self._max_seconds, progress=progress)
         learned(channels[0].duration)
-        naming = self._naming(ask.known, progress)
+        naming = self._naming(ask.known, voices, progress)
         return transcribe_channels(channels, self.pipeline, ask.options, progress, naming=naming)
 
-    def _naming(self, clips: tuple[Clip, ...], progress: Progress) -> Naming | None:
-        if not clips:
+    def _naming(self, clips: tuple[Clip, ...], voices: Sequence[Voice], progress: Progress) -> Naming | None:
+        if not (clips or voices):
             return None
-        voices = [self._voice(clip, number, progress) for number, clip in enumerate(clips)]
-        return lambda diarization: identify(diarization, voices)
+        sent = {clip.name: self._voice(clip, number, progress) for number, clip in enumerate(clips)}
+        known = [*sent.values(), *(voice for voice in voices if voice.name not in sent)]
+        return lambda diarization: identify(diarization, known)
 
     def _voice(self, clip: Clip, number: int, progress: Progress) -> Voice:
         with self._lock:
             known = self._voices.get(clip.sha256)
         if known is None:
             try:
-                known = self._learn(clip, progress)
+                audio = self._decoder.decode(
+                    as_recording(clip.read()), max_seconds=_MOST_CLIP_SECONDS, progress=progress
+                )
+                known = self.learn(audio, clip.name, _CONSENT, progress)
             except InputError as error:
                 raise FieldError(
                     error.code,
@@ -216,22 +279,6 @@ class Workshop:
             consent=known.consent,
             added=known.added,
         )
-
-    def _learn(self, clip: Clip, progress: Progress) -> Voice:
-        today = datetime.now(UTC).date().isoformat()
-        audio = self._decoder.decode(as_recording(clip.read()), max_seconds=_MOST_CLIP_SECONDS, progress=progress)
-        if isinstance(self.pipeline, LocalPipeline):
-            if self.pipeline.diarizer is None:
-                raise InputError("no_diarizer", "This server finds no speakers.", "Ask for words only.")
-            # A report that may wait for this job's turn, as one of the engines' own would.
-            progress("diarization", 0.0)
-            from diarist.speakers.learn import learn
-
-            return learn(audio, self.pipeline.diarizer, clip.name, _CONSENT, today)
-        found = self.pipeline.transcribe(audio, Options(), progress).diarization
-        if found is None:
-            raise InputError("no_embeddings", "The models of this server compare no voices.", "Leave the names out.")
-        return voice_of(found, clip.name, _CONSENT, today)
 
 
 def digest(ask_digest: str, recording: str, models: str) -> str:
