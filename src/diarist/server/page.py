@@ -46,9 +46,11 @@ _HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
-    # Looked at again each time, and sent only where it differs: a new release is seen at once.
-    "cache-control": "no-cache",
 }
+_ASKED_AGAIN: Final = "no-cache"
+"""Looked at again each time, and sent only where it differs: a new release is seen at once."""
+_KEPT: Final = "public, max-age=31536000, immutable"
+"""Never asked for again: another release has another address."""
 _TYPES: Final = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -85,18 +87,19 @@ async def formats(request: Request) -> Response:
     return _answer(request, json.dumps({"data": data}), _TYPES["json"])
 
 
-@router.get("/assets/{name}")
-async def part(request: Request, name: str) -> Response:
-    """A script or a style."""
+@router.get("/assets/{version}/{name}")
+async def part(request: Request, version: str, name: str) -> Response:
+    """A script or a style, by the digest of all of them."""
     if name not in _names() or name.endswith(".html"):
         raise HTTPException(404)
-    return _answer(request, asset(f"app/{name}"), _TYPES[name.rpartition(".")[2]])
+    caching = _KEPT if version == _version() else _ASKED_AGAIN
+    return _answer(request, asset(f"app/{name}"), _TYPES[name.rpartition(".")[2]], caching)
 
 
-def _answer(request: Request, text: str, media_type: str) -> Response:
+def _answer(request: Request, text: str, media_type: str, caching: str = _ASKED_AGAIN) -> Response:
     body = text.encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {**_HEADERS, "etag": etag}
+    headers = {**_HEADERS, "etag": etag, "cache-control": caching}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
@@ -106,7 +109,16 @@ def _answer(request: Request, text: str, media_type: str) -> Response:
 def _page() -> str:
     """The page, which names all scripts, so that a browser fetches them at once and not one after the other."""
     links = (f'<link rel="modulepreload" href="/assets/{name}">' for name in _names() if name.endswith(".js"))
-    return asset("app/index.html").replace("<!-- modules -->", "\n".join(links))
+    whole = asset("app/index.html").replace("<!-- modules -->", "\n".join(links))
+    return whole.replace('"/assets/', f'"/assets/{_version()}/')
+
+
+@cache
+def _version() -> str:
+    digest = hashlib.sha256()
+    for name in _names():
+        digest.update(f"{name}\0{asset(f'app/{name}')}\0".encode())
+    return digest.hexdigest()[:16]
 
 
 @cache

@@ -4,6 +4,7 @@ import {get, jobPath, Refused} from './api.js';
 import {announce, button, el} from './dom.js';
 import {signIn} from './signin.js';
 import {start} from './start.js';
+import {Sync} from './sync.js';
 import {t} from './texts.js';
 import {view} from './view.js';
 import {waiting} from './waiting.js';
@@ -39,9 +40,13 @@ async function all() {
 
 /** @param {string} id @param {{start: number|null, text: string}} at @param {number} mine */
 async function one(id, at, mine) {
+  // Mostly there is a transcript, so both are asked for at once.
+  const opening = Sync.open(id);
+  opening.catch(() => {});
   const told = await get(jobPath(id));
   if (mine !== turn) return undefined;
-  if (told.status === 'completed') return view(root, told, at);
+  if (told.status === 'completed') return view(root, told, await opening, at);
+  opening.then(sync => sync.close(), () => {});
   if (told.status === 'queued' || told.status === 'running') {
     return waiting(root, told, ended => {
       if (mine !== turn) return;

@@ -46,8 +46,8 @@ export class Marks {
     for (const segment of segments) {
       if (this.drawn.has(segment)) continue;
       const all = units(segment);
+      if (!all.some(word => isDoubtful(word) || isOverlapped(word))) continue;
       const ranges = {doubt: this.#ranges(segment, all, isDoubtful), overlap: this.#ranges(segment, all, isOverlapped)};
-      if (!ranges.doubt.length && !ranges.overlap.length) continue;
       this.drawn.set(segment, ranges);
       ranges.doubt.forEach(range => this.kinds.doubt.add(range));
       ranges.overlap.forEach(range => this.kinds.overlap.add(range));

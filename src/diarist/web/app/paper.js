@@ -23,6 +23,9 @@ export class Paper {
     this.runs = [];
     /** The line that is being written in, which is left as it is. @type {Element|null} */
     this.held = null;
+    this.empty = el('section', {class: 'run'},
+      el('div', {class: 'who'}, el('button', {type: 'button', class: 'name', tabindex: -1, dir: 'auto'}), el('button', {type: 'button', class: 'time', tabindex: -1})),
+      el('div', {class: 'said'}));
   }
 
   /** @param {Transcript} transcript */
@@ -69,10 +72,8 @@ export class Paper {
 
   /** @param {Segment[]} run @param {Map<string, number>} colours */
   #section(run, colours) {
-    const said = el('div', {class: 'said'}, ...run.map(segment => this.#line(segment)));
-    const section = el('section', {class: 'run'},
-      el('div', {class: 'who'}, el('button', {type: 'button', class: 'name', tabindex: -1}), el('button', {type: 'button', class: 'time', tabindex: -1})),
-      said);
+    const section = /** @type {HTMLElement} */ (this.empty.cloneNode(true));
+    /** @type {HTMLElement} */ (section.lastElementChild).append(...run.map(segment => this.#line(segment)));
     this.#paint(section, run, colours);
     return section;
   }
@@ -86,7 +87,6 @@ export class Paper {
     const called = speaker ?? t('nobody'), at = clock(start);
     if (name.textContent !== called) {
       name.textContent = called;
-      name.dir = 'auto';
       name.setAttribute('aria-label', t('whoSaid', {name: called}));
     }
     if (time.textContent !== at) {

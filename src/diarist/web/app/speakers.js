@@ -21,7 +21,8 @@ export function speech(transcript, who) {
 /** Up to three stretches in which a speaker is heard alone, the longest first. @param {Transcript} transcript @param {string} label */
 export function samples(transcript, label) {
   const others = speech(transcript, speaker => speaker !== label);
-  return transcript.segments.filter(segment => segment.speaker === label && segment.end - segment.start >= 1)
+  const own = transcript.segments.filter(segment => segment.speaker === label && segment.end - segment.start >= 1);
+  return own.sort((a, b) => (b.end - b.start) - (a.end - a.start)).slice(0, 100)
     .map(segment => ({
       start: segment.start,
       end: Math.min(segment.end, segment.start + 6),
@@ -83,11 +84,11 @@ export function people(view, root) {
       onblur: () => setTimeout(draw),
     });
     let heard = 0;
-    const found = samples(transcript(), label);
+    const isHeard = transcript().segments.some(segment => segment.speaker === label && segment.end - segment.start >= 1);
     const listen = button('▶', () => {
       const sample = samples(transcript(), label);
       if (sample.length) view.player.sample(sample[heard++ % sample.length]);
-    }, {'aria-label': t('listenTo', {name: label}), title: t('listenTo', {name: label}), disabled: !found.length, dataset: {key: `listen ${n}`}});
+    }, {'aria-label': t('listenTo', {name: label}), title: t('listenTo', {name: label}), disabled: !isHeard, dataset: {key: `listen ${n}`}});
     const toggle = (/** @type {'only'|'skip'} */ kind, /** @type {string} */ text, /** @type {string} */ sign) => button(sign, () => {
       mode = mode?.kind === kind && mode.label === label ? null : {kind, label};
       restrict();

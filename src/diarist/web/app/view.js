@@ -19,11 +19,11 @@ import {t} from './texts.js';
 /**
  * @param {HTMLElement} root
  * @param {any} told the job
+ * @param {Sync} sync its transcript
  * @param {{start: number|null, text: string}} at where to begin, and what was searched for
  * @returns {Promise<() => void>} ends it
  */
-export async function view(root, told, at) {
-  const sync = await Sync.open(told.id);
+export async function view(root, told, sync, at) {
   const player = new Player(`${jobPath(told.id)}/audio`, sync.current.duration);
   const status = el('span', {class: 'saved', role: 'status'});
   const undo = button('↶', () => undone(sync.undo(), 'nothingToUndo'), {'aria-label': t('undo'), title: t('undo')});
