@@ -64,7 +64,9 @@ def long_transcript(count: int) -> Transcript:
             text = "".join(draw.choice(SYLLABLES) for _ in range(draw.randint(1, 4)))
             confidence = 0.3 if draw.random() < 0.03 else 0.95
             end = at + 0.3
-            words.append(Word(at, end, text + "." * (number == 11), confidence, speaker, 0.9, draw.random() < 0.01, True))
+            words.append(
+                Word(at, end, text + "." * (number == 11), confidence, speaker, 0.9, draw.random() < 0.01, True)
+            )
             at = end + 0.05
         segments.append(
             Segment(words[0].start, words[-1].end, speaker, " ".join(word.text for word in words), tuple(words))
@@ -187,7 +189,9 @@ def layouts(session: CDPSession) -> float:
 
 
 def measure(count: int, width: int) -> dict[str, Any]:
-    chromium = next(found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name)))
+    chromium = next(
+        found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))
+    )
     with serving(count) as (address, job), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": width, "height": 900}).new_page()

@@ -3,7 +3,7 @@
 /**
  * @typedef {import('./operations.js').Operation} Operation
  * @typedef {{start: number, texts: string[]}} Anchor
- * @typedef {{id: string, operations?: Operation[], undo?: true, redo?: true, units?: number, anchors?: (Anchor|null)[]}} Action
+ * @typedef {{id: string, operations?: Operation[], undo?: true, redo?: true, units?: number, behind?: number, anchors?: (Anchor|null)[]}} Action
  * @typedef {{start: number, was: string, text: string}} Draft
  * @typedef {{revision: number, actions: Action[], draft: Draft|null}} Kept
  */

@@ -189,7 +189,7 @@ function remember(view, label, close) {
 
 /** Choose who said something. @param {View} view @param {{first: number, stop: number}} range */
 export function chooseSpeaker(view, range) {
-  const text = [];
+  const text = /** @type {string[]} */ ([]);
   for (let unit = range.first; unit < Math.min(range.stop, range.first + 12); unit++) text.push(view.sync.script.unit(unit)?.text ?? '');
   const give = (/** @type {string|null} */ speaker) => view.sync.do([{op: 'assign', ...range, speaker}]);
   open(t('whoSaidThis'), close => {

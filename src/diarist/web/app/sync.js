@@ -141,7 +141,7 @@ export class Sync extends EventTarget {
     this.past.push({operations, before, after});
     this.#show(after);
     const now = this.shifts.reduce((all, [from, by]) => all.map(one => shifted(one, from, by)), operations);
-    this.pending.push({id: name(), operations: now, units: this.script.numUnits, anchors});
+    this.pending.push({id: name(), operations: now, units: this.script.numUnits, behind: behind(now, script, this.script), anchors});
     this.#keep();
     this.#pump();
   }
@@ -206,11 +206,14 @@ export class Sync extends EventTarget {
 
   /** Where the server cut the new text into more or fewer words, later edits name others. @param {Action} action @param {Transcript} truth */
   #shift(action, truth) {
-    const range = action.operations?.length === 1 ? rangeOf(action.operations[0]) : null;
     const by = action.units === undefined ? 0 : new Script(truth).numUnits - action.units - this.shifts.reduce((sum, [, each]) => sum + each, 0);
-    if (!by || !range || !this.pending.length) return;
-    this.shifts.push([range[1], by]);
-    for (const later of this.pending) later.operations &&= later.operations.map(one => shifted(one, range[1], by));
+    const from = action.behind;
+    if (!by || from === undefined || !this.pending.length) return;
+    this.shifts.push([from, by]);
+    for (const later of this.pending) {
+      later.operations &&= later.operations.map(one => shifted(one, from, by));
+      if (later.behind !== undefined && later.behind >= from) later.behind += by;
+    }
   }
 
   /** @param {Transcript} transcript @param {number} revision */
@@ -236,7 +239,8 @@ export class Sync extends EventTarget {
       const operations = action.operations?.map((one, n) => moved(script, one, action.anchors?.[n]));
       if (operations?.length && operations.every(one => one !== null)) {
         now = applyAll(now, operations);
-        kept.push({...action, operations, units: new Script(now).numUnits});
+        const after = new Script(now);
+        kept.push({...action, operations, units: after.numUnits, behind: behind(operations, script, after)});
       } else {
         lost.push(action);
       }
@@ -300,6 +304,12 @@ export class Sync extends EventTarget {
     this.#accept(transcript, revision);
     this.dispatchEvent(new Event('foreign'));
   }
+}
+
+/** The word behind those that one edit has written, as it is counted here. @param {Operation[]} operations @param {Script} before @param {Script} after */
+function behind(operations, before, after) {
+  const range = operations.length === 1 ? rangeOf(operations[0]) : null;
+  return range ? range[1] + after.numUnits - before.numUnits : undefined;
 }
 
 /** A name for an edit. */

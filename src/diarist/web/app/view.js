@@ -235,7 +235,7 @@ export async function view(root, told, sync, at) {
     stop(segment);
     caret.enter(segment, from, to);
   });
-  text.addEventListener('focusin', event => {
+  text.addEventListener('focusin', /** @param {FocusEvent} event */ event => {
     const found = paper.lineOf(/** @type {Node} */ (event.target));
     if (found) stop(sync.script.numberOf(found.segment));
   });
