@@ -26,6 +26,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,11 @@ def long_transcript(count: int) -> Transcript:
 
 
 @contextmanager
-def serving(count: int):
-    """Serve a page with one long transcript; gives its address."""
+def serving(transcript: Transcript) -> Iterator[tuple[str, str]]:
+    """Serve a page with one transcript; gives its address and the transcript's job."""
     with tempfile.TemporaryDirectory() as folder:
         made = Server(Settings(state=Path(folder)), lambda _: Nothing())
-        job = take_in(made.house.desk, long_transcript(count), "long", None)
+        job = take_in(made.house.desk, transcript, "long", None)
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             server = uvicorn.Server(uvicorn.Config(made.app, log_level="error", timeout_graceful_shutdown=1))
@@ -192,7 +193,7 @@ def measure(count: int, width: int) -> dict[str, Any]:
     chromium = next(
         found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))
     )
-    with serving(count) as (address, job), sync_playwright() as driver:
+    with serving(long_transcript(count)) as (address, job), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
         page.add_init_script(LOADED)
