@@ -29,6 +29,7 @@ from diarist.model import codec
 from diarist.model.errors import Cancelled, DiaristError, EngineError
 from diarist.model.progress import Progress
 from diarist.model.transcript import Transcript, Word
+from diarist.pipelines.bridge import in_thread
 from diarist.server.ask import Ask, ask_from, identity, work_of
 from diarist.server.errors import Busy, note_unforeseen
 from diarist.server.forms import Upload
@@ -229,7 +230,7 @@ class Desk:
             work: called in a thread; what it reports may wait.
         """
         with self._turns.ticket(owner, seconds) as ticket:
-            return await anyio.to_thread.run_sync(work, ticket.progress())
+            return await in_thread(work, ticket.progress())
 
     def ready(self) -> Workshop:
         """What does the work; raises `Busy` while models load."""
@@ -463,11 +464,14 @@ class Desk:
         try:
             ask = ask_from(msgspec.json.decode(job.request))
             path = self.folder / job.audio if job.audio else None
+            progress = ticket.progress(report)
+            if path is None and workshop.fetches and not job.transient:
+                path = await in_thread(functools.partial(self._fetch, workshop, lease, ask.url or ""), progress)
             transcript = await workshop.transcribe(
                 ask,
                 path,
                 job.name,
-                progress=ticket.progress(report),
+                progress=progress,
                 heard=heard,
                 kept=_Parts(self.store, lease),
                 learned=learned,
@@ -486,6 +490,18 @@ class Desk:
             return "completed"
         await self.call(self.store.fail, lease, write_error(error))
         return "failed"
+
+    def _fetch(self, workshop: Workshop, lease: Lease, url: str, progress: Progress) -> Path:
+        """Fetch a job's recording, so that it can be heard, and is not fetched again."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / secrets.token_hex(16)
+        try:
+            size = workshop.fetch(url, path, progress)
+            self.store.describe(lease, audio=path.name, audio_bytes=size)
+        except BaseException:
+            self.unlink([path.name])
+            raise
+        return path
 
 
 class _Parts:

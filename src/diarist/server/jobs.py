@@ -125,13 +125,16 @@ async def delete(request: Request, job_id: str) -> Response:
 
 async def told(desk: Desk, job: Job) -> dict[str, Any]:
     """A job as clients see it."""
+    stages = desk.stages(job)
+    if job.state == "completed":
+        stages = dict.fromkeys(stages, 1.0)  # the last reports may not have been written down
     document: dict[str, Any] = {
         "id": job.id,
         "object": "job",
         "status": job.state,
         "name": job.name,
         "created": round(job.created, 3),
-        "stages": {stage: round(done, 3) for stage, done in desk.stages(job).items()},
+        "stages": {stage: round(done, 3) for stage, done in stages.items()},
         "attempts": job.attempts,
     }
     for name in ("seconds", "started", "ended", "expires"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from diarist.pipelines.channels import transcribe_channels
 from diarist.pipelines.kept import Kept, Resumable
 from diarist.pipelines.local import LocalPipeline
 from diarist.server.ask import Ask, Clip
+from diarist.server.forms import cannot_keep
 from diarist.speakers.identify import Voice, identify, voice_of
 
 if TYPE_CHECKING:
@@ -163,6 +165,29 @@ class Workshop:
                 recording, ask.options, progress, naming=naming, heard=heard, kept=kept
             )
         return await self.pipeline.atranscribe(recording, ask.options, progress, naming=naming, heard=heard)
+
+    @property
+    def fetches(self) -> bool:
+        """Whether what is at a URL comes to this machine; engines elsewhere fetch it themselves."""
+        return isinstance(self.pipeline, LocalPipeline)
+
+    def fetch(self, url: str, path: Path, progress: Progress) -> int:
+        """Fetch a recording to a file that is not there yet; returns its size once it is safe on the disk.
+
+        Raises:
+            InputError: it cannot be had from there.
+            DiskFullError: it cannot be kept.
+        """
+        from diarist.audio.download import download
+
+        try:
+            with path.open("xb") as file:
+                download(url, file, self._rules, progress)
+                file.flush()
+                os.fsync(file.fileno())
+                return file.tell()
+        except OSError as error:
+            raise cannot_keep(error) from error
 
     def decode(self, ask: Ask, path: Path, name: str) -> Audio:
         """Decode the recording of a job, for those who want to hear it.
