@@ -73,7 +73,7 @@ bench-page: $(VENV)/.ready-dev  ## how fast the page is with 30,000 and 120,000 
 page-types:  ## check the types of the page's scripts; needs npm
 	npm install --silent --no-save --no-package-lock --prefix out/typescript typescript@5.9.3
 	out/typescript/node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict --target es2023 \
-	  --lib es2024,dom,dom.iterable --module esnext --moduleResolution bundler src/diarist/web/app/main.js
+	  --lib es2024,dom,dom.iterable --module esnext --moduleResolution bundler src/diarist/web/app/*.js
 
 wheel: $(VENV)/.ready-dev  ## build the wheel into dist/, with the pinned build backend
 	$(BIN)/uv build --quiet --wheel --out-dir dist --build-constraints requirements/build.txt --require-hashes

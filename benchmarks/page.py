@@ -5,7 +5,8 @@
 A transcript of so many words, a sentence every twelve and another speaker every few, is opened on the server's own
 page. Prints milliseconds:
 
-- load: from the address to the text on the screen, in a browser that has the page's files;
+- load: from the address to the text on the screen, in a browser that has the page's files; and how much of a CPU the
+  page's thread used for it;
 - key: a letter that is typed, until the text is laid out again;
 - leave: a corrected line that is left, until the correction is drawn; and until it is saved;
 - find: a word that is found and marked everywhere;
@@ -184,9 +185,9 @@ def load(page: Page, address: str, job: str) -> float:
     raise SystemExit("the page did not load")
 
 
-def layouts(session: CDPSession) -> float:
+def metric(session: CDPSession, name: str) -> float:
     found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-    return found["LayoutCount"]
+    return float(found[name])
 
 
 def measure(count: int, width: int) -> dict[str, Any]:
@@ -201,10 +202,16 @@ def measure(count: int, width: int) -> dict[str, Any]:
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
         loads = [load(page, address, job) for _ in range(5)]
+        asked = len(requests) // 5
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        busy = metric(session, "ThreadTime")
+        load(page, address, job)
         found: dict[str, Any] = {
             "words": count,
             "load_ms": share(loads, 0.5),
-            "requests": len(requests) // 5,
+            "load_cpu_ms": (metric(session, "ThreadTime") - busy) * 1000,
+            "requests": asked,
             "elements": page.evaluate("document.querySelectorAll('*').length"),
         }
         line = page.locator(".paper p").nth(count // 24)
@@ -214,14 +221,14 @@ def measure(count: int, width: int) -> dict[str, Any]:
         page.keyboard.type("first ")
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
-        before = layouts(session)
+        before = metric(session, "LayoutCount")
         for letter in "the quick brown fox jumps over the lazy dog " * 4:
             page.keyboard.press(letter if letter != " " else "Space")
         keys = page.evaluate("window.keys")
         found |= {
             "key_p50_ms": share(keys, 0.5),
             "key_p99_ms": share(keys, 0.99),
-            "layouts_a_key": (layouts(session) - before) / (len(keys) - 6),
+            "layouts_a_key": (metric(session, "LayoutCount") - before) / (len(keys) - 6),
         }
         began = time.perf_counter()
         found["leave_ms"] = page.evaluate(

@@ -31,7 +31,7 @@ def test_every_script_that_a_script_imports_is_there(client):
         f"{address.rpartition('/')[0]}/{name}"
         for address in modules(client)
         if address.endswith(".js")
-        for name in re.findall(r"(?:from|import\() ?'\./([^']+)'", client.get(address).text)
+        for name in re.findall(r"(?:from |import\()'\./([^']+)'", client.get(address).text)
     }
     assert len(imported) > 15
     assert imported <= modules(client)

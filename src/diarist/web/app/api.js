@@ -60,10 +60,12 @@ export const jobPath = id => `/v1/jobs/${encodeURIComponent(id)}`;
 /**
  * A job's transcript and its revision.
  * @param {string} id
+ * @param {Promise<Response>} [early] the answer, if it was asked for already
  * @returns {Promise<{transcript: import('./document.js').Transcript, revision: number}>}
  */
-export async function transcriptOf(id) {
-  const answer = await request(`${jobPath(id)}/transcript`);
+export async function transcriptOf(id, early) {
+  const asked = await early?.catch(() => null);
+  const answer = asked?.ok ? asked : await request(`${jobPath(id)}/transcript`);
   return {revision: Number((answer.headers.get('etag') ?? '0').replace(/[^0-9]/g, '')), transcript: await answer.json()};
 }
 

@@ -52,9 +52,9 @@ export class Sync extends EventTarget {
     addEventListener('online', this.wake);
   }
 
-  /** Open a job's transcript. @param {string} job */
-  static async open(job) {
-    const {transcript, revision} = await transcriptOf(job);
+  /** Open a job's transcript. @param {string} job @param {Promise<Response>} [early] the answer, if it was asked for */
+  static async open(job, early) {
+    const {transcript, revision} = await transcriptOf(job, early);
     return new Sync(job, transcript, revision);
   }
 
