@@ -247,3 +247,53 @@ def test_a_thousand_places_are_replaced_at_once_and_undone_at_once(show):
     page.wait_for_timeout(50)
     page.locator(".saved", has_text="Saved").wait_for(timeout=60_000)
     assert read() == before
+
+
+def test_all_is_done_with_keys_alone(show):
+    page, read = show(talk(("A", ["one", "two"]), ("B", ["three"]), ("A", ["four", "five"])))
+
+    def press(*keys):
+        for key in keys:
+            page.keyboard.press(key)
+
+    def focused():
+        return page.evaluate("document.activeElement.textContent || document.activeElement.value")
+
+    for _ in range(20):
+        press("Tab")
+        if page.evaluate("document.activeElement.matches('.paper p')"):
+            break
+    assert focused() == "one two"
+    press("ArrowDown", "ArrowDown", "Enter", "End")
+    page.keyboard.type(" six")
+    press("Escape")  # written
+    press("2")  # given to B
+    press("ArrowUp", "s")  # a dialog, which holds the focus and gives it back
+    for _ in range(20):
+        press("Tab")
+        assert page.evaluate(
+            "document.activeElement.closest('dialog') !== null || document.activeElement === document.body"
+        )
+    page.get_by_label("Somebody new").focus()
+    page.keyboard.type("C")
+    press("Enter")
+    page.locator(".saved", has_text="Saved").wait_for()
+    page.locator(".name", has_text="C").wait_for()
+    assert [(s["speaker"], s["text"]) for s in read()["segments"]] == [
+        ("A", "one two"),
+        ("C", "three"),
+        ("B", "four five six"),
+    ]
+    assert focused() == "three"
+    press("Home", "m")  # joined with the next, whose words the first speaker gets
+    page.wait_for_timeout(100)
+    page.locator(".saved", has_text="Saved").wait_for()
+    assert read()["segments"][0]["text"] == "one two three"
+    press("Control+z", "Control+z")
+    page.wait_for_timeout(100)
+    page.locator(".saved", has_text="Saved").wait_for()
+    assert read()["segments"][1]["speaker"] == "B"
+    press("?")
+    page.get_by_role("heading", name="Keys").wait_for()
+    press("Escape")
+    assert page.locator("dialog").count() == 0

@@ -63,6 +63,12 @@ export function rangeOf(operation) {
   return operation.op === 'assign' || operation.op === 'replace' ? [operation.first, operation.stop] : null;
 }
 
+/** The word behind those that one edit has written, as it is counted here. @param {Operation[]} operations @param {Script} before @param {Script} after */
+export function behind(operations, before, after) {
+  const range = operations.length === 1 ? rangeOf(operations[0]) : null;
+  return range ? range[1] + after.numUnits - before.numUnits : undefined;
+}
+
 /** @param {Script} script @param {Anchor} anchor */
 function find(script, {start, texts}) {
   for (let number = 0; number < script.segments.length; number++) {

@@ -75,10 +75,10 @@ export async function transcriptOf(id, early) {
  * @param {string} what `edits` or `speakers`
  * @param {number} revision
  * @param {unknown} json
- * @returns {Promise<{transcript: import('./document.js').Transcript, revision: number}>}
+ * @returns {Promise<Response>} holds the new `transcript` and `revision`
  */
 export function change(id, what, revision, json) {
-  return get(`${jobPath(id)}/${what}`, {json, headers: {'If-Match': `"${revision}"`}});
+  return request(`${jobPath(id)}/${what}`, {json, headers: {'If-Match': `"${revision}"`}});
 }
 
 /**

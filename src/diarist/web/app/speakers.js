@@ -9,7 +9,7 @@ import {clock} from './times.js';
 
 /**
  * @typedef {import('./document.js').Transcript} Transcript
- * @typedef {{job: string, sync: import('./sync.js').Sync, player: import('./player.js').Player, told: any}} View
+ * @typedef {{job: string, sync: import('./sync.js').Sync, player: import('./player.js').Player, told: any, go?: (segment: number) => void}} View
  */
 
 /** Stretches in which somebody talks. @param {Transcript} transcript @param {(speaker: string|null) => boolean} who */
@@ -116,7 +116,8 @@ export function people(view, root) {
     if (view.sync.revision > 0 && !await sure(t('recountLoses'))) return;
     if (!await view.sync.settled()) return announce(t('offline'));
     try {
-      const {transcript: fresh, revision} = await change(view.job, 'speakers', view.sync.revision, {num_speakers: number});
+      const answer = await change(view.job, 'speakers', view.sync.revision, {num_speakers: number});
+      const {transcript: fresh, revision} = await answer.json();
       view.sync.replace(fresh, revision);
       announce(t('recounted', {n: fresh.speakers.length}));
     } catch (error) {
@@ -191,7 +192,10 @@ function remember(view, label, close) {
 export function chooseSpeaker(view, range) {
   const text = /** @type {string[]} */ ([]);
   for (let unit = range.first; unit < Math.min(range.stop, range.first + 12); unit++) text.push(view.sync.script.unit(unit)?.text ?? '');
-  const give = (/** @type {string|null} */ speaker) => view.sync.do([{op: 'assign', ...range, speaker}]);
+  const give = (/** @type {string|null} */ speaker) => {
+    view.sync.do([{op: 'assign', ...range, speaker}]);
+    view.go?.(view.sync.script.segmentOf(range.first));
+  };
   open(t('whoSaidThis'), close => {
     const name = el('input', {maxlength: 200, autocomplete: 'off'});
     const form = el('form', {}, labelled(t('somebodyNew'), name), el('button', {}, t('give')));

@@ -4,10 +4,11 @@
 // the revision that it was made for, so that two tabs, or two people, never overwrite each other.
 
 import {change, get, jobPath, Refused, transcriptOf} from './api.js';
-import {anchorOf, moved, rangeOf, shifted} from './anchors.js';
+import {anchorOf, behind, moved, shifted} from './anchors.js';
 import {reuse, Script} from './document.js';
 import {applyAll, rewritten} from './operations.js';
 import {adopt, openTab, Queue} from './queue.js';
+import {quiet} from './quiet.js';
 
 /**
  * @typedef {import('./document.js').Transcript} Transcript
@@ -189,7 +190,10 @@ export class Sync extends EventTarget {
   async #send(action) {
     const body = action.undo ? {undo: true} : action.redo ? {redo: true} : {operations: action.operations};
     try {
-      const answer = await change(this.job, 'edits', this.revision, body);
+      const sent = await change(this.job, 'edits', this.revision, body);
+      // A long transcript takes a moment to read: not while somebody writes.
+      await quiet();
+      const answer = await sent.json();
       this.pending.shift();
       this.#shift(action, answer.transcript);
       this.#accept(answer.transcript, answer.revision);
@@ -304,12 +308,6 @@ export class Sync extends EventTarget {
     this.#accept(transcript, revision);
     this.dispatchEvent(new Event('foreign'));
   }
-}
-
-/** The word behind those that one edit has written, as it is counted here. @param {Operation[]} operations @param {Script} before @param {Script} after */
-function behind(operations, before, after) {
-  const range = operations.length === 1 ? rangeOf(operations[0]) : null;
-  return range ? range[1] + after.numUnits - before.numUnits : undefined;
 }
 
 /** A name for an edit. */

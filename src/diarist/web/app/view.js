@@ -41,7 +41,7 @@ export async function view(root, told, sync, at) {
       button(t('export'), () => exporting({job: told.id, sync, told})), button('?', help, {'aria-label': t('keys'), title: t('keys')})));
   const place = el('div', {class: 'finding'});
   const paper = new Paper(text), marks = new Marks(paper), caret = new Caret(paper, sync, marks);
-  const me = {job: told.id, sync, player, told, paper};
+  const me = {job: told.id, sync, player, told, paper, go};
   const panel = people(me, side);
   const desk = controls(me);
   const warnings = sync.current.warnings.length ? el('details', {class: 'warnings'}, el('summary', {}, t('warnings', {n: sync.current.warnings.length})),
