@@ -25,7 +25,7 @@ from diarist.model.errors import DiaristError, EngineError
 from diarist.model.progress import Progress
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.local import LocalPipeline
-from diarist.server import asr, docs, health, jobs, openai, sounds, transcripts, voices, webhooks
+from diarist.server import asr, docs, health, jobs, openai, page, sounds, transcripts, voices, webhooks
 from diarist.server.admission import Admission, Bounds
 from diarist.server.description import described
 from diarist.server.desk import Desk
@@ -127,7 +127,7 @@ class Server:
             lifespan=self._lifespan,
         )
         inner.state.house = self.house
-        for room in (openai, asr, jobs, transcripts, sounds, voices, health, docs):
+        for room in (openai, asr, jobs, transcripts, sounds, voices, health, docs, page):
             inner.include_router(room.router)
         add_handlers(inner)
         self.app: ASGIApp = Admission(
@@ -137,7 +137,7 @@ class Server:
             keys=Keys(settings.state) if settings.use_keys else None,
             room=self._room,
             bounds=Bounds(form_bytes=settings.max_bytes),
-            open_paths=OPEN_PATHS,
+            open_paths=(*OPEN_PATHS, *page.OPEN_PATHS),
         )
 
     async def _room(self, caller: Caller, path: str) -> None:
