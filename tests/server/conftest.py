@@ -117,6 +117,7 @@ def starting(state):
             port = running.enter_context(serving(server.app, http=Connection, ws="none"))
             client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
             client.stop = running.close
+            client.desk = server.house.desk
             while client.get("/health").status_code == 503:
                 time.sleep(0.01)
             return client
