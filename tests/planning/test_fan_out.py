@@ -118,14 +118,13 @@ class TestAlways:
 
     @given(LENGTHS, PROFILES)
     @settings(max_examples=5, deadline=None)
-    def test_the_best_length_of_units_for_each_number_of_workers_keeps_that(self, audio, profile):
+    def test_with_the_best_units_for_each_number_more_workers_are_never_slower(self, audio, profile):
         answer = plan_fan_out(Spreading(audio=audio, profile=profile, usd_per_second=0.001))
         for spreads in (answer.warm, answer.cold, answer.known_voice):
             assert [spread.workers for spread in spreads] == list(range(1, 65))
             assert all(128 <= spread.chunks <= 640 for spread in spreads)
             for fewer, more in pairwise(spreads):
                 assert more.seconds <= fewer.seconds + 1e-6
-                assert more.usd >= 0.97 * fewer.usd  # a unit more costs a little
         for warm, cold, known in zip(answer.warm, answer.cold, answer.known_voice, strict=True):
             assert known.seconds <= warm.seconds < cold.seconds
             assert warm.usd < cold.usd
