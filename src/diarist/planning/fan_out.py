@@ -161,7 +161,7 @@ def floor(spreads: Sequence[Spread]) -> float:
 
 def _best(asked: Spreading, workers: int, *, cold: bool) -> Spread:
     found = (spread_over(asked, workers, chunks, cold=cold) for chunks in UNITS)
-    return min(found, key=lambda spread: (spread.seconds, spread.usd))
+    return min(found, key=lambda spread: (spread.seconds, spread.usd, -spread.chunks))
 
 
 def spread_over(asked: Spreading, workers: int, chunks: int, *, cold: bool) -> Spread:
