@@ -1,6 +1,7 @@
 """The architectures on a serverless platform: which endpoints each has, what an endpoint runs, how its workers scale.
 
-The only place that says so. The planner, ``diarist deploy``, ``diarist doctor``, the emulator and the workers read it;
+And how much of one recording each of many workers gets. The only place that says so. The planner, ``diarist deploy``,
+``diarist doctor``, the emulator, the workers and the loop of ``diarist.cluster`` read it;
 ``tests/test_architectures.py`` holds the Dockerfiles, the handlers, the Hub's listing and the guides to it.
 """
 
@@ -60,6 +61,19 @@ CPU_VCPUS: Final = 2
 
 NEW_ACCOUNT_WORKERS: Final = 5
 """Workers that a new account may have, of all its endpoints together."""
+
+UNIT_CHUNKS: Final = 640
+"""Chunks of a unit, which is what one of many workers gets of a recording: each begins a second after the one before,
+so 10 min 40 s."""
+FEWEST_UNIT_CHUNKS: Final = 128
+WHOLE_UNIT_CHUNKS: Final = 64
+"""Units of a multiple of so many chunks give the evidence of a single pass, bit for bit."""
+UNIT_MARGIN: Final = 70
+"""Seconds of the recording that a unit is sent beyond its own, at most, for the diarization that comes with diarist."""
+TASKS_PER_WORKER: Final = 2
+"""Units, or whole recordings, that are on their way for each of many workers: one is computed and one is at hand."""
+BYTES_ON_THE_WAY: Final = 256 << 20
+"""Bytes of them that may be on their way or computed at a time, where more than one is."""
 
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "min_workers": (0, 1000),

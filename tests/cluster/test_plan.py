@@ -49,6 +49,7 @@ def test_every_window_and_every_chunk_is_in_one_unit_that_has_its_samples(second
     assert [unit.portion for unit in found if unit.portion] == list(portions)
     for unit in found:
         assert 0 <= unit.start <= unit.end <= outline.num_samples
+        assert unit.end - unit.start <= (chunks + 70) * SAMPLE_RATE  # as `diarist plan --fan-out` reckons
         for window in unit.words.windows if unit.words else ():
             assert unit.start <= round(window.heard.start * SAMPLE_RATE)
             assert unit.end >= min(outline.num_samples, round(window.heard.end * SAMPLE_RATE))

@@ -41,3 +41,20 @@ def test_at_40_columns_each_row_is_a_list_with_its_name_above(columns, arguments
         assert tuple(heading for heading, _ in figures) == FIGURES
         assert re.fullmatch(r"\d+ to \d+", figures[0][1])
         assert re.fullmatch(r"[\d,]+\.\d\d", figures[1][1])
+
+
+FAN_OUT = ("workers", "warm", "speed-up", "warm $", "warm unit", "cold", "cold $", "cold unit")
+
+
+@pytest.mark.parametrize("columns", [30, 80, 120])
+def test_nothing_of_a_plan_for_one_recording_is_lost(columns):
+    arguments = ("plan", "--fan-out", "--audio", "180", "--gpu", "H100")
+    code, terminal, _ = on_a_terminal(*DIARIST, *arguments, columns=columns, DIARIST_CACHE="/nowhere")
+    assert code == 0
+    lines = terminal.lines
+    end = next(number for number, line in enumerate(lines) if line.startswith("Workers that are up"))
+    assert "…" not in "".join(lines)
+    for heading in FAN_OUT[1:] if columns == 30 else FAN_OUT:
+        assert any(heading in line for line in lines[:end])
+    for workers in (1, 2, 4, 8, 16, 32, 64):
+        assert any(re.match(rf"(→ \w+)? *{workers}( |$)", line) for line in lines[:end])

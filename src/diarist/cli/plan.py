@@ -29,6 +29,10 @@ WAITS = ("p50", "p95", "p99", "cold", "start")
 
 
 def plan(
+    context: typer.Context,
+    fan_out: Annotated[
+        bool, typer.Option("--fan-out", help="One recording on 1 to 64 workers instead.", rich_help_panel=LOAD)
+    ] = False,
     per_day: Annotated[
         float, typer.Option("--per-day", metavar="NUMBER", help="Requests a day.", rich_help_panel=LOAD)
     ] = 100,
@@ -73,6 +77,9 @@ def plan(
             rich_help_panel=MACHINE,
         ),
     ] = "RTX 3090",
+    cpu: Annotated[
+        bool, typer.Option("--cpu", help="With --fan-out: workers without a GPU.", rich_help_panel=MACHINE)
+    ] = False,
     profile: Annotated[
         str | None,
         typer.Option(metavar="NAME|FILE", help="Speeds; the GPU's own if not given.", rich_help_panel=MACHINE),
@@ -119,7 +126,19 @@ def plan(
       diarist plan --per-day 10000 --latency 20 --client http --gpu "RTX 4090"
 
       diarist plan --per-day 200 --gpu all
+
+      diarist plan --fan-out --audio 180 --gpu H100
     """
+    if fan_out:
+        from diarist.cli.plan_fan_out import print_fan_out, refuse_others
+
+        refuse_others(context)
+        if refresh:
+            _refresh()
+        print_fan_out(audio or [], None if cpu else gpu, profile, price, queue_delay, idle_timeout, as_json)
+        return
+    if cpu:
+        raise InputError("contradictory_settings", "--cpu is for --fan-out alone.", "Name a GPU with --gpu.")
     from diarist.planning.decision import Needs
     from diarist.planning.workload import Workload, parse_length, parse_shape
 
@@ -166,24 +185,12 @@ def plan(
 
 def _question(gpu: str, profile: str | None, common: dict[str, Any]) -> Question:
     from diarist.planning.prices import load_prices
-    from diarist.planning.profiles import load_profile, packaged_profiles
+    from diarist.planning.profiles import profile_of
     from diarist.planning.question import Question
 
     prices = load_prices()
     name = gpu if common["usd_per_second"] is not None else prices.gpu(gpu).name
-    if profile is None:
-        known = {one.hardware: one for one in packaged_profiles().values()}
-        if name not in known:
-            raise InputError(
-                "no_profile",
-                f"No speeds are known for {name}.",
-                "Measure them there with diarist bench --profile and name the file with --profile, or take one of: "
-                f"{', '.join(hardware for hardware in known if not hardware.startswith('CPU'))}.",
-            )
-        speeds = known[name]
-    else:
-        speeds = load_profile(profile)
-    return Question(profile=speeds, prices=prices, gpu=name, **common)
+    return Question(profile=profile_of(name, profile), prices=prices, gpu=name, **common)
 
 
 def _answer(question: Question, quick: bool, enough: int | None = None) -> Plan:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from diarist.architectures import UNIT_CHUNKS
 from diarist.audio.decode import decode
 from diarist.audio.recording import as_recording
 from diarist.cluster.local import Processes
-from diarist.cluster.plan import CHUNKS, Unit, checked, units
+from diarist.cluster.plan import Unit, checked, units
 from diarist.cluster.run import Pool, Task, results, run
 from diarist.cluster.stitch import stitch
 from diarist.cluster.unit import Found, Work, compute, partwise, windowed
@@ -34,7 +35,7 @@ def fan_out(
     options: Options = Options(),
     *,
     workers: int,
-    chunks: int = CHUNKS,
+    chunks: int = UNIT_CHUNKS,
     model: str = "auto",
     diarizer: str = "auto",
     device: str = "auto",
@@ -81,7 +82,7 @@ def spread(
     pool: Pool[Any],
     pipeline: LocalPipeline,
     *,
-    chunks: int = CHUNKS,
+    chunks: int = UNIT_CHUNKS,
     naming: Naming | None = None,
     progress: Progress = ignore,
 ) -> Transcript:

@@ -11,21 +11,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.architectures import FEWEST_UNIT_CHUNKS, UNIT_CHUNKS, WHOLE_UNIT_CHUNKS
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.diarization.engine import Portion
 from diarist.model.errors import InputError
 from diarist.transcription.outline import Outline
-
-CHUNKS: Final = 640
-"""Chunks of a unit, each a second after the one before: 10 min 40 s. What a unit hears beyond its own is 50 s."""
-FEWEST_CHUNKS: Final = 128
-WHOLE_CHUNKS: Final = 64
-"""Units of a multiple of so many chunks give the evidence of a single pass, bit for bit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +59,7 @@ class Unit:
         return np.rint(audio.samples[self.start : self.end] * 32768).astype(np.int16)
 
 
-def units(outline: Outline, portions: Sequence[Portion], chunks: int = CHUNKS) -> tuple[Unit, ...]:
+def units(outline: Outline, portions: Sequence[Portion], chunks: int = UNIT_CHUNKS) -> tuple[Unit, ...]:
     """Cut a recording into units.
 
     Args:
@@ -100,12 +94,12 @@ def checked(chunks: int) -> int:
     """Return a number of chunks that a unit may have.
 
     Raises:
-        InputError: it is less than `FEWEST_CHUNKS`, or no multiple of `WHOLE_CHUNKS`.
+        InputError: it is less than `FEWEST_UNIT_CHUNKS`, or no multiple of `WHOLE_UNIT_CHUNKS`.
     """
-    if chunks < FEWEST_CHUNKS or chunks % WHOLE_CHUNKS:
+    if chunks < FEWEST_UNIT_CHUNKS or chunks % WHOLE_UNIT_CHUNKS:
         raise InputError(
             "bad_unit",
             f"A unit cannot have {chunks} chunks.",
-            f"Choose a multiple of {WHOLE_CHUNKS}, {FEWEST_CHUNKS} at least.",
+            f"Choose a multiple of {WHOLE_UNIT_CHUNKS}, {FEWEST_UNIT_CHUNKS} at least.",
         )
     return chunks

@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from diarist.architectures import BYTES_ON_THE_WAY, TASKS_PER_WORKER
 from diarist.model.errors import DiaristError, EngineError, InputError
 
-MOST_BYTES: Final = 256 << 20
-"""Bytes of payload that may be on their way or computed at a time, where more than one task is."""
 MOST_DEATHS: Final = 2
 """Workers that may end while they compute a task, before it is given up."""
 MOST_FAILURES: Final = 2
@@ -115,7 +114,7 @@ class Pool(Protocol[H]):
         """Those that were lost since this was last asked, each once; none of them is ever given by ``wait``."""
 
 
-def run(tasks: Iterable[Task], pool: Pool[Any], *, most_bytes: int = MOST_BYTES) -> Iterator[Outcome]:
+def run(tasks: Iterable[Task], pool: Pool[Any], *, most_bytes: int = BYTES_ON_THE_WAY) -> Iterator[Outcome]:
     """Have all tasks done, the costly ones first; yields what became of each as soon as it is known.
 
     At most twice as many as the pool has slots are on their way: one computed and one at hand for each. A task whose
@@ -142,7 +141,7 @@ def run(tasks: Iterable[Task], pool: Pool[Any], *, most_bytes: int = MOST_BYTES)
         return Outcome(task, result, error, starts[task.key], deaths[task.key])
 
     while waiting or flying:
-        while waiting and len(flying) < 2 * pool.slots:
+        while waiting and len(flying) < TASKS_PER_WORKER * pool.slots:
             if flying and sum(task.size for task in flying.values()) + waiting[0].size > most_bytes:
                 break
             task = waiting.popleft()

@@ -20,7 +20,6 @@ from diarist.planning.coldstart import cold_start, start_of
 from diarist.planning.decision import COLD_SHARE_LIMIT, Candidate, Decision, decide, misfit, too_slow
 from diarist.planning.demand import all_workers, leg_estimates, workers_needed
 from diarist.planning.estimate import BUSY_LIMIT, estimate_endpoint
-from diarist.planning.profiles import Figure
 from diarist.planning.question import GPU_DISK_GB, Question
 from diarist.planning.simulate import Outcome, simulate
 from diarist.planning.systems import Scaling, system_of
@@ -266,9 +265,6 @@ def assumptions(question: Question) -> Sequence[str]:
     """Say all that the figures rest on."""
     profile, prices, workload = question.profile, question.prices, question.workload
 
-    def said(what: str, figure: Figure, unit: str) -> str:
-        return f"{what}: {figure.value:.4g} {unit} ({figure.kind}: {figure.source})."
-
     lines = [
         f"Requests: {workload.per_day:g} a day, Poisson, mean length {workload.mean_audio / 60:.2f} min,"
         f" {workload.plain_share:.0%} without speakers.",
@@ -289,12 +285,12 @@ def assumptions(question: Question) -> Sequence[str]:
         ("Both in one worker", profile.both),
         ("Download and decoding", profile.preparation),
     ):
-        lines.append(said(name, speed.per_audio_second, "s per second of audio"))
-        lines.append(said(f"{name}, also", speed.per_request, "s per request"))
-    lines.append(said("Outside of workers", profile.overhead, "s per call"))
+        lines.append(speed.per_audio_second.told(name, "s per second of audio"))
+        lines.append(speed.per_request.told(f"{name}, also", "s per request"))
+    lines.append(profile.overhead.told("Outside of workers", "s per call"))
     for role, phases in profile.starts.items():
         for phase, details in phases.items():
-            lines.append(said(f"Start of {role}, {phase}", details.seconds, "s" if details.billed else "s, not billed"))
+            lines.append(details.seconds.told(f"Start of {role}, {phase}", "s" if details.billed else "s, not billed"))
     lines += [
         f"A worker takes {JOBS_PER_GPU_WORKER} jobs at once and computes one after the other; an orchestrator holds"
         f" {JOBS_PER_ORCHESTRATOR}.",

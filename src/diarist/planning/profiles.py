@@ -35,6 +35,10 @@ class Figure:
     kind: Kind
     source: str
 
+    def told(self, what: str, unit: str) -> str:
+        """A sentence: what it is, how much, and where that is from."""
+        return f"{what}: {self.value:.4g} {unit} ({self.kind}: {self.source})."
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
@@ -111,6 +115,25 @@ def packaged_profiles() -> dict[str, Profile]:
         msgspec.json.decode(file.read_bytes(), type=Profile) for file in folder.iterdir() if file.name.endswith(".json")
     ]
     return {profile.name: profile for profile in sorted(profiles, key=lambda profile: profile.name)}
+
+
+def profile_of(hardware: str, name_or_file: str | None) -> Profile:
+    """The profile that was asked for; if none was, the packaged one of a GPU.
+
+    Raises:
+        InputError: there is none, or the file is not a profile.
+    """
+    if name_or_file is not None:
+        return load_profile(name_or_file)
+    known = {profile.hardware: profile for profile in packaged_profiles().values()}
+    if hardware not in known:
+        raise InputError(
+            "no_profile",
+            f"No speeds are known for {hardware}.",
+            "Measure them there with diarist bench --profile and name the file with --profile, or take one of: "
+            f"{', '.join(name for name in known if not name.startswith('CPU'))}.",
+        )
+    return known[hardware]
 
 
 def load_profile(name_or_file: str) -> Profile:

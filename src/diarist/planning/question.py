@@ -15,6 +15,16 @@ GPU_DISK_GB = ROLES["single"].disk
 CPU_DISK_GB = ROLES["orchestrator"].disk
 
 
+def check_range(name: str, value: float | None, least: float, most: float) -> None:
+    """Refuse a setting that is out of range; None is in any.
+
+    Raises:
+        InputError: it is.
+    """
+    if value is not None and not least <= value <= most:
+        raise InputError("bad_setting", f"{name} must be from {least:g} to {most:g}, not {value:g}.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is to be planned.
@@ -61,8 +71,7 @@ class Question:
             ("restore_share", self.restore_share, 0.0, 1.0),
         )
         for name, value, least, most in ranges:
-            if value is not None and not least <= value <= most:
-                raise InputError("bad_setting", f"{name} must be from {least:g} to {most:g}, not {value:g}.")
+            check_range(name, value, least, most)
         if self.min_workers is not None and self.max_workers is not None and self.min_workers > self.max_workers:
             raise InputError(
                 "contradictory_settings",
