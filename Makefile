@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TESTED_EXTRAS := eval plan runpod s3 mcp
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Made anew if its Python is gone, too old or too new, or if the folder was moved.
 STALE := $(shell { $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' && \
@@ -33,6 +33,9 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
 	$(BIN)/python -m pytest -m slow
+
+check-server: $(VENV)/.ready-dev  ## test the server alone: real clients, what other programs send, hostile requests
+	$(BIN)/python -m pytest tests/server
 
 parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
 	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/transcription/test_gpu.py \
@@ -107,4 +110,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page page-types
+.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page page-types

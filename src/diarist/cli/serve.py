@@ -55,8 +55,15 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Address to listen on.", envvar="DIARIST_HOST")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar="DIARIST_PORT")
+        int,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar=["DIARIST_PORT", "PORT"]),
     ] = 8000,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Also listen here, for a load balancer.", envvar="PORT_HEALTH"
+        ),
+    ] = None,
     on: Annotated[
         str,
         typer.Option(
@@ -183,9 +190,9 @@ def serve(
     """
     from diarist.places import Wanted, open_place
     from diarist.server.app import Settings
-    from diarist.server.desk import DeskBounds
     from diarist.server.keys import Keys, state_folder
     from diarist.server.models import parse_aliases
+    from diarist.server.opening import DeskBounds
 
     del config
     folder = state_folder(state)
@@ -217,7 +224,7 @@ def serve(
         disk_bytes=None if disk_gb is None else int(disk_gb * 1e9),
     )
     wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
-    run(settings, lambda progress: open_place(on, wanted, progress=progress, note=say), host, port)
+    run(settings, lambda progress: open_place(on, wanted, progress=progress, note=say), host, port, health_port or None)
 
 
 def run(
@@ -225,6 +232,7 @@ def run(
     open_pipeline: Open,
     host: str,
     port: int,
+    health_port: int | None = None,
     *,
     begin: Callable[[House, str], None] = lambda _, address: say(f"diarist listens on {address}; models are loading."),
 ) -> None:
@@ -235,6 +243,7 @@ def run(
         open_pipeline: makes the engines, while it answers already.
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
+        health_port: another one, for whoever asks for health; None for no other.
         begin: called with the server's parts and its address once that is taken, and before anything is done.
 
     Raises:
@@ -245,7 +254,7 @@ def run(
     from filelock import FileLock, Timeout
 
     from diarist.server.app import Server
-    from diarist.server.connections import Connection
+    from diarist.server.connections import Connection, Listener
 
     failures: list[DiaristError] = []
 
@@ -257,8 +266,8 @@ def run(
     try:
         with FileLock(settings.state / "serve.lock", timeout=0):
             made = Server(settings, open_pipeline, failed=failed)
-            listening = _listen(host, port)
-            server = uvicorn.Server(
+            listening = [_listen(host, each) for each in dict.fromkeys((port, health_port or port))]
+            server = Listener(
                 uvicorn.Config(
                     made.app,
                     log_level="warning",
@@ -267,13 +276,16 @@ def run(
                     http=Connection,
                     ws="none",
                     server_header=False,
-                )
+                ),
+                made.stop,
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
-            begin(made.house, _address(listening))
-            with listening, contextlib.suppress(Cancelled):  # how it is told to stop
-                server.run(sockets=[listening])
+            begin(made.house, _address(listening[0]))
+            with contextlib.ExitStack() as stack, contextlib.suppress(Cancelled):  # how it is told to stop
+                for each in listening:
+                    stack.enter_context(each)
+                server.run(sockets=listening)
             say("stopped; what was under way goes on at the next start.")
     except Timeout:
         raise InputError(

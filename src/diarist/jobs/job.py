@@ -106,7 +106,7 @@ class Job:
         owner: id of the key that it was submitted with; empty where there are no keys.
         state: see the module's drawing.
         transient: whether it is a plain request's.
-        request: JSON; opaque to the store.
+        request: JSON; opaque to the store. Empty where many jobs are told at once.
         digest: identity of the work.
         name: the file's name, for people.
         audio: name of a file below the state folder; None where there is none, or no longer.

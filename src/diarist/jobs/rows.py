@@ -22,6 +22,11 @@ _FIELDS: Final = (
     "id", "owner", "state", "request", "digest", "name", "audio", "audio_bytes", "seconds", "created", "started",
     "ended", "attempts", "error", "revision",
 )  # fmt: skip
+BRIEF: Final = ", ".join(
+    "'' AS request" if name == "request" else name for name in ("seq", *_FIELDS, "transient", "progress")
+)
+"""Columns of a job without what it asks, which may hold megabytes of voices."""
+
 _CRASHED: Final = write_error(
     InputError(
         "crashed",

@@ -22,6 +22,7 @@ from diarist.jobs.job import Edit, Hit, Job, Keep, Lease, Load, NewJob, State, S
 log = logging.getLogger("diarist.jobs")
 
 _MOST_LISTED: Final = 1000
+_QUEUED: Final = f"SELECT {rows.BRIEF} FROM jobs WHERE state = 'queued' ORDER BY seq"  # noqa: S608  # our own words
 _DUE: Final = (
     "SELECT seq, ended <= iif(transient, ?1, ?2) AS is_over FROM jobs"
     " WHERE ended IS NOT NULL AND (is_over OR (audio IS NOT NULL AND ended <= ?3))"
@@ -74,7 +75,7 @@ class SQLiteJobStore:
             with self._database.writing() as db:
                 rows.put_back(db, "leased_until <= ?", now, now)
         with self._database.reading() as db:
-            return tuple(map(self._job, db.execute("SELECT * FROM jobs WHERE state = 'queued' ORDER BY seq")))
+            return tuple(map(self._job, db.execute(_QUEUED)))
 
     def lease(self, job_id: str, worker: str, seconds: float) -> Lease | None:
         """See `JobStore.lease`."""
@@ -168,8 +169,8 @@ class SQLiteJobStore:
         with self._database.reading() as db:
             below = math.inf if before is None else rows.job_key(db, before, owner)
             found = db.execute(
-                "SELECT * FROM jobs WHERE NOT transient AND owner = ifnull(?, owner) AND state = ifnull(?, state)"
-                " AND seq < ? ORDER BY seq DESC LIMIT ?",
+                f"SELECT {rows.BRIEF} FROM jobs WHERE NOT transient AND owner = ifnull(?, owner)"  # noqa: S608
+                " AND state = ifnull(?, state) AND seq < ? ORDER BY seq DESC LIMIT ?",
                 (owner, state, below, max(1, min(limit, _MOST_LISTED))),
             )
             return tuple(map(self._job, found))

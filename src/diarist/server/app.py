@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -21,28 +21,32 @@ from diarist.audio.decode import MAX_SECONDS
 from diarist.audio.url_rules import UrlRules
 from diarist.jobs.job import Keep
 from diarist.jobs.sqlite_store import SQLiteJobStore
-from diarist.model.errors import DiaristError
+from diarist.model.errors import DiaristError, EngineError
 from diarist.model.progress import Progress
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.local import LocalPipeline
-from diarist.server import asr, health, jobs, openai, page, sounds, transcripts, voices, webhooks
+from diarist.server import asr, docs, health, jobs, openai, page, sounds, transcripts, voices, webhooks
 from diarist.server.admission import Admission, Bounds
-from diarist.server.desk import Desk, DeskBounds
+from diarist.server.description import described
+from diarist.server.desk import Desk
 from diarist.server.disk import Disk
-from diarist.server.errors import add_handlers
+from diarist.server.errors import add_handlers, note_unforeseen
 from diarist.server.forms import FormBounds
 from diarist.server.house import House
 from diarist.server.keys import Caller, Keys
 from diarist.server.metrics import Metrics
 from diarist.server.models import Model, Models
+from diarist.server.opening import DeskBounds
 from diarist.server.uploads import sweep
 from diarist.server.work import Workshop
 
 log = logging.getLogger("diarist.server")
 
-OPEN_PATHS: Final = ("/health", "/ping")
+OPEN_PATHS: Final = ("/health", "/ping", *docs.OPEN_PATHS)
 _JOBS: Final = "/v1/jobs"
 _WORK: Final = ("/v1/audio/", "/asr", "/detect-language", "/openai/deployments/")
+
+_PAUSE_SECONDS: Final = 1.0
 
 Open = Callable[[Progress], Pipeline]
 """Makes the pipeline, which may take minutes; told how far it is."""
@@ -114,7 +118,7 @@ class Server:
             signs_webhooks=bool(settings.webhook_secret),
         )
         self._caller = webhooks.Caller(store, settings.rules, settings.webhook_secret)
-        inner = FastAPI(
+        inner = _Application(
             title="diarist",
             version=__version__,
             summary="Who said what, and when",
@@ -123,7 +127,7 @@ class Server:
             lifespan=self._lifespan,
         )
         inner.state.house = self.house
-        for room in (openai, asr, jobs, transcripts, sounds, voices, health, page):
+        for room in (openai, asr, jobs, transcripts, sounds, voices, health, docs, page):
             inner.include_router(room.router)
         add_handlers(inner)
         self.app: ASGIApp = Admission(
@@ -148,14 +152,17 @@ class Server:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(64, "diarist-serve"))
         async with anyio.create_task_group() as group:
             group.start_soon(self._load)
-            group.start_soon(self.house.desk.run)
-            group.start_soon(self.house.disk.run)
-            group.start_soon(self._caller.run)
+            for work in (self.house.desk.run, self.house.disk.run, self._caller.run):
+                group.start_soon(_on_and_on, work)
             yield
             group.cancel_scope.cancel()
         if self.house.desk.workshop is not None:
             self.house.desk.workshop.close()
         self.house.desk.store.close()
+
+    def stop(self) -> None:
+        """Take no more work, and tell those who wait to come again; for when the server is told to end."""
+        self.house.desk.stop()
 
     async def _load(self) -> None:
         loading = self.house.loading
@@ -176,9 +183,35 @@ class Server:
         except DiaristError as error:
             self._failed(error)
             return
+        except Exception as error:  # noqa: BLE001 - engines may be anybody's
+            note_unforeseen(error, "loading")
+            hint = "Report it to whoever made the engines; the log has the place."
+            self._failed(EngineError("not_loaded", f"The engines cannot be loaded: {type(error).__name__}.", hint))
+            return
+        await self.house.desk.begin(workshop, revision(workshop.pipeline))
         loading.stage, loading.done, loading.ready = "ready", 1.0, True
-        self.house.desk.begin(workshop, revision(workshop.pipeline))
         log.info("ready")
+
+
+class _Application(FastAPI):
+    _described: dict[str, Any] | None = None
+
+    def openapi(self) -> dict[str, Any]:
+        if self._described is None:
+            self._described = described(super().openapi())
+        return self._described
+
+
+async def _on_and_on(work: Callable[[], Awaitable[None]]) -> None:
+    """Have work done beside the answers; what it cannot foresee ends neither it nor the server."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001
+            note_unforeseen(error, "beside the answers")
+            await anyio.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def loaded_models(pipeline: Pipeline) -> list[Model]:

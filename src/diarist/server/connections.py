@@ -8,13 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+from collections.abc import Callable
 from typing import ClassVar
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from diarist.model.errors import InputError
 from diarist.server.errors import error_response
+
+
+class Listener(uvicorn.Server):
+    """A server that says when it is told to end, so that those who wait for an answer get one before it does.
+
+    Args:
+        config: uvicorn's.
+        stopping: called on the event loop, once nobody new is let in.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self._stopping()
+        await super().shutdown(sockets)
 
 
 class Connection(H11Protocol):

@@ -10,34 +10,43 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 import msgspec
 
-from diarist.jobs.job import Job, Lease, LeaseLostError, Load, NewJob
+from diarist.jobs.job import Job, Lease, Load, NewJob, StoreError
 from diarist.jobs.store import JobStore
 from diarist.jobs.turns import Ticket, Turns
-from diarist.jobs.wire_errors import read_error, write_error
+from diarist.jobs.wire_errors import read_error
 from diarist.model import codec
-from diarist.model.errors import Cancelled, DiaristError, EngineError
+from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.progress import Progress
-from diarist.model.transcript import Transcript, Word
+from diarist.model.transcript import Transcript
 from diarist.pipelines.bridge import in_thread
+from diarist.pipelines.kept import Kept
 from diarist.server.ask import Ask, ask_from, identity, work_of
+from diarist.server.attempt import Attempt
 from diarist.server.errors import Busy, note_unforeseen
-from diarist.server.forms import Upload
+from diarist.server.forms import Upload, cannot_keep
 from diarist.server.keys import Caller
 from diarist.server.known import Voices
 from diarist.server.live import Live, Update
+from diarist.server.opening import DeskBounds, length, to_open
 from diarist.server.work import Workshop, digest
 from diarist.speakers.identify import Voice
+from diarist.transcription.base import Heard
+
+__all__ = ["Audience", "Desk", "DeskBounds"]
 
 T = TypeVar("T")
 
@@ -45,34 +54,14 @@ log = logging.getLogger("diarist.server")
 
 WORKER: Final = "server"
 """The name of this server in leases: one server has a state folder, so what it held before it ended is its own."""
-LEASE_SECONDS: Final = 60.0
+LEASE_SECONDS: Final = math.inf
+"""For the same reason they end with the server, and not by a clock: a laptop that slept would lose its work."""
 _LOOK_SECONDS: Final = 5.0
-"""How often lost leases are looked for, beside the moments when work comes or ends."""
+"""How often waiting jobs are looked for, beside the moments when work comes or ends."""
 _FORGET_SECONDS: Final = 60.0
-_TELL_SECONDS: Final = 1.0
-"""Progress is written to disk no more often."""
 _UNKNOWN_SECONDS: Final = 600.0
 """What a recording of unknown length counts for."""
 _UNKNOWN_BYTES_PER_SECOND: Final = 16_000.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskBounds:
-    """How much work is taken in.
-
-    Attributes:
-        queued: jobs that wait, of all callers.
-        queued_seconds: seconds of audio that wait, of all callers.
-        open: jobs that have begun; each holds its samples in memory.
-        open_seconds: seconds of audio that have begun, unless it is a single recording; an hour is 230 MB.
-        patience: seconds for which a plain request's work goes on when nobody waits for it any more.
-    """
-
-    queued: int = 100
-    queued_seconds: float = 48 * 3600.0
-    open: int = 4
-    open_seconds: float = 6 * 3600.0
-    patience: float = 60.0
 
 
 class Audience(Protocol):
@@ -113,26 +102,43 @@ class Desk:
         self._clock = clock
         self._turns = Turns()
         self._live: dict[str, Live] = {}
+        self._waiting = Counter[str]()
         self._tickets: dict[str, Ticket] = {}
-        self._open: dict[str, float] = {}
+        self._open: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._taking_in = asyncio.Lock()
+        self._is_tidy = asyncio.Event()
+        self._stopped = False
+        self._running: anyio.CancelScope | None = None
         self._disk = anyio.CapacityLimiter(8)
+        self._eyes = anyio.CapacityLimiter(8)
         self._today: dict[str, list[tuple[float, float]]] = {}
 
-    def begin(self, workshop: Workshop, models: str) -> None:
-        """Begin to work.
+    async def begin(self, workshop: Workshop, models: str) -> None:
+        """Begin to work, once what an earlier server left is in order.
 
         Args:
             workshop: what does it.
             models: what decides a result besides the request: the names and versions of the models.
         """
+        await self._is_tidy.wait()
         self.workshop, self.models = workshop, models
         self._wake.set()
+
+    def stop(self) -> None:
+        """Take no more work, hand back what is under way, and tell those who wait to come again."""
+        self._stopped = True
+        if self._running is not None:
+            self._running.cancel()
 
     async def call(self, method: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Call the store, in a thread: it waits for the disk."""
         return await anyio.to_thread.run_sync(functools.partial(method, *arguments, **named), limiter=self._disk)
+
+    async def look(self, method: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Call what only reads: it does not wait until those who write have a thread again."""
+        return await anyio.to_thread.run_sync(functools.partial(method, *arguments, **named), limiter=self._eyes)
 
     # Taking work in
 
@@ -143,7 +149,7 @@ class Desk:
             Busy: models are not loaded yet, the queue is full, or the caller's limits are reached.
         """
         self.ready()
-        self._check(caller, await self.call(self.store.load), 0.0)
+        self._check(caller, await self.look(self.store.load), 0.0)
 
     async def submit(
         self,
@@ -171,47 +177,59 @@ class Desk:
         """
         workshop = self.ready()
         workshop.check_names(ask)
-        ask = _with_clips(ask)
         name, seconds, content, target = "", None, f"url {secrets.token_hex(16)}", None
         if upload is None:
             name = workshop.check_url(ask.url or "")
         else:
             name, content = upload.filename, upload.sha256
             seconds = await anyio.to_thread.run_sync(
-                functools.partial(workshop.check, upload.path, upload.filename, pcm=ask.pcm)
+                functools.partial(workshop.check, upload.path, upload.filename, pcm=ask.pcm, field=upload.field)
             )
+        means = await self._means(caller.id, ask)
+        request, work = await anyio.to_thread.run_sync(_written, ask)
         assumed = _assumed(seconds, upload)
-        self._check(caller, await self.call(self.store.load), assumed)
         if upload is not None:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._check(caller, await self.look(self.store.load), assumed)
             target = self.folder / secrets.token_hex(16)
-            await anyio.to_thread.run_sync(upload.keep, target)
+            await self.call(_keep, upload, target)
+        new = NewJob(
+            owner=caller.id,
+            request=request,
+            digest=digest(work, content, means),
+            name=name,
+            audio=target.name if target else None,
+            audio_bytes=upload.num_bytes if upload else 0,
+            seconds=seconds,
+            transient=transient,
+            idempotency_key=idempotency_key,
+            webhook=webhook,
+        )
+        is_new = False
         try:
-            job, is_new = await self.call(
-                self.store.add,
-                NewJob(
-                    owner=caller.id,
-                    request=msgspec.json.encode(identity(ask)).decode(),
-                    digest=digest(work_of(ask), content, await self._means(caller.id, ask)),
-                    name=name,
-                    audio=target.name if target else None,
-                    audio_bytes=upload.num_bytes if upload else 0,
-                    seconds=seconds,
-                    transient=transient,
-                    idempotency_key=idempotency_key,
-                    webhook=webhook,
-                ),
-            )
-        except BaseException:
-            self.unlink([target.name] if target else [])
-            raise
-        if not is_new and target:
-            self.unlink([target.name])
-        if is_new:
-            self._today.setdefault(caller.id, []).append((self._clock(), assumed))
-            self._live[job.id] = Live()
-            self._wake.set()
+            async with self._taking_in:  # else all who come at once would see the same room
+                self._check(caller, await self.look(self.store.load), assumed)
+                with anyio.CancelScope(shield=True):  # a job that is in the store is watched, and has its recording
+                    job, is_new = await self.call(self.store.add, new)
+                    if is_new:
+                        self._taken(job, caller, assumed)
+        finally:
+            if target and not is_new:
+                with anyio.CancelScope(shield=True):
+                    await self.call(self.unlink, [target.name])
         return job
+
+    def _taken(self, job: Job, caller: Caller, assumed: float) -> None:
+        if caller.limits.audio_hours_per_day is not None:
+            self._today.setdefault(caller.id, []).append((self._clock(), assumed))
+        if not self._stopped:
+            self._watch(job)
+            self._wake.set()
+
+    def _watch(self, job: Job) -> None:
+        """Let others follow a job that waits; only such jobs are begun."""
+        self._live[job.id] = Live()
+        if job.transient:
+            self._expect(job.id)
 
     async def _means(self, owner: str, ask: Ask) -> str:
         """What decides a result besides the request."""
@@ -233,7 +251,9 @@ class Desk:
             return await in_thread(work, ticket.progress())
 
     def ready(self) -> Workshop:
-        """What does the work; raises `Busy` while models load."""
+        """What does the work; raises `Busy` while models load, and where the server is being stopped."""
+        if self._stopped:
+            raise _stopping()
         if self.workshop is None:
             raise Busy(
                 "loading", "The models are still loading.", "GET /health says how far.", retry_after=5, http_status=503
@@ -251,6 +271,13 @@ class Desk:
                 retry_after=30,
             )
         own, limits = load.get(caller.id, Load()), caller.limits
+        if caller.id and own.queued >= self.bounds.queued * self.bounds.share:
+            raise Busy(
+                "too_many_jobs",
+                f"{own.queued} recordings of this key wait already; the rest of the queue is for others.",
+                "Try again later.",
+                retry_after=30,
+            )
         if limits.concurrent is not None and own.queued + own.running >= limits.concurrent:
             raise Busy(
                 "too_many_jobs",
@@ -272,22 +299,36 @@ class Desk:
     # Waiting for it
 
     async def follow(self, job_id: str, offset: int = 0) -> AsyncIterator[Update]:
-        """Watch a job until it is over.
-
-        A transient job that nobody watches for a while is cancelled: its client has left, and did not come again.
-        """
+        """Watch a job until it is over, or the server is being stopped."""
         live = self._live.get(job_id)
         if live is None:
             yield Update({}, (), offset, ended=True)
             return
-        live.watchers += 1
+        async for update in live.follow(offset):
+            yield update
+
+    @contextlib.asynccontextmanager
+    async def attending(self, job: Job) -> AsyncIterator[None]:
+        """Wait for a plain request's answer and take it, within the block.
+
+        When the last who waits for such a job leaves before its end, it is stopped after a while: its client may come
+        again. When the last leaves after its end, the answer was handed over.
+        """
+        if not job.transient:  # another's, which this request joined
+            yield
+            return
+        self._waiting[job.id] += 1
         try:
-            async for update in live.follow(offset):
-                yield update
+            yield
         finally:
-            live.watchers -= 1
-            if not live.watchers and not live.ended:
-                asyncio.get_running_loop().call_later(self.bounds.patience, self._abandon, job_id, live)
+            self._waiting[job.id] -= 1
+            if not self._waiting[job.id]:
+                del self._waiting[job.id]
+                if job.id in self._live:
+                    self._expect(job.id)
+                else:
+                    with anyio.CancelScope(shield=True), contextlib.suppress(DiaristError):
+                        await self.call(self.unlink, await self.call(self.store.collected, job.id))
 
     def stages(self, job: Job) -> Mapping[str, float]:
         """How far a job is: of one under way, to this moment."""
@@ -300,19 +341,15 @@ class Desk:
         Raises:
             DiaristError: why there is none.
         """
-        job = await self.call(self.store.get, job_id)
+        job = await self.look(self.store.get, job_id)
         if job.state == "completed":
-            text = await self.call(self.store.transcript, job_id)
+            text = await self.look(self.store.transcript, job_id)
             return await anyio.to_thread.run_sync(codec.read, Transcript, text.encode())
         if job.state == "failed":
             raise read_error(job.error, "diarist")
-        raise Cancelled(f"The job was {job.state}.")
-
-    async def collected(self, job_id: str) -> None:
-        """Say that an answer was handed over."""
-        live = self._live.get(job_id)
-        if live is None or not live.watchers:
-            self.unlink(await self.call(self.store.collected, job_id))
+        if job.state == "cancelled":
+            raise Cancelled("The job was cancelled.")
+        raise _stopping()
 
     async def cancel(self, job_id: str, owner: str | None) -> Job:
         """Stop a job."""
@@ -324,16 +361,25 @@ class Desk:
         """Stop a job if it is under way, and erase it."""
         names = await self.call(self.store.delete, job_id, owner)
         self._stop(job_id)
-        self.unlink(names)
+        await self.call(self.unlink, names)
 
     def _stop(self, job_id: str) -> None:
         if ticket := self._tickets.get(job_id):
             ticket.cancel()
-        elif live := self._live.pop(job_id, None):
+        else:
+            self._over(job_id)
+
+    def _over(self, job_id: str) -> None:
+        """Tell those who watch a job that nothing more will come."""
+        if live := self._live.pop(job_id, None):
             live.end()
 
-    def _abandon(self, job_id: str, live: Live) -> None:
-        if live.watchers or live.ended:
+    def _expect(self, job_id: str) -> None:
+        """Wait for a while for somebody to ask for a plain request's job."""
+        asyncio.get_running_loop().call_later(self.bounds.patience, self._abandon, job_id)
+
+    def _abandon(self, job_id: str) -> None:
+        if job_id in self._waiting or job_id not in self._live:
             return
 
         async def cancel() -> None:
@@ -359,137 +405,105 @@ class Desk:
     # Having it done
 
     async def run(self) -> None:
-        """Have work done until cancelled; what is under way then is handed back."""
-        await self.call(self.store.release, WORKER)
-        await self._tidy()
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._forget)
-            while True:
-                self._wake.clear()
-                if self.workshop is not None:
-                    for job in self._next(await self.call(self.store.queued)):
-                        lease = await self.call(self.store.lease, job.id, WORKER, LEASE_SECONDS)
-                        if lease is not None:
-                            ticket = self._turns.ticket(job.owner, _length(job))
-                            self._tickets[job.id], self._open[job.id] = ticket, _length(job)
-                            group.start_soon(self._attempt, lease, ticket)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+        """Have work done until `stop` or cancelled; what is under way then is handed back."""
+        try:
+            with anyio.CancelScope() as self._running:
+                await self._take_over()
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._forget)
+                    while not self._stopped:
+                        self._wake.clear()
+                        with _noted("jobs that wait are not begun"):
+                            await self._open_jobs(group)
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+        finally:
+            for job_id in [*self._live]:
+                self._over(job_id)
+
+    async def _take_over(self) -> None:
+        """Put in order what an earlier server left."""
+        while True:
+            with _noted("what the last server left cannot be read yet"):
+                await self.call(self.store.release, WORKER)
+                if not self._is_tidy.is_set():
+                    await self.call(self._sweep)
+                for job in await self.look(self.store.queued):
+                    self._watch(job)
+                self._is_tidy.set()
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _sweep(self) -> None:
+        """Remove recordings that no job knows: their upload ended between the file and the row."""
+        known = self.store.audio()
+        strangers = {name for path in self.folder.glob("*") if (name := path.name.partition(".")[0]) not in known}
+        self.unlink(strangers)
 
     async def _forget(self) -> None:
         """Erase what expired. Erasing writes the whole file anew, which takes seconds where much is kept."""
         while True:
-            with contextlib.suppress(DiaristError):  # the store logs it, and tries again at the next
-                self.unlink(await self.call(self.store.expire))
+            with _noted("what expired is not erased yet"):
+                await self.call(self.unlink, await self.call(self.store.expire))
             await asyncio.sleep(_FORGET_SECONDS)
 
-    async def _tidy(self) -> None:
-        """Remove recordings that no job knows: their upload ended between the file and the row."""
-        known = await self.call(self.store.audio)
-        for path in self.folder.glob("*"):
-            if path.name.split(".")[0] not in known:
-                path.unlink(missing_ok=True)
-        for job in await self.call(self.store.queued):
-            self._live[job.id] = Live()
-
-    def _next(self, queued: Sequence[Job]) -> list[Job]:
-        """Which jobs begin now: short ones first, but an hour of waiting makes up for an hour of audio."""
-        running = list(self._open.values())
-        chosen: list[Job] = []
-        for job in sorted(queued, key=lambda each: each.created + _length(each)):
-            if len(running) >= self.bounds.open:
-                break
-            if running and sum(running) + _length(job) > self.bounds.open_seconds:
-                continue
-            running.append(_length(job))
-            chosen.append(job)
-        return chosen
+    async def _open_jobs(self, group: anyio.abc.TaskGroup) -> None:
+        if self.workshop is None:
+            return
+        queued = [job for job in await self.look(self.store.queued) if job.id in self._live]
+        for job in to_open(queued, self._open.values(), self.bounds):
+            ticket = self._turns.ticket(job.owner, length(job))
+            self._tickets[job.id] = ticket  # before the lease, so that who cancels meanwhile is heard
+            lease = None
+            try:
+                with anyio.CancelScope(shield=True):  # a lease that nobody knows would count as an attempt
+                    lease = await self.call(self.store.lease, job.id, WORKER, LEASE_SECONDS)
+            finally:
+                if lease is None:
+                    del self._tickets[job.id]
+            if lease is None:  # cancelled or deleted
+                self._over(job.id)
+            else:
+                self._open[job.id] = lease.job
+                group.start_soon(self._attempt, lease, ticket)
 
     async def _attempt(self, lease: Lease, ticket: Ticket) -> None:
         job = lease.job
         live = self._live.setdefault(job.id, Live())
         live.begin()
-        ended = "lost"
+        ended = "failed"
         try:
-            with ticket:
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._hold, lease, ticket, live)
-                    ended = await self._work(lease, ticket, live)
-                    group.cancel_scope.cancel()
-        except LeaseLostError:
-            pass
-        except asyncio.CancelledError:
-            ticket.cancel()
-            with anyio.CancelScope(shield=True), contextlib.suppress(DiaristError):
-                await self.call(self.store.hand_back, lease)
-            raise
+            ended = await Attempt(self.store, self.call, lease, ticket, live).make(functools.partial(self._work, lease))
+        except Exception as error:  # noqa: BLE001 - one job must not end the others
+            note_unforeseen(error, job.id)
         finally:
             del self._tickets[job.id], self._open[job.id]
-            if self._live.get(job.id) is live:
-                del self._live[job.id]
-            live.end()
+            self._over(job.id)
             self._wake.set()
         if self._audience is not None:
             self._audience.ended(job, ended, self._clock() - job.created)
 
-    async def _hold(self, lease: Lease, ticket: Ticket, live: Live) -> None:
-        """Keep the lease, and write progress down; stop the work where the job was taken away."""
-        told: dict[str, float] = {}
-        renewed = time.monotonic()
-        try:
-            while True:
-                await asyncio.sleep(_TELL_SECONDS)
-                if live.stages != told:
-                    told = dict(live.stages)
-                    await self.call(self.store.progress, lease, told)
-                if time.monotonic() - renewed > LEASE_SECONDS / 3:
-                    lease, renewed = await self.call(self.store.renew, lease, LEASE_SECONDS), time.monotonic()
-        except LeaseLostError:
-            ticket.cancel()
-
-    async def _work(self, lease: Lease, ticket: Ticket, live: Live) -> str:
-        job, loop = lease.job, asyncio.get_running_loop()
-
-        def report(stage: str, done: float) -> None:
-            loop.call_soon_threadsafe(live.report, stage, done)
-
-        def heard(words: Sequence[Word]) -> None:
-            loop.call_soon_threadsafe(live.hear, tuple(words))
-
-        def learned(seconds: float) -> None:
-            self.store.describe(lease, seconds=seconds)
-
-        workshop = self.ready()
-        error: DiaristError
-        try:
-            ask = ask_from(msgspec.json.decode(job.request))
-            path = self.folder / job.audio if job.audio else None
-            progress = ticket.progress(report)
-            if path is None and workshop.fetches and not job.transient:
-                path = await in_thread(functools.partial(self._fetch, workshop, lease, ask.url or ""), progress)
-            transcript = await workshop.transcribe(
-                ask,
-                path,
-                job.name,
-                progress=progress,
-                heard=heard,
-                kept=_Parts(self.store, lease),
-                learned=learned,
-                voices=await self.voices_for(job.owner, ask),
-            )
-        except (Cancelled, LeaseLostError):
-            # Cancelled in the store first, so there is nothing to write down.
-            return "cancelled"
-        except DiaristError as failed:
-            error = failed
-        except Exception as failed:  # noqa: BLE001 - whatever it is, the caller gets a clear error
-            note_unforeseen(failed, job.id)
-            error = EngineError("internal", f"The server failed at this job ({type(failed).__name__}).", "Report it.")
-        else:
-            await self.call(self.store.finish, lease, msgspec.json.encode(codec.dump(transcript)).decode())
-            return "completed"
-        await self.call(self.store.fail, lease, write_error(error))
-        return "failed"
+    async def _work(
+        self, lease: Lease, *, progress: Progress, heard: Heard, kept: Kept, learned: Callable[[float], None]
+    ) -> Transcript:
+        job, workshop = lease.job, self.ready()
+        ask = await anyio.to_thread.run_sync(_read, job.request)
+        path = self.folder / job.audio if job.audio else None
+        if path is not None and not path.is_file():
+            message = "The recording of this job is gone from the server's disk."
+            raise InputError("audio_gone", message, "Submit it again.", http_status=410)
+        if path is None and workshop.fetches and not job.transient:
+            path = await in_thread(functools.partial(self._fetch, workshop, lease, ask.url or ""), progress)
+        return await workshop.transcribe(
+            ask,
+            path,
+            job.name,
+            progress=progress,
+            heard=heard,
+            kept=kept,
+            learned=learned,
+            voices=await self.voices_for(job.owner, ask),
+        )
 
     def _fetch(self, workshop: Workshop, lease: Lease, url: str, progress: Progress) -> Path:
         """Fetch a job's recording, so that it can be heard, and is not fetched again."""
@@ -504,28 +518,38 @@ class Desk:
         return path
 
 
-class _Parts:
-    """What the store keeps of a job, for the pipeline (`diarist.pipelines.kept.Kept`)."""
-
-    def __init__(self, store: JobStore, lease: Lease) -> None:
-        self._store = store
-        self._lease = lease
-        self._known = store.parts(lease.job.id)
-
-    def get(self, part: str) -> bytes | None:
-        return self._known.get(part)
-
-    def keep(self, part: str, data: bytes) -> None:
-        self._store.keep(self._lease, part, data)
+@contextlib.contextmanager
+def _noted(consequence: str) -> Iterator[None]:
+    """Let nothing that a store cannot do for now end the server: it is said in the log, and tried again."""
+    try:
+        yield
+    except StoreError as error:
+        log.warning("%s: %s", consequence, error.code)
+    except Exception as error:  # noqa: BLE001
+        note_unforeseen(error, consequence)
 
 
-def _with_clips(ask: Ask) -> Ask:
-    """Let an ask hold its clips itself, since the files of a form go when it is answered."""
-    return replace(ask, known=tuple(replace(clip, data=clip.read(), path="") for clip in ask.known))
+def _stopping() -> Busy:
+    hint = "Try again soon: what was done is kept."
+    return Busy("stopping", "The server is being stopped.", hint, retry_after=5, http_status=503)
 
 
-def _length(job: Job) -> float:
-    return job.seconds if job.seconds is not None else _UNKNOWN_SECONDS
+def _keep(upload: Upload, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise cannot_keep(error) from error
+    upload.keep(target)
+
+
+def _written(ask: Ask) -> tuple[str, str]:
+    """An ask as the store keeps it, and the name of its work. It holds clips itself: the files of a form go."""
+    ask = replace(ask, known=tuple(replace(clip, data=clip.read(), path="") for clip in ask.known))
+    return msgspec.json.encode(identity(ask)).decode(), work_of(ask)
+
+
+def _read(request: str) -> Ask:
+    return ask_from(msgspec.json.decode(request))
 
 
 def _assumed(seconds: float | None, upload: Upload | None) -> float:

@@ -105,6 +105,8 @@ def as_diarist(error: Exception) -> DiaristError:
 
 def note_unforeseen(error: BaseException, request_id: str) -> None:
     """Log what nobody foresaw: its kind and place, never its text, which may hold a key or somebody's words."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
     _LOG.error("%s: %s in %s", request_id or "no request", type(error).__name__, place)

@@ -17,8 +17,8 @@ async def health(request: Request) -> Response:
     if not house.loading.ready:
         body = {"status": "loading", "stage": house.loading.stage, "done": round(house.loading.done, 3)}
         return JSONResponse(body, status_code=503, headers={"retry-after": "2"})
-    load = await house.desk.call(house.desk.store.load)
-    disk = {"disk_bytes": await house.desk.call(house.disk.taken)}
+    load = await house.desk.look(house.desk.store.load)
+    disk = {"disk_bytes": await house.desk.look(house.disk.taken)}
     if house.disk.most_bytes is not None:
         disk |= {"disk_bytes_allowed": house.disk.most_bytes, "let_go_early": house.disk.let_go}
     return JSONResponse(
@@ -42,5 +42,5 @@ async def ping(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Text in Prometheus' format."""
     house = house_of(request)
-    load = await house.desk.call(house.desk.store.load)
+    load = await house.desk.look(house.desk.store.load)
     return Response(house.metrics.text(dict(load)), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 import anyio
@@ -14,12 +14,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from diarist.formats.answers import content_type
-from diarist.jobs.job import Job
+from diarist.jobs.job import Job, StoreError
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
 from diarist.server.desk import Desk
-from diarist.server.fields import flattened, in_format, read_transcription, read_translation
+from diarist.server.fields import flattened, in_format, read_job
 from diarist.server.forms import Form, FormBounds
 from diarist.server.house import house_of
 from diarist.server.openai import pinged, recording, rendered, stream
@@ -41,15 +41,13 @@ async def submit(request: Request) -> Response:
     house = house_of(request)
     models = house.models
     async with sent(request) as form:
-        others, webhook = read_webhook(
+        fields, webhook = read_webhook(
             form.fields,
             server=str(request.base_url).rstrip("/"),
             rules=house.webhook_rules,
             has_secret=house.signs_webhooks,
         )
-        fields = [pair for pair in others if pair[0] != "task"]
-        translate = ("task", "translate") in others
-        ask = (read_translation if translate else read_transcription)(fields, form.files, models=models)
+        ask = await anyio.to_thread.run_sync(lambda: read_job(fields, form.files, models=models))
         job = await house.desk.submit(
             request.state.caller,
             ask,
@@ -142,8 +140,9 @@ async def told(desk: Desk, job: Job) -> dict[str, Any]:
         if value is not None:
             document[name] = round(value, 3)
     if job.state == "queued":
-        waiting = await desk.call(desk.store.queued)
-        document["position"] = 1 + next((place for place, each in enumerate(waiting) if each.id == job.id), 0)
+        with suppress(StoreError):  # it was accepted, whatever cannot be read about it now
+            waiting = await desk.look(desk.store.queued)
+            document["position"] = 1 + next((place for place, each in enumerate(waiting) if each.id == job.id), 0)
     if job.state == "completed":
         document["revision"] = job.revision
         document["recording"] = job.audio is not None
@@ -188,23 +187,29 @@ async def sent(request: Request, bounds: FormBounds | None = None) -> AsyncItera
         with await read_form(request, folder=house.uploads, bounds=bounds or house.form_bounds) as form:
             yield form
         return
+    yield await anyio.to_thread.run_sync(_form, await request.body())
+
+
+def _form(body: bytes) -> Form:
+    """JSON as if it were a form."""
     try:
-        document = msgspec.json.decode(await request.body(), type=dict[str, Any])
+        document = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError, RecursionError):
         raise InputError("not_json", "The body is no JSON object.", "Send a form, or JSON: {…}.") from None
-    yield Form(fields=tuple(flattened(document)))
+    return Form(fields=tuple(flattened(document)))
 
 
 async def _events(desk: Desk, job: Job, offset: int) -> AsyncIterator[bytes]:
-    async for update in pinged(desk.follow(job.id, offset)):
-        if update is None:
-            yield b": waiting\n\n"
-            continue
-        if update.ended:
-            break
-        words = [{"word": w.text, "start": w.start, "end": w.end, "spaced": w.spaced} for w in update.words]
-        place = update.offset + len(words)
-        document = {"stages": update.stages, "words": words, "offset": update.offset}
-        yield f"id: {place}\nevent: progress\ndata: {json.dumps(document, ensure_ascii=False)}\n\n".encode()
+    async with aclosing(pinged(desk.follow(job.id, offset))) as updates:
+        async for update in updates:
+            if update is None:
+                yield b": waiting\n\n"
+                continue
+            if update.ended:
+                break
+            words = [{"word": w.text, "start": w.start, "end": w.end, "spaced": w.spaced} for w in update.words]
+            place = update.offset + len(words)
+            document = {"stages": update.stages, "words": words, "offset": update.offset}
+            yield f"id: {place}\nevent: progress\ndata: {json.dumps(document, ensure_ascii=False)}\n\n".encode()
     ended = await desk.call(desk.store.get, job.id)
     yield b"event: end\ndata: " + json.dumps(await told(desk, ended), ensure_ascii=False).encode() + b"\n\n"

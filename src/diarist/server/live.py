@@ -34,13 +34,11 @@ class Live:
         stages: share done by stage.
         words: final so far, in order.
         ended: whether it is over.
-        watchers: how many wait for it.
     """
 
     stages: dict[str, float] = field(default_factory=dict)
     words: list[Word] = field(default_factory=list)
     ended: bool = False
-    watchers: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def report(self, stage: str, done: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +22,10 @@ from diarist.model.transcript import Transcript
 from diarist.server.ask import Ask
 from diarist.server.desk import Desk
 from diarist.server.errors import error_body
-from diarist.server.fields import read_diarization, read_transcription, read_translation
+from diarist.server.fields import File, Pairs, read_diarization, read_transcription, read_translation
 from diarist.server.forms import FILE_FIELDS, Form, Upload
 from diarist.server.house import house_of
+from diarist.server.models import Models
 from diarist.server.uploads import read_form
 
 Read = Callable[..., Ask]
@@ -39,19 +40,19 @@ router = APIRouter(tags=["audio"])
 @router.post("/openai/deployments/{deployment}/audio/transcriptions", include_in_schema=False)
 async def transcriptions(request: Request) -> Response:
     """OpenAI's ``audio.transcriptions.create``; see docs/server.md for our own fields."""
-    return await plain(request, read_transcription)
+    return await plain(request, _deployed(request, read_transcription))
 
 
 @router.post("/v1/audio/translations", summary="Translate a recording into English")
 @router.post("/openai/deployments/{deployment}/audio/translations", include_in_schema=False)
 async def translations(request: Request) -> Response:
     """OpenAI's ``audio.translations.create``."""
-    return await plain(request, read_translation)
+    return await plain(request, _deployed(request, read_translation))
 
 
-@router.post("/v1/audio/diarizations", summary="Find who speaks when, and what they say")
+@router.post("/v1/audio/diarizations", summary="Find who speaks when")
 async def diarizations(request: Request) -> Response:
-    """As transcriptions, always with speakers: ``diarized_json`` unless another format is asked for."""
+    """Turns of speakers and no words, as JSON or RTTM; ``diarist`` is the whole transcript."""
     return await plain(request, read_diarization)
 
 
@@ -65,6 +66,19 @@ async def models(request: Request) -> Response:
 async def model(request: Request, name: str) -> Response:
     """OpenAI's ``models.retrieve``."""
     return JSONResponse(house_of(request).models.entry(name))
+
+
+def _deployed(request: Request, read: Read) -> Read:
+    """Where Azure's address names a deployment and the form no model, the deployment's name is the model's."""
+    deployment = request.path_params.get("deployment")
+    if deployment is None:
+        return read
+
+    def reading(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
+        named = any(name.strip() == "model" and value.strip() for name, value in fields)
+        return read(fields if named else (*fields, ("model", deployment)), files, models=models)
+
+    return reading
 
 
 async def plain(
@@ -84,7 +98,9 @@ async def plain(
     """
     house = house_of(request)
     with await read_form(request, folder=house.uploads, bounds=house.form_bounds) as form:
-        ask = read((*query, *form.fields), form.files, models=house.models)
+        models = house.models
+        # In a thread: a form may hold megabytes of reference clips.
+        ask = await anyio.to_thread.run_sync(lambda: read((*query, *form.fields), form.files, models=models))
         upload = recording(form)
         later = "respond-async" in request.headers.get("prefer", "")
         job = await house.desk.submit(
@@ -100,8 +116,9 @@ async def plain(
         return JSONResponse({"id": job.id, "object": "job", "status": "queued"}, status_code=202, headers=headers)
     if ask.stream and ask.response_format in STREAMED:
         return stream(events(house.desk, job, ask), ignored)
-    await until_done(house.desk, job.id, request)
-    response = await written(house.desk, job, ask, answered)
+    async with house.desk.attending(job):
+        await until_done(house.desk, job.id, request)
+        response = await written(house.desk, job, ask, answered)
     response.headers.update(ignored)
     return response
 
@@ -142,13 +159,10 @@ async def written(
     desk: Desk, job: Job, ask: Ask, answered: Callable[[Transcript, Ask], Response] | None = None
 ) -> Response:
     """The answer of a job that ended."""
-    try:
-        transcript = await desk.result(job.id)
-        if answered is not None:
-            return answered(transcript, ask)
-        content = await anyio.to_thread.run_sync(rendered, transcript, ask.shape, job.name)
-    finally:
-        await desk.collected(job.id)
+    transcript = await desk.result(job.id)
+    if answered is not None:
+        return answered(transcript, ask)
+    content = await anyio.to_thread.run_sync(rendered, transcript, ask.shape, job.name)
     return Response(content, media_type=None, headers={"content-type": content_type(ask.response_format)})
 
 
@@ -160,31 +174,28 @@ def rendered(transcript: Transcript, shape: Shape, filename: str) -> bytes:
 async def events(desk: Desk, job: Job, ask: Ask) -> AsyncIterator[bytes]:
     """The events of ``stream=true``: what is said as it is final, and how far the work is as comments."""
     told, shown = Events(ask.shape, ask.options.language), dict[str, str]()
-    updates = desk.follow(job.id)
     try:
-        async for update in pinged(updates):
-            if update is None:
-                yield b": waiting\n\n"
-                continue
-            for stage, done in update.stages.items():
-                if shown.get(stage) != (share := f"{done:.2f}"):
-                    shown[stage] = share
-                    yield f": progress {stage} {share}\n\n".encode()
-            for event in told.heard(update.words):
-                yield sse(event)
-        transcript = await desk.result(job.id)
-        for event in told.done(transcript):
-            yield sse(event)
-        yield b"data: [DONE]\n\n"
+        async with desk.attending(job), contextlib.aclosing(pinged(desk.follow(job.id))) as updates:
+            async for update in updates:
+                if update is None:
+                    yield b": waiting\n\n"
+                    continue
+                for stage, done in update.stages.items():
+                    if shown.get(stage) != (share := f"{done:.2f}"):
+                        shown[stage] = share
+                        yield f": progress {stage} {share}\n\n".encode()
+                for event in told.heard(update.words):
+                    yield sse(event)
+            transcript = await desk.result(job.id)
+            for written_event in await anyio.to_thread.run_sync(lambda: [sse(each) for each in told.done(transcript)]):
+                yield written_event
+            yield b"data: [DONE]\n\n"
     except DiaristError as error:
         # The status is sent already. Clients of OpenAI raise what an event named error says.
         yield b"event: error\n" + sse(error_body(error))
-    finally:
-        with contextlib.suppress(DiaristError):
-            await desk.collected(job.id)
 
 
-async def pinged(updates: AsyncIterator[Any], seconds: float = PING_SECONDS) -> AsyncIterator[Any]:
+async def pinged(updates: AsyncIterator[Any], seconds: float = PING_SECONDS) -> AsyncGenerator[Any]:
     """Give updates as they come, and None where none came for a while."""
     following = aiter(updates)
     coming: asyncio.Future[Any] | None = None

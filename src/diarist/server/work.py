@@ -27,6 +27,7 @@ from diarist.pipelines.channels import transcribe_channels
 from diarist.pipelines.kept import Kept, Resumable
 from diarist.pipelines.local import LocalPipeline
 from diarist.server.ask import Ask, Clip
+from diarist.server.bare import BYTES_PER_SECOND, is_bare, samples
 from diarist.server.forms import cannot_keep
 from diarist.speakers.identify import Voice, identify, voice_of
 
@@ -66,13 +67,14 @@ class Workshop:
         """End the processes that decode."""
         self._decoder.close()
 
-    def check(self, path: Path, name: str, *, pcm: bool = False) -> float | None:
+    def check(self, path: Path, name: str, *, pcm: bool = False, field: str = "file") -> float | None:
         """Look at a recording's head, before it is taken in.
 
         Args:
             path: the file.
             name: for messages.
             pcm: whether it may be bare samples.
+            field: of the request; named in an error.
 
         Returns:
             Its length in seconds, where the head tells.
@@ -80,20 +82,22 @@ class Workshop:
         Raises:
             FieldError: it is no recording, or longer than is taken here.
         """
-        try:
-            seconds = self._decoder.probe(_recording(path, name))
-        except InputError as error:
-            if pcm and error.code == "audio_not_recognised":
-                return path.stat().st_size / _PCM_BYTES_PER_SECOND
-            raise FieldError(
-                error.code, error.message, error.hint, field="file", http_status=error.http_status
-            ) from None
+        seconds: float | None
+        if pcm and _is_bare(_recording(path, name)):
+            seconds = path.stat().st_size / BYTES_PER_SECOND
+        else:
+            try:
+                seconds = self._decoder.probe(_recording(path, name))
+            except InputError as error:
+                raise FieldError(
+                    error.code, error.message, error.hint, field=field, http_status=error.http_status
+                ) from None
         if seconds is not None and seconds > self._max_seconds:
             raise FieldError(
                 "audio_too_long",
                 f"The recording is {seconds / 3600:.1f} h long; this server takes {self._max_seconds / 3600:.1f} h.",
                 "Cut it into parts.",
-                field="file",
+                field=field,
                 http_status=413,
             )
         return seconds
@@ -155,7 +159,7 @@ class Workshop:
             recording = _recording(path, name)
         if ask.channels == "separate":
             return await in_thread(partial(self._separate, ask, recording, voices, learned), progress)
-        if isinstance(self.pipeline, LocalPipeline):
+        if isinstance(self.pipeline, LocalPipeline) or ask.pcm:
             audio = await in_thread(partial(self._decode, ask, recording), progress)
             learned(audio.duration)
             recording = Recording.of(audio, recording.name)
@@ -246,13 +250,9 @@ class Workshop:
         return self._decoder.decode(_recording(path, "the clip"), max_seconds=_MOST_CLIP_SECONDS)
 
     def _decode(self, ask: Ask, recording: Recording, progress: Progress) -> Audio:
-        if ask.pcm and recording.has_bytes:
-            try:
-                return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
-            except InputError as error:
-                if error.code != "audio_not_recognised":
-                    raise
-            return _samples(recording, self._max_seconds)
+        if ask.pcm and _is_bare(recording):
+            with recording.open(progress) as file:
+                return samples(file)
         return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
 
     def _separate(
@@ -317,17 +317,9 @@ def _recording(path: Path, name: str) -> Recording:
     return recording
 
 
-def _samples(recording: Recording, max_seconds: float) -> Audio:
-    """Read bare samples: 16-bit, little-endian, mono, 16 kHz."""
-    import numpy as np
-
-    from diarist.audio.audio import Audio
-
+def _is_bare(recording: Recording) -> bool:
     with recording.open() as file:
-        data = file.read(int(max_seconds * _PCM_BYTES_PER_SECOND) + 2)
-    samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
-    return Audio(samples)
+        return is_bare(file)
 
 
-_PCM_BYTES_PER_SECOND: Final = 32_000
 _MOST_CLIP_SECONDS: Final = 60.0
