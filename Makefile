@@ -73,6 +73,9 @@ bench-page: $(VENV)/.ready-dev  ## how fast the page is with 30,000 and 120,000 
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/page.py --words 120000
 
+pictures: $(VENV)/.ready-dev  ## take the pictures of the page in docs/ anew; needs Chromium
+	$(BIN)/python benchmarks/page_pictures.py docs
+
 page-types:  ## check the types of the page's scripts; needs npm
 	npm install --silent --no-save --no-package-lock --prefix out/typescript typescript@5.9.3
 	out/typescript/node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict --target es2023 \
@@ -110,4 +113,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page page-types
+.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page pictures page-types

@@ -379,7 +379,7 @@ class TestCorrecting:
         eventually(talk, "document.querySelectorAll('.people li').length === 1")
         assert len(transcript(server, job)[0]["speakers"]) == 1
 
-    def test_a_voice_is_remembered_only_with_consent(self, talk, server, job):
+    def test_a_voice_is_remembered_only_with_consent_and_names_the_next_recording(self, talk, server, job, call):
         talk.get_by_role("button", name="More for SPEAKER_00").click()
         talk.get_by_label("Name", exact=True).fill("Sheila")
         talk.get_by_label("How did they agree?").fill("said so on the phone")
@@ -390,6 +390,13 @@ class TestCorrecting:
         talk.locator(".name", has_text="Sheila").first.wait_for(timeout=60_000)
         saved(talk)
         assert [voice["name"] for voice in server.get("/v1/voices").json()["data"]] == ["Sheila"]
+        talk.goto("/#/")
+        talk.reload()
+        next_call = {"name": "next.wav", "mimeType": "audio/wav", "buffer": call.read_bytes()}
+        talk.set_input_files("#files", next_call)
+        talk.locator(".jobs a", has_text="next.wav").click()
+        talk.locator(".name", has_text="Sheila").first.wait_for(timeout=120_000)  # named by herself
+        server.delete(f"/v1/jobs/{talk.url.rpartition('/')[2]}")
         talk.goto("/#/")
         talk.get_by_text("Known voices").click()
         talk.get_by_role("button", name="Forget the voice of Sheila").click()

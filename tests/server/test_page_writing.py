@@ -32,8 +32,8 @@ def talk(*segments, language="en", spaced=True):
     made, at = [], 0.0
     for speaker, words in segments:
         said = []
-        for number, text in enumerate(words):
-            said.append(Word(at, at + 0.25, text, 0.9, speaker, 0.9, spaced=spaced and number > 0))
+        for text in words:
+            said.append(Word(at, at + 0.25, text, 0.9, speaker, 0.9, spaced=spaced))
             at += 0.25
         text = (" " if spaced else "").join(words)
         made.append(Segment(said[0].start, said[-1].end, speaker, text, tuple(said)))
@@ -296,4 +296,4 @@ def test_all_is_done_with_keys_alone(show):
     press("?")
     page.get_by_role("heading", name="Keys").wait_for()
     press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.locator("dialog").wait_for(state="detached")

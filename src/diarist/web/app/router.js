@@ -63,6 +63,8 @@ async function one(id, at, mine) {
 }
 
 addEventListener('hashchange', show);
+// A file that is dropped beside its place would be opened instead of the page.
+for (const name of ['dragover', 'drop']) addEventListener(name, event => event.preventDefault());
 addEventListener('signed-out', () => {
   if (root.querySelector('.signin input')) return;
   turn++;

@@ -22,7 +22,7 @@ export function start(root) {
 
   /** @param {File} file */
   async function send(file) {
-    const form = choices.form();
+    const form = await choices.form();
     form.append('file', file, file.name);
     return list.sending(file.name, progress => upload('/v1/jobs', form, progress));
   }
@@ -52,11 +52,11 @@ export function start(root) {
 
   const url = el('input', {type: 'url', placeholder: 'https://', autocomplete: 'off'});
   const byUrl = el('form', {class: 'url'}, labelled(t('url'), url), el('button', {}, t('fetch')));
-  byUrl.addEventListener('submit', (/** @type {Event} */ event) => {
+  byUrl.addEventListener('submit', async (/** @type {Event} */ event) => {
     event.preventDefault();
     const address = url.value.trim();
     if (!address) return;
-    const form = choices.form();
+    const form = await choices.form();
     form.append('url', address);
     list.sending(address, progress => upload('/v1/jobs', form, progress)).then(sent => { if (sent) url.value = ''; });
   });
@@ -92,6 +92,9 @@ function options() {
   const language = el('select', {}, el('option', {value: ''}, t('detect')), ...languages());
   const count = el('input', {type: 'number', min: 1, max: 40, class: 'short', placeholder: t('asHeard')});
   const words = el('input', {autocomplete: 'off', placeholder: t('hotwordsExample')});
+  const named = el('input', {type: 'checkbox', id: 'named', checked: true});
+  const byVoice = el('div', {class: 'check', hidden: true}, named, el('label', {for: 'named'}, t('nameByVoice')));
+  const known = get('/v1/voices').then(({data}) => { byVoice.hidden = !data.length; }, () => {});
   const fields = {language, count, words};
   try {
     const was = JSON.parse(localStorage.getItem(REMEMBERED) ?? '{}');
@@ -99,16 +102,18 @@ function options() {
     words.value = was.words ?? '';
   } catch { /* a browser that keeps nothing */ }
   const root = el('details', {class: 'options'}, el('summary', {}, t('options')),
-    labelled(t('language'), language), labelled(t('howManyPeople'), count, t('howManyHelp')), labelled(t('hotwords'), words, t('hotwordsHelp')));
+    labelled(t('language'), language), labelled(t('howManyPeople'), count, t('howManyHelp')), labelled(t('hotwords'), words, t('hotwordsHelp')), byVoice);
   root.addEventListener('change', () => {
     try {
       localStorage.setItem(REMEMBERED, JSON.stringify({language: fields.language.value, words: fields.words.value}));
     } catch { /* a browser that keeps nothing */ }
   });
-  function form() {
+  async function form() {
+    await known;
     const data = new FormData();
     data.append('model', 'diarist');
     data.append('diarize', 'true');
+    if (!byVoice.hidden && named.checked) data.append('known_voices', 'true');
     if (language.value) data.append('language', language.value);
     if (count.value) data.append('num_speakers', count.value);
     for (const word of words.value.split(/[,;\n]/).map((/** @type {string} */ one) => one.trim()).filter(Boolean)) data.append('hotwords[]', word);

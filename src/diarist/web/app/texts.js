@@ -36,6 +36,7 @@ const TEXTS = {
   hotwords: 'Names and words to expect',
   hotwordsHelp: 'Names, places and terms that are said, with commas between them.',
   hotwordsExample: 'Łukasz, Nairobi, spirometry',
+  nameByVoice: 'Name people whose voice is known',
   sending: 'Sending …',
   dismiss: 'Dismiss',
   loadingModels: 'The models are still loading. Recordings can be sent in a moment.',
