@@ -159,7 +159,7 @@ class Attempt:
                 log.warning("job %s is done, but its end cannot be kept yet: %s", self._lease.job.id, error.code)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            except Exception as failed:  # noqa: BLE001 - as above
+            except Exception as failed:
                 if ended == "failed":
                     raise
                 ended, method, arguments = "failed", self._store.fail, (write_error(self._unforeseen(failed)),)
