@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 TESTED_EXTRAS := eval plan runpod s3 mcp
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Made anew if its Python is gone, too old or too new, or if the folder was moved.
 STALE := $(shell { $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' && \
@@ -56,6 +56,9 @@ mutate: $(VENV)/.ready-dev  ## change each number that decides who said what by 
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
+bench-server: $(VENV)/.ready  ## measure `diarist serve` beside the plainest server around the same model
+	$(BIN)/python benchmarks/serve.py
+
 golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
 	$(BIN)/python tests/golden/write.py
 
@@ -98,4 +101,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish
+.PHONY: FORCE help demo test test-slow parity check mutate bench bench-server golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish

@@ -247,6 +247,7 @@ def serve(
                     log_level="warning",
                     access_log=False,
                     timeout_graceful_shutdown=30,
+                    timeout_keep_alive=60,  # with uvicorn's 5 s it closes just as httpx, which has the same, asks again
                     http=Connection,
                     ws="none",
                     server_header=False,
