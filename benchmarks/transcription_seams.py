@@ -39,7 +39,7 @@ ZONE = 3.0
 
 def recognise(engine: Whisper, audio: Audio, span: Span) -> list[Word]:
     hearing = Hearing(audio)
-    segments = engine._decode(hearing.cut(span), "en")  # noqa: SLF001
+    (segments,) = engine._decode([hearing.cut(span)], "en")  # noqa: SLF001
     return believed(segments, span.start, hearing.probability, hearing.regions)
 
 

@@ -154,7 +154,9 @@ def in_sequence(requests: int, scaling: Scaling) -> Bill:
         arrivals = np.array([request.arrival for request in asked]) + waited
         order = np.argsort(arrivals)
         trace = [Request(float(arrivals[index]), asked[index].audio, True) for index in order]
-        outcome = simulate(System({leg: system.endpoints[leg]}, works, overhead=system.overhead), trace, days * DAY)
+        outcome = simulate(
+            System({leg: system.endpoints[leg]}, works, overhead=system.overhead, looks=system.looks), trace, days * DAY
+        )
         waited[order] += outcome.latencies
         cold[order] |= outcome.cold
         usd += outcome.usage[leg].worker_seconds * gpu_price * DAYS_PER_MONTH / days

@@ -18,7 +18,7 @@ NAMES = [
     "Audio", "Cancelled", "DiaristError", "Diarization", "Diarizer", "EndpointError", "Engine", "EngineError",
     "InputError", "LocalPipeline", "ModelInfo", "Options", "Pipeline", "Progress", "Recording", "Segment", "Span",
     "SpeakerScores", "Transcriber", "Transcript", "Transcription", "Turn", "WeightsError", "Word", "__version__",
-    "attribute", "decode", "load", "open_place", "render", "transcribe",
+    "attribute", "connect", "decode", "load", "open_place", "render", "transcribe",
 ]  # fmt: skip
 """What programs may rely on. A name that goes breaks somebody's program; one that comes stays."""
 

@@ -54,7 +54,7 @@ def a_part(rng: random.Random) -> bytes:
 def run(data: bytes, folder: Path) -> None:
     kind, _, rest = data.partition(b"\n")
     count, _, body = rest.partition(b"\n")
-    size = len(body) // (int(count) if count.isdigit() and len(count) < 6 else 1) + 1
+    size = len(body) // max(int(count) if count.isdigit() and len(count) < 6 else 1, 1) + 1
     pieces = iter([body[at : at + size] for at in range(0, len(body), size)])
 
     async def receive() -> dict[str, object]:

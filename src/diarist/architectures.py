@@ -20,6 +20,14 @@ new one, and the platform's clock for it runs; so no more than it takes to keep 
 TAKING_PAUSE: Final = 1.0
 """Seconds for which a worker of RunPod's SDK takes no more jobs when it has all that it may hold; it counts a job that
 it took a moment ago twice."""
+SYNC_WAIT: Final = 2.0
+"""Seconds that our client's submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
+LOOK_SHARE: Final = 0.05
+"""Beyond that, our client looks at a job again after at most this share of the time waited.
+
+So late, at worst, it learns of the end."""
+LONGEST_LOOK: Final = 5.0
+"""Seconds between two looks, at most."""
 JOBS_PER_ORCHESTRATOR: Final = 16
 """They only wait for the legs, so many fit into one small worker."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
@@ -39,6 +40,20 @@ def test_many_embeddings_keep_their_speakers(monkeypatch):
     labels = ours.grow(points).cut(0.7)
     assert len(np.unique(labels)) == 5
     assert len(np.unique(labels * 10 + who)) == 5
+
+
+@pytest.mark.parametrize("spread", [0.3, 0.6, 1.0, 5.0])
+def test_no_noise_leaves_more_leaves_than_memory_has_room_for(monkeypatch, spread):
+    points, who = voices(3000, 5, seed=6, spread=spread)
+    monkeypatch.setattr(ours, "LARGE", 120)
+    monkeypatch.setattr(ours, "_GROUP", 200)
+    tree = ours.grow(points)
+    assert len(tree.merges) + 1 <= 120
+    assert len(tree.leaf) == tree.sizes[-1] == 3000
+    if spread <= 1:
+        labels = tree.cut(0.9)
+        main = sum(np.bincount(who[labels == label]).max() for label in np.unique(labels))
+        assert main > 0.95 * len(who)
 
 
 def test_cutting_by_merges_counts_down_from_all_apart_to_all_together():

@@ -36,7 +36,7 @@ class Service:
         await in_thread(lambda _: self.prepare_as(job), report)
         return Prepared(Recording("call.mp3", None, wire=job.audio), seconds=10.0, num_bytes=160_000)
 
-    async def work(self, job, prepared, report):
+    async def work(self, job, prepared, report, heard=None):
         return await in_thread(lambda inner: self.work_as(job, prepared, inner), report)
 
     async def check(self, failure):

@@ -1,12 +1,13 @@
 """What crosses a wire comes back equal."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diarist.model.codec import dump, load, read
+from diarist.model.codec import digest, dump, load, read
 from diarist.model.errors import InputError
 from diarist.model.transcript import Diarization, ModelInfo, Segment, SpeakerScores, Transcript, Turn, Word
 
@@ -36,6 +37,32 @@ def test_scores_survive_json(values):
         scores=SpeakerScores(0.03, 0.016875, ("A",), values),
     )  # fmt: skip
     assert load(Diarization, json.loads(json.dumps(dump(diarization)))) == diarization
+
+
+def said(text="hello", **more):
+    segment = Segment(0, 1, "A", text, (Word(0, 1, text, 0.5, "A"),))
+    values = {"duration": 1.0, "language": "en", "speakers": ("A",), "segments": (segment,), "turns": (), "models": ()}
+    return Transcript(**values | more)
+
+
+def test_two_runs_that_found_the_same_have_one_digest():
+    slow = said(timings={"total": 9.5}, place={"where": "runpod:split", "audio": "flac"})
+    assert slow.digest == said(timings={"total": 0.1}).digest
+    assert load(Transcript, json.loads(json.dumps(dump(slow)))).digest == slow.digest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [said("hallo"), said(duration=1.001), said(language=None), said(warnings=("cut short",)), said(models=(INFO,))],
+)
+def test_whatever_else_differs_gives_another_digest(other):
+    assert other.digest != said().digest
+
+
+def test_other_nouns_have_digests_too():
+    silent = Diarization(turns=(), exclusive=(), duration=1.0, model=INFO, timings={"networks": 2.0})
+    assert digest(silent) == digest(replace(silent, timings={}))
+    assert digest(silent) != digest(replace(silent, turns=(Turn(0, 1, "A"),)))
 
 
 def test_unknown_values_are_null_not_missing():

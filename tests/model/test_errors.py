@@ -8,10 +8,14 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from diarist.formats import render
+from diarist.formats.openai import NotMeasuredError
+from diarist.jobs.job import Conflict, JobNotFoundError, LeaseLostError, StoreError
+from diarist.jobs.outbound import NotSentError
 from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import Cancelled, DiaristError, EndpointError, EngineError, InputError, WeightsError
 from diarist.pipelines.legs import DifferentRecordingsError
 from diarist.runpod.calls import NoAnswerError
+from diarist.server.errors import Busy, DiskFullError, Unforeseen
 
 ERRORS = [
     DiaristError("odd", "Something is odd.", "Look."),
@@ -23,6 +27,15 @@ ERRORS = [
     DifferentRecordingsError("different", "The legs heard two recordings.", "Ask again."),
     NoAnswerError("endpoint_silent", "It gave no answer.", "Check the network."),
     FieldError("bad_field", "`language` is not one.", "Write en.", field="language"),
+    NotMeasuredError("not_measured", "Nobody measured it.", "Leave it out."),
+    StoreError("store_busy", "The store is busy.", "Try again.", http_status=503),
+    JobNotFoundError("no-such-job"),
+    Conflict(3),
+    LeaseLostError(),
+    NotSentError("hooks.example"),
+    Busy("queue_full", "There is no room.", "Try again.", retry_after=5.0),
+    DiskFullError("disk_full", "The disk is full.", "Free some space."),
+    Unforeseen(),
 ]
 
 
@@ -34,7 +47,7 @@ def test_every_error_of_the_tree_is_tried_here():
     def below(cls):
         return {cls}.union(*map(below, cls.__subclasses__()))
 
-    ours = {cls for cls in below(DiaristError) if cls.__module__.startswith("diarist.")}
+    ours = {cls for cls in below(DiaristError) if cls.__module__.startswith("diarist.") and cls.__name__[0] != "_"}
     assert {type(error) for error in ERRORS} == ours
 
 

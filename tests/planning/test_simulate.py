@@ -114,6 +114,26 @@ class TestByHand:
         )
         assert simulate(system, at(0.0, 0.0), 50).latencies.tolist() == [1.0, 2.0]
 
+    @pytest.mark.parametrize(
+        ("compute", "latency"),
+        [
+            (2.0, 2.0),  # told at once
+            (10.0, 10.25),  # looks are half a second apart by then
+            (400.0, 402.5),  # and never more than five
+        ],
+    )
+    def test_the_end_is_noticed_half_a_pause_late_on_average(self, compute, latency):
+        system = dataclasses.replace(one_endpoint(compute=compute), looks=0.05)
+        assert simulate(system, at(0.0), 1000).latencies.tolist() == [pytest.approx(latency)]
+
+    def test_an_orchestrator_notices_the_end_of_its_legs_late_and_its_caller_that_of_both(self):
+        legs = {"transcription": Work(0, 10.0)}
+        front = SimulatedEndpoint(max_workers=1, jobs=16, idle_timeout=5)
+        endpoints = {"transcription": SimulatedEndpoint(max_workers=1), "orchestrator": front}
+        outcome = simulate(System(endpoints, lambda _: legs, front="orchestrator", looks=0.05), at(0.0), 50)
+        assert outcome.latencies.tolist() == [pytest.approx(10.25 * 1.025)]
+        assert outcome.usage["orchestrator"].worker_seconds == 16  # 10.25 s held, 5 idle, and whole seconds are billed
+
     def test_restored_starts_are_short(self):
         outcome = simulate(one_endpoint(billed_start=8, restore_share=1.0, restore=0.5), at(0.0), 50)
         assert outcome.latencies.tolist() == [2.5]

@@ -10,6 +10,7 @@ import pytest
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode
 from diarist.audio.transport import encode_flac
+from diarist.runpod.emulator.emulator import emulate
 from diarist.weights.fetch import ensure
 
 MODELS = {"DIARIST_MODEL": "whisper-tiny.en", "DIARIST_DIARIZER": "embedded"}
@@ -25,17 +26,22 @@ def call(tmp_path_factory):
     return path
 
 
-def diarist(*arguments):
+def diarist(*arguments, env=None):
+    ran = run(*arguments, env=env)
+    return json.loads(ran.stdout)
+
+
+def run(*arguments, env=None):
     ran = subprocess.run(
         [sys.executable, "-m", "diarist", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=150,
         check=False,
-        env={**os.environ, **MODELS},
+        env={**os.environ, **MODELS, **(env or {})},
     )
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
+    return ran
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +62,23 @@ def test_an_emulated_architecture_says_the_same_as_this_machine(architecture, ca
     assert {key: value for key, value in remote.items() if key not in {"timings", "place"}} == {
         key: value for key, value in local.items() if key not in {"timings", "place"}
     }
+
+
+@pytest.mark.models
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("architecture", ["split", "orchestrator"])
+def test_live_words_are_those_of_the_transcript_and_it_is_the_same_without_them(architecture, tmp_path):
+    samples = decode(ensure("sample-telephone") / "sample.wav").samples
+    path = tmp_path / "call.flac"
+    path.write_bytes(encode_flac(Audio(samples)))
+    with emulate(architecture, env=MODELS) as emulator:
+        ask = ("transcribe", path, "-f", "json", "--on", f"runpod:{architecture}")
+        live = run(*ask, "--live", "--json-progress", env=emulator.environ)
+        quiet = run(*ask, "-q", env=emulator.environ)
+    lines = [json.loads(line)["words"] for line in live.stderr.splitlines() if '"words"' in line]
+    transcript = json.loads(live.stdout)
+    words = [word for segment in transcript["segments"] for word in segment["words"]]
+    assert [word for line in lines for word in line] == [
+        {key: word[key] for key in ("start", "end", "text")} for word in words
+    ]
+    assert {**transcript, "timings": 0} == {**json.loads(quiet.stdout), "timings": 0}

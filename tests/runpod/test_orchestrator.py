@@ -29,7 +29,7 @@ class Legs:
     def __init__(self, answer):
         self.answer, self.calls = answer, 0
 
-    async def atranscribe(self, recording, options, progress):
+    async def atranscribe(self, recording, options, progress, heard):
         self.calls += 1
         self.recording = recording
         return self.answer
@@ -120,7 +120,7 @@ def test_a_url_is_known_as_one_however_its_scheme_is_written(scheme, tmp_path):
 
 def test_sixteen_waiting_jobs_hold_no_thread():
     class Waiting:
-        async def atranscribe(self, recording, options, progress):
+        async def atranscribe(self, recording, options, progress, heard):
             self.here += 1
             if self.here == 16:
                 self.threads = threading.active_count()

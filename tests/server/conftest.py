@@ -2,7 +2,10 @@
 
 import asyncio
 import io
+import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 import wave
@@ -12,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
+from diarist.audio.recording import as_recording
 from diarist.model.errors import Cancelled
 from diarist.model.options import Options
 from diarist.model.progress import ignore
@@ -19,6 +23,9 @@ from diarist.model.transcript import ModelInfo, Segment, Transcript, Turn, Word
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.bridge import in_thread
 from diarist.server.app import Server, Settings
+from diarist.server.connections import Connection
+
+NODE_PACKAGE = "openai@6.49.0"
 
 
 @contextmanager
@@ -59,6 +66,7 @@ class Scripted(Pipeline):
         self.failure = None
 
     async def atranscribe(self, recording, options=Options(), progress=ignore, *, naming=None, heard=None):
+        recording = as_recording(recording)
         self.begun.append(recording.name)
         try:
             return await in_thread(lambda report: self._work(recording, options, report, heard), progress)
@@ -78,7 +86,7 @@ class Scripted(Pipeline):
             Word(start, start + 0.4, text, 0.9, speaker=f"SPEAKER_0{place % 2}" if options.diarize else None)
             for place, (start, text) in enumerate([(0.0, "Hello"), (0.5, "there."), (1.0, "Good"), (1.5, "morning.")])
         )
-        for word in words:
+        for word in words if heard is not None else ():
             heard([word])
         turns = tuple(Turn(w.start, w.end, w.speaker) for w in words) if options.diarize else ()
         return Transcript(
@@ -106,7 +114,7 @@ def starting(state):
         def start(pipeline, **settings):
             server = Server(Settings(**{"state": state, **settings}), lambda progress: pipeline)
             running = stack.enter_context(ExitStack())
-            port = running.enter_context(serving(server.app))
+            port = running.enter_context(serving(server.app, http=Connection, ws="none"))
             client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
             client.stop = running.close
             client.desk = server.house.desk
@@ -131,7 +139,34 @@ def start_module(tmp_path_factory):
         yield start
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """Run a script with Node and the openai package: ``node(script, *arguments)`` gives its JSON."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("no Node with npm on this machine")
+    folder = tmp_path_factory.mktemp("node")
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), NODE_PACKAGE]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=240)
+    if done.returncode:
+        pytest.skip(f"the npm registry did not give the openai package: {done.stderr.strip()[-200:]}")
+
+    def run(script, *arguments):
+        (folder / "script.mjs").write_text(script)
+        command = ["node", str(folder / "script.mjs"), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def scripted_class():
+    """For tests that need a pipeline of their own."""
+    return Scripted
+
+
+@pytest.fixture(scope="session")
 def wav():
     """A recording that is decoded in a moment."""
 

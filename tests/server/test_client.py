@@ -9,7 +9,7 @@ from diarist.model import codec
 from diarist.model.errors import Cancelled, EndpointError, EngineError, InputError
 from diarist.model.options import Options
 from diarist.places import open_place
-from diarist.server.client import connect
+from diarist.server.client import RemoteJob, connect
 from diarist.weights.fetch import ensure
 
 
@@ -114,6 +114,24 @@ class TestErrors:
         assert caught.value.code == "invalid_api_key"
         monkeypatch.setenv("DIARIST_API_KEY", key)
         assert connect(str(client.base_url)).transcribe(wav()).speakers
+
+    @pytest.mark.parametrize("answer", ["without end", "nested without end"])
+    def test_an_answer_without_end_is_left(self, serve, answer):
+        async def app(scope, receive, send):
+            if scope["type"] != "http":
+                return
+            status = 200 if answer == "without end" else 400
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            body = b"x" * 1_000_000 if answer == "without end" else b"[" * 1_000_000
+            for _ in range(300 if answer == "without end" else 1):
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        job = RemoteJob(connect(f"http://127.0.0.1:{serve(app)}"), "j")
+        with pytest.raises((EndpointError, InputError)) as caught:
+            job.state()
+        assert caught.value.code in ("endpoint_answer", "endpoint_failed")
+        assert len(str(caught.value)) < 300
 
 
 @pytest.mark.models

@@ -22,6 +22,7 @@ from diarist.server.fields import (
     read_asr,
     read_detect_language,
     read_diarization,
+    read_job,
     read_transcription,
     read_translation,
     recording_in,
@@ -176,6 +177,13 @@ ASR_REPLAYS = {
             response_format="asr_json", ignored=("return_speaker_embeddings", "initial_prompt"),
         ),
     ),
+    "Speakr without speakers": (
+        [
+            ("encode", "true"), ("task", "transcribe"), ("output", "json"), ("diarize", "false"),
+            ("enable_diarization", "false"), ("min_speakers", "2"), ("max_speakers", "4"),
+        ],
+        asks(response_format="asr_json", ignored=("min_speakers", "max_speakers")),
+    ),
     "Bazarr": (
         [("task", "translate"), ("language", "ja"), ("output", "srt"), ("encode", "false")],
         asks(task="translate", language="ja", response_format="srt", pcm=True),
@@ -204,7 +212,6 @@ def test_asr_refuses_what_contradicts_itself_and_what_it_does_not_know():
         return refusal(*pairs, by=read_asr, files=[ASR_FILE]).field
 
     assert wrong(("diarize", "true"), ("enable_diarization", "false")) == "enable_diarization"
-    assert wrong(("diarize", "false"), ("min_speakers", "2")) == "diarize"
     assert wrong(("output", "docx")) == "output"
     assert wrong(("min_speaker", "2")) == "min_speaker"
     assert wrong(("task", "sing")) == "task"
@@ -558,6 +565,14 @@ def test_diarizations_take_what_concerns_speakers():
     assert refusal(("response_format", "srt"), by=read_diarization).field == "response_format"
 
 
+def test_a_job_may_translate():
+    assert read(by=read_job).options.task == "transcribe"
+    assert read(task="Translate", by=read_job).options.task == "translate"
+    assert refusal(("task", "sing"), by=read_job).field == "task"
+    assert refusal(("task", "translate"), ("response_format", "diarized_json"), by=read_job).field == "response_format"
+    assert refusal(("task", "translate")).field == "task"  # a plain route is for one of the two
+
+
 def test_a_json_body_says_the_same_as_a_form():
     body = {
         "url": "https://example.org/a.mp3",
@@ -591,7 +606,7 @@ fields = st.lists(st.tuples(names, values | st.text(max_size=12)), max_size=6)
 
 @given(fields, st.lists(st.builds(Upload, names | st.sampled_from(["file", "audio_file"])), max_size=3))
 def test_whatever_comes_is_taken_or_refused_by_a_name(pairs, files):
-    for by in (read_transcription, read_translation, read_diarization, read_asr, read_detect_language):
+    for by in (read_transcription, read_translation, read_job, read_diarization, read_asr, read_detect_language):
         refusals = []
         try:
             by(pairs, files, models=BASE)

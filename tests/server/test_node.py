@@ -3,10 +3,6 @@
 The openai package comes from the npm registry, once for all these tests.
 """
 
-import json
-import shutil
-import subprocess
-
 import pytest
 from fastapi import FastAPI, Request
 
@@ -47,26 +43,6 @@ const headers = { authorization: `Bearer ${key}` };
 const answer = await fetch(`${address}/v1/audio/transcriptions`, { method: "POST", body: form, headers });
 console.log(JSON.stringify({ status: answer.status, ...(await answer.json()) }));
 """
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory):
-    """Run a script with Node and the openai package: ``node(script, address, key, file)`` gives its JSON."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("no Node with npm on this machine")
-    folder = tmp_path_factory.mktemp("node")
-    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "openai@6"]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=240)
-    if done.returncode:
-        pytest.skip(f"the npm registry did not give the openai package: {done.stderr.strip()[-200:]}")
-
-    def run(script, *arguments):
-        (folder / "script.mjs").write_text(script)
-        command = ["node", str(folder / "script.mjs"), *map(str, arguments)]
-        told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-        return json.loads(told)
-
-    return run
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from diarist.audio.audio import Audio
 from diarist.audio.decode import decode
 from diarist.audio.transport import encode_flac, encode_opus
+from diarist.audio.url_rules import UrlRules
+from diarist.engines import load
 from diarist.server import sounds
 from diarist.weights.fetch import ensure
 
@@ -159,3 +163,46 @@ class TestKeeping:
         monkeypatch.setattr(sounds, "_make", late)
         assert client.get(f"{job}/audio").status_code == 410
         assert files(tmp_path) == []
+
+
+@pytest.mark.models
+def test_what_came_from_a_url_is_fetched_once_and_heard_here(start, call, tmp_path):
+    recording, asked = encode_flac(call.part(6, 12)), []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("content-length", str(len(recording)))
+            self.end_headers()
+            self.wfile.write(recording)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{host.server_port}/call.flac?signature=SECRET"
+        client = start(load("whisper-base", "embedded"), rules=UrlRules(allow_http=True, allow_private=True))
+        job = "/v1/jobs/" + client.post("/v1/jobs", json={"url": url, "diarize": True}).json()["id"]
+        client.get(f"{job}/events").read()
+        state = client.get(job).json()
+        assert (state["status"], state["recording"]) == ("completed", True), state
+        assert state["name"].startswith("call.flac")
+        assert np.array_equal(decode(io.BytesIO(client.get(f"{job}/audio").content)).samples, call.part(6, 12).samples)
+        assert asked == ["/call.flac?signature=SECRET"]
+        missing = (
+            "/v1/jobs/" + client.post("/v1/jobs", json={"url": f"http://127.0.0.1:{host.server_port}/"}).json()["id"]
+        )
+        client.delete(job)
+        client.get(f"{missing}/events").read()
+        client.delete(missing)
+        assert files(tmp_path) == []
+        host.shutdown()
+
+
+def test_where_the_engines_are_elsewhere_a_url_is_not_heard_here(client):
+    job = client.post("/v1/jobs", json={"url": "https://example.org/call.flac"}).json()["id"]
+    answer = client.get(f"/v1/jobs/{job}/audio")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "audio_not_kept"

@@ -57,6 +57,15 @@ class TestReading:
         assert client.get(f"{job}/transcript").json()["speakers"] == ["Anna", "SPEAKER_01"]
         assert client.get(f"{job}/transcript?edited=false").json()["speakers"] == ["SPEAKER_00", "SPEAKER_01"]
 
+    def test_a_job_that_is_done_says_so_of_all_its_stages(self, client, scripted, wav):
+        scripted.go.clear()
+        job = client.post("/v1/jobs", files={"file": ("a.wav", wav())}).json()["id"]
+        while not client.get(f"/v1/jobs/{job}").json()["stages"]:
+            pass
+        scripted.go.set()
+        client.get(f"/v1/jobs/{job}/events").read()
+        assert set(client.get(f"/v1/jobs/{job}").json()["stages"].values()) <= {1.0}
+
     def test_a_job_under_way_has_none_yet(self, client, scripted, wav):
         scripted.go.clear()
         job = client.post("/v1/jobs", files={"file": ("a.wav", wav())}).json()["id"]

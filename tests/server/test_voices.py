@@ -108,6 +108,16 @@ class TestKept:
         assert client.post("/v1/voices", json=document).status_code == 404
 
 
+def test_a_damaged_file_tells_callers_nothing_of_the_servers_folders(start, scripted, tmp_path, caplog):
+    client = start(scripted)
+    (tmp_path / "state" / "voices").mkdir()
+    (tmp_path / "state" / "voices" / "all.json").write_text("{")
+    answer = client.get("/v1/voices")
+    assert answer.json()["error"]["code"] == "voices_unusable"
+    assert str(tmp_path) not in answer.text
+    assert str(tmp_path) in caplog.text
+
+
 @pytest.fixture(scope="module")
 def real(start_module):
     return start_module(load("whisper-base", "embedded"))

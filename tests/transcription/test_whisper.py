@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diarist.attribution import attribute
 from diarist.audio.audio import SAMPLE_RATE, Audio
@@ -158,6 +160,34 @@ class TestWhatIsHeard:
         before, after = segment("Hello.", start=3 - seconds - 0.2), segment("Hello.", start=5 + seconds)
         for said in (before, after):
             assert len(believed([said], 0, self.voiced, [Span(3, 5)])) == words
+
+    @given(
+        st.lists(st.integers(0, 60), unique=True, max_size=12).map(sorted),
+        st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=8).map(sorted),
+    )
+    def test_every_word_near_any_of_the_voices_is_kept(self, edges, times):
+        voices = [Span(a / 4, b / 4) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+        said = [SimpleNamespace(start=a / 4, end=(a + n) / 4, word=" so", probability=0.9) for a, n in times]
+        passage = SimpleNamespace(start=0, end=20, text="so", words=said, compression_ratio=1)
+        near = [w for w in said if any(v.start < w.end + 0.5 and w.start - 0.5 < v.end for v in voices)]
+        found = believed([passage], 0, self.voiced, voices)
+        assert [(w.start, w.end) for w in found] == [(w.start, w.end) for w in near]
+
+    def test_a_day_of_voices_is_not_looked_through_for_every_word(self):
+        class Counted(list):
+            looks = 0
+
+            def __getitem__(self, index):
+                self.looks += 1
+                return super().__getitem__(index)
+
+            def __iter__(self):
+                self.looks += len(self)
+                return super().__iter__()
+
+        voices = Counted(Span(at, at + 0.5) for at in range(86_400))
+        assert len(believed([segment("so " * 50, start=80_000)], 0, self.voiced, voices)) == 50
+        assert voices.looks < 50 * 40
 
     def test_a_word_far_from_any_voice_is_dropped(self):
         assert not believed([segment("Hello.", start=9)], 0, self.voiced, voice_regions(self.voiced))

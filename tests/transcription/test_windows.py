@@ -223,6 +223,16 @@ def test_a_window_that_does_not_fit_alone_says_so():
         recognise_windows(windows_at([], 10), Listener([], most=0))
 
 
+def test_a_hole_that_does_not_fit_says_so_too():
+    def recognise(spans):
+        if spans[0].start > 0:
+            raise OutOfMemory
+        return [[Word(0, 9, "so")]]
+
+    with pytest.raises(EngineError, match="not enough memory for one window"):
+        recognise_windows(windows_at([], 20), recognise, probability=probabilities((20, 0.9)))
+
+
 def test_progress_is_told_after_each_batch():
     seen = []
     recognise_windows(windows_at(range(4, 16, 4), 16), Listener([]), batch=2, report=seen.append)

@@ -15,6 +15,7 @@ import typer
 
 from diarist import __version__
 from diarist.cli import (
+    app_command,
     bench,
     convert,
     deploy,
@@ -49,6 +50,7 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="transcribe")(transcribe.transcribe)
+app.command(name="app")(app_command.app_command)
 app.command(name="serve")(serve.serve)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="convert")(convert.convert)

@@ -21,12 +21,13 @@ from diarist.architectures import (
     ROLES,
     TIME_LIMIT,
 )
+from diarist.cli import deploy_server
+from diarist.cli.deploy_server import SERVER
 from diarist.cli.terminal import say
 from diarist.cli.usage import App, Command
-from diarist.model.errors import EndpointError, InputError
+from diarist.model.errors import InputError
 
 if TYPE_CHECKING:
-    from diarist.runpod.deploy.api import RunpodApi
     from diarist.runpod.deploy.apply import Deployed
     from diarist.runpod.deploy.plan_file import Settings
 
@@ -225,14 +226,20 @@ def deploy(
         "hf_token_secret": hf_token_secret,
         "child_key_secret": child_key_secret,
     }
-    settings = _settings(str(context.info_name), given, config)
+    if context.info_name == SERVER:
+        deploy_server.refuse(given)
+    architecture = "single" if context.info_name == SERVER else str(context.info_name)
+    settings = _settings(architecture, given, config)
     for entry in build_arg or ():
         _pair(entry, "--build-arg")
     _warn(settings)
+    build_commands = _build_commands(settings, source, build_arg or []) if build else []
     if dry_run:
-        _print_dry_run(settings, as_json, build, source, build_arg or [])
-        return
-    _deploy(settings, config, as_json, _build_commands(settings, source, build_arg or []) if build else [])
+        _print_dry_run(settings, as_json, build_commands, server=context.info_name == SERVER)
+    elif context.info_name == SERVER:
+        deploy_server.deploy(settings, build_commands, as_json=as_json)
+    else:
+        _deploy(settings, config, as_json, build_commands)
 
 
 class _Command(Command):
@@ -245,11 +252,14 @@ class _Command(Command):
                 option.show_envvar = False
 
 
-for _architecture in ARCHITECTURES.values():
+for _name, _summary in (
+    *((each.name, each.summary) for each in ARCHITECTURES.values()),
+    (SERVER, "A server behind RunPod's load balancer: OpenAI's API with no queue, for short clips."),
+):
     app.command(
-        _architecture.name,
+        _name,
         cls=_Command,
-        help=_architecture.summary,
+        help=_summary,
         epilog="Every option can be set in the environment: --image-prefix is DIARIST_DEPLOY_IMAGE_PREFIX.",
         context_settings={"auto_envvar_prefix": "DIARIST_DEPLOY"},
     )(deploy)
@@ -355,20 +365,22 @@ def _build_commands(settings: Settings, source: Path, build_args: list[str]) -> 
     return list(commands(settings, find_builder(), source, build_args))
 
 
-def _print_dry_run(settings: Settings, as_json: bool, build: bool, source: Path, build_args: list[str]) -> None:
+def _print_dry_run(settings: Settings, as_json: bool, build_commands: list[list[str]], *, server: bool) -> None:
     import shlex
 
     from diarist.runpod.deploy.apply import dry_run
     from diarist.runpod.deploy.plan_file import by_hand
+    from diarist.runpod.deploy.server import dry_run_server
 
-    requests = [{"method": request.method, "path": request.path, "body": request.body} for request in dry_run(settings)]
+    calls = dry_run_server(settings) if server else dry_run(settings)
+    requests = [{"method": call.method, "path": call.path, "body": call.body} for call in calls]
     if as_json:
         typer.echo(json.dumps(requests, indent=2))
     else:
         for request in requests:
             say(f"{request['method']} {request['path']}")
             typer.echo(json.dumps(request["body"], indent=2))
-    for command in _build_commands(settings, source, build_args) if build else ():
+    for command in build_commands:
         say(f"would run: {shlex.join(command)}", err=True)
     for step in by_hand(settings):
         say(f"by hand: {step}", err=True)
@@ -380,6 +392,7 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
     from diarist.runpod.deploy.images import run
     from diarist.runpod.deploy.plan_file import by_hand
     from diarist.runpod.deploy.state import read_endpoints, write_endpoint, write_settings
+    from diarist.runpod.deploy.stock import stock_told
 
     key = key_from_environment()  # before a build that takes minutes
     for command in build_commands:
@@ -395,7 +408,7 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
                 what = f" ({', '.join(result.changed)})" if result.changed else ""
                 say(f"{result.role:14} {result.id}  {result.name}  {result.action}{what}")
         run_url = api.run_url
-        free = _stock(api, settings)
+        free = stock_told(api, settings)
     not_set = [note for result in results for note in result.not_set]
     steps = by_hand(settings) if any(result.action == "created" for result in results) else []
     if as_json:
@@ -419,16 +432,6 @@ def _deploy(settings: Settings, config: Path, as_json: bool, build_commands: lis
         say(f"by hand: {step}", err=True)
     say(free, err=True)
     say(f"Next: diarist transcribe FILE --on runpod:{settings.architecture}", err=True)
-
-
-def _stock(api: RunpodApi, settings: Settings) -> str:
-    """What is free for the deployment; it stands whether the platform says so or not."""
-    from diarist.runpod.deploy.stock import stock_line
-
-    try:
-        return stock_line(api.gpus(settings.min_cuda), settings)
-    except EndpointError as error:
-        return f"free machines unknown: {error.message}"
 
 
 def _pair(entry: str, option: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,6 +22,8 @@ from diarist.model.errors import Cancelled, DiaristError, InputError
 
 if TYPE_CHECKING:
     from diarist.jobs.job import Keep
+    from diarist.server.app import Open, Settings
+    from diarist.server.house import House
 
 API: Final = "Who may use it"
 WORK: Final = "How much work"
@@ -52,8 +55,15 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Address to listen on.", envvar="DIARIST_HOST")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar="DIARIST_PORT")
+        int,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on.", envvar=["DIARIST_PORT", "PORT"]),
     ] = 8000,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Also listen here, for a load balancer.", envvar="PORT_HEALTH"
+        ),
+    ] = None,
     on: Annotated[
         str,
         typer.Option(
@@ -187,12 +197,8 @@ def serve(
 
       diarist serve --backup server.tar
     """
-    import uvicorn
-    from filelock import FileLock, Timeout
-
     from diarist.places import Wanted, open_place
-    from diarist.server.app import Server, Settings
-    from diarist.server.connections import Connection, Listener
+    from diarist.server.app import Settings
     from diarist.server.keys import Keys, state_folder
     from diarist.server.models import parse_aliases
     from diarist.server.opening import DeskBounds
@@ -227,23 +233,53 @@ def serve(
         disk_bytes=None if disk_gb is None else int(disk_gb * 1e9),
         unload_after=parse_span(unload_after),
     )
+    wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
+    run(settings, lambda progress: open_place(on, wanted, progress=progress, note=say), host, port, health_port or None)
+
+
+def run(
+    settings: Settings,
+    open_pipeline: Open,
+    host: str,
+    port: int,
+    health_port: int | None = None,
+    *,
+    begin: Callable[[House, str], None] = lambda _, address: say(f"diarist listens on {address}; models are loading."),
+) -> None:
+    """Run a server until it is told to stop.
+
+    Args:
+        settings: how it behaves.
+        open_pipeline: makes the engines, while it answers already.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        health_port: another one, for whoever asks for health; None for no other.
+        begin: called with the server's parts and its address once that is taken, and before anything is done.
+
+    Raises:
+        InputError: another server uses the state folder, or the address is taken.
+        DiaristError: the engines could not be made.
+    """
+    import uvicorn
+    from filelock import FileLock, Timeout
+
+    from diarist.server.app import Server
+    from diarist.server.connections import Connection, Listener
+
     failures: list[DiaristError] = []
 
     def failed(error: DiaristError) -> None:
         failures.append(error)
         server.should_exit = True
 
-    wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(folder / "serve.lock", timeout=0):
-            house = Server(
-                settings, lambda progress: open_place(on, wanted, progress=progress, note=say), failed=failed
-            )
-            listening = _listen(host, port)
+        with FileLock(settings.state / "serve.lock", timeout=0):
+            made = Server(settings, open_pipeline, failed=failed)
+            listening = [_listen(host, each) for each in dict.fromkeys((port, health_port or port))]
             server = Listener(
                 uvicorn.Config(
-                    house.app,
+                    made.app,
                     log_level="warning",
                     access_log=False,
                     timeout_graceful_shutdown=30,
@@ -252,18 +288,20 @@ def serve(
                     ws="none",
                     server_header=False,
                 ),
-                house.stop,
+                made.stop,
             )
             logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
             logging.getLogger("diarist").setLevel(logging.INFO)
-            say(f"diarist listens on {_address(listening)}; models are loading.")
-            with listening, contextlib.suppress(Cancelled):  # how it is told to stop
-                server.run(sockets=[listening])
+            begin(made.house, _address(listening[0]))
+            with contextlib.ExitStack() as stack, contextlib.suppress(Cancelled):  # how it is told to stop
+                for each in listening:
+                    stack.enter_context(each)
+                server.run(sockets=listening)
             say("stopped; what was under way goes on at the next start.")
     except Timeout:
         raise InputError(
             "state_in_use",
-            f"Another server uses {folder}.",
+            f"Another server uses {settings.state}.",
             "Stop it, or give this one another folder with --state DIR.",
         ) from None
     if failures:

@@ -108,7 +108,8 @@ class Evidence:
         try:
             return _unpacked(Arrays(memoryview(data), 2 * len(data) + (1 << 20)))
         except (ValueError, TypeError) as error:
-            raise InputError("bad_evidence", f"This is no evidence of a diarizer: {error}.") from error
+            why = " ".join(str(error).split())[:200]  # it may repeat what the file says
+            raise InputError("bad_evidence", f"This is no evidence of a diarizer: {why}.") from error
 
 
 def _unpacked(arrays: Arrays) -> Evidence:

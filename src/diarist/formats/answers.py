@@ -18,8 +18,8 @@ class Shape:
 
     Attributes:
         response_format: ``json``, ``text``, ``verbose_json`` and ``diarized_json`` as OpenAI means them; ``diarist``
-            for the exact document; ``asr_json``, ``asr_txt`` and ``asr_tsv`` as whisper-asr-webservice writes them;
-            else a name in `diarist.formats.FORMATS`.
+            for the exact document; ``diarization`` for who spoke when; ``asr_json``, ``asr_txt`` and ``asr_tsv`` as
+            whisper-asr-webservice writes them; else a name in `diarist.formats.FORMATS`.
         words: whether words with times are wanted.
         segments: whether segments are; ``verbose_json`` has them too where neither is asked for.
         details: whether speakers were asked for, so that words and segments of ``verbose_json`` say theirs.
@@ -56,6 +56,8 @@ def answer(transcript: Transcript, shape: Shape, *, name: str = "recording") -> 
             return codec.dump(transcript)
         case "text":
             return openai.text(transcript, text_speakers=shape.text_speakers)
+        case "diarization":
+            return spoken(transcript)
         case "asr_json":
             return whisper.asr_json(transcript, words=shape.words)
         case "asr_txt":
@@ -80,6 +82,19 @@ def answer(transcript: Transcript, shape: Shape, *, name: str = "recording") -> 
 def told(warnings: Sequence[str]) -> dict[str, Any]:
     """Return ``warnings`` as a document has them: nothing where there are none."""
     return {"warnings": list(warnings)} if warnings else {}
+
+
+def spoken(transcript: Transcript) -> dict[str, Any]:
+    """Write who spoke when, and no word: the turns under their labels, or under names that were recognised."""
+    model = next((model.name for model in transcript.models if model.task == "diarization"), None)
+    return {
+        "segments": _turns(transcript.turns),
+        "num_speakers": len(transcript.speakers),
+        "duration": transcript.duration,
+        **({"model": model} if model else {}),
+        **told(transcript.warnings),
+        "usage": openai.usage(transcript.duration),
+    }
 
 
 def diarization_document(diarization: Diarization, *, embeddings: bool = False) -> dict[str, Any]:
@@ -129,7 +144,9 @@ def _turns(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     return [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in turns]
 
 
-_JSON: Final = frozenset({"json", "openai_json", "verbose_json", "diarized_json", "diarist", "asr_json", "seglst"})
+_JSON: Final = frozenset(
+    {"json", "openai_json", "verbose_json", "diarized_json", "diarist", "asr_json", "seglst", "diarization"}
+)
 _TYPES: Final = {
     "vtt": "text/vtt; charset=utf-8",
     "html": "text/html; charset=utf-8",

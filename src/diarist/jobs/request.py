@@ -105,6 +105,7 @@ class TextJob(AudioJob, frozen=True):
         include_diarization_in_text: put ``SPEAKER_00:`` into the text; by default where speakers are known.
         timestamp_granularities: OpenAI's field, for ``verbose_json`` and ``diarized_json``; as the server takes it.
         include: OpenAI's field: with ``json``, ``logprobs`` of each word.
+        stream: also send words while they are found; the result is the same.
     """
 
     language: str | None = None
@@ -117,6 +118,7 @@ class TextJob(AudioJob, frozen=True):
     include_diarization_in_text: bool | None = None
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = ()
     include: tuple[Literal["logprobs"], ...] = ()
+    stream: bool = False
 
     def __post_init__(self) -> None:
         AudioJob.__post_init__(self)

@@ -12,14 +12,13 @@ that is not sound any more refuses what it holds, takes nothing more, and asks t
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -27,16 +26,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from diarist.architectures import JOBS_PER_GPU_WORKER
 from diarist.audio.recording import Recording
 from diarist.jobs.job_log import JobLog
+from diarist.jobs.many import is_many, join_many, read_many
+from diarist.jobs.pieces import PieceSender, SendPiece
 from diarist.jobs.progress_sender import ProgressSender, SendProgress
-from diarist.jobs.request import AudioJob
+from diarist.jobs.request import AudioJob, TextJob
 from diarist.jobs.response import Output
+from diarist.jobs.sameness import by_reference, may_go_better, same_work
 from diarist.jobs.wire_errors import write_error
 from diarist.model.errors import Cancelled, DiaristError, EngineError
-from diarist.model.progress import Progress
+from diarist.model.progress import Progress, ignore
 from diarist.pipelines.bridge import in_thread
 
 if TYPE_CHECKING:
-    from diarist.model.transcript import SourceInfo
+    from diarist.model.transcript import SourceInfo, Word
+    from diarist.transcription.base import Heard
 
 log = logging.getLogger("diarist.worker")
 
@@ -98,8 +101,11 @@ class Service(Protocol):
     async def prepare(self, job: AudioJob, report: Progress) -> Prepared:
         """Get what the work needs: download and decode. May run while other jobs work."""
 
-    async def work(self, job: AudioJob, prepared: Prepared, report: Progress) -> Output | Doubtful:
-        """Compute. Where it does so in a thread, ``report`` raises `Cancelled` once the job is cancelled."""
+    async def work(self, job: AudioJob, prepared: Prepared, report: Progress, heard: Heard | None) -> Output | Doubtful:
+        """Compute. Where it does so in a thread, ``report`` raises `Cancelled` once the job is cancelled.
+
+        ``heard`` is told words as they are final; None where nobody wants them before the end.
+        """
 
     async def check(self, failure: Exception) -> None:
         """Find out whether this worker is still sound after a failure; raise anything if it is not.
@@ -114,6 +120,7 @@ class Worker:
     Args:
         service: what the endpoint does.
         send_progress: how progress reaches the platform; None sends none.
+        send_piece: how words of a job that asks for a stream reach the platform; None sends none.
         max_result_bytes: larger results go to the job's ``result_put_url``.
         upload: puts a result there, and stops where its report of progress raises.
     """
@@ -123,11 +130,13 @@ class Worker:
         service: Service,
         *,
         send_progress: SendProgress | None = None,
+        send_piece: SendPiece | None = None,
         max_result_bytes: int = MAX_RESULT_BYTES,
         upload: Callable[[str, bytes, Progress], None] | None = None,
     ) -> None:
         self.service = service
         self._send_progress = send_progress
+        self._send_piece = send_piece
         self._max_result_bytes = max_result_bytes
         self._upload = upload
         self._slots = asyncio.Semaphore(service.slots)
@@ -152,10 +161,10 @@ class Worker:
             return {**answer, "refresh_worker": True}
         return answer
 
-    async def _joined(self, job: dict[str, Any]) -> Any:
-        """Do a job once, however often it is delivered."""
+    async def _joined(self, job: dict[str, Any], *, part: bool = False) -> Any:
+        """Do a job once, however often it is delivered. The platform knows nothing of a ``part`` of one."""
         job_id = str(job.get("id", ""))
-        key, delivery = _same_work(job_id, job.get("input")), f"job {job_id}"
+        key, delivery = same_work(job_id, job.get("input")), f"job {job_id}"
         while (known := self._done.get(key, self._done.get(delivery))) is not None:
             log.info("%s joins work that is already here", job_id)
             try:
@@ -168,25 +177,26 @@ class Worker:
         outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._remember(key, outcome)
         try:
-            text = await self._outcome(job_id, job)
+            text = await self._outcome(job_id, job, part=part)
         except BaseException:
             self._done.pop(key, None)
             outcome.cancel()
             raise
         outcome.set_result(text)
         answer = json.loads(text)
-        if isinstance(answer, dict) and ("error" in answer or answer.get("warnings")):
+        if may_go_better(answer):
             self._done.pop(key, None)  # a second try may go better; one that is under way was joined all the same
-        elif _by_reference(job.get("input")):
+        elif by_reference(job.get("input")):
             # What a URL names may change: once the work is done, only this very job gets its result again.
             self._done.pop(key, None)
             self._remember(delivery, outcome)
         return answer
 
-    async def _outcome(self, job_id: str, job: Mapping[str, Any]) -> str:
+    async def _outcome(self, job_id: str, job: Mapping[str, Any], *, part: bool) -> str:
         figures = JobLog(job_id)
         try:
-            text = await self._do(job, figures)
+            whole = is_many(job.get("input")) and not part
+            text = await (self._do_many(job) if whole else self._do(job, figures, part=part))
         except asyncio.CancelledError:
             log.info(figures.line("cancelled"))
             raise
@@ -205,29 +215,60 @@ class Worker:
         log.info(figures.line(ended, len(text.encode())))
         return text
 
-    async def _do(self, job: Mapping[str, Any], figures: JobLog) -> str:
+    async def _do_many(self, job: Mapping[str, Any]) -> str:
+        """Do the parts of a job, as many at a time as the worker would hold jobs."""
+        many = read_many(job["input"])
+        progress = ProgressSender(job, self._send_progress)
+        room = asyncio.Semaphore(self.service.concurrency)
+        done = 0
+
+        async def do(number: int, value: dict[str, Any]) -> Any:
+            nonlocal done
+            async with room:
+                answer = await self._joined({"id": f"{job.get('id', '')}/{number}", "input": value}, part=True)
+            done += 1
+            progress.update("recordings", done / len(many.inputs))
+            return answer
+
+        try:
+            answers = await asyncio.gather(*(do(number, value) for number, value in enumerate(many.inputs, 1)))
+            body = _serialise(join_many(answers, None if many.result_put_url else self._max_result_bytes - 100))
+            return await self._fitted(body, many.result_put_url, ignore)
+        finally:
+            await progress.close()
+
+    async def _do(self, job: Mapping[str, Any], figures: JobLog, *, part: bool) -> str:
         loop = asyncio.get_running_loop()
         request = self.service.read(job.get("input"))
         cancelled = threading.Event()
-        progress = ProgressSender(job, self._send_progress)
+        progress = ProgressSender(job, None if part else self._send_progress)
+        pieces: PieceSender | None = None
+        if self._send_piece is not None and isinstance(request, TextJob) and request.stream:
+            pieces = PieceSender(job, self._send_piece, exact=request.response_format == "diarist")
 
         def report(stage: str, done: float) -> None:
             if cancelled.is_set():
                 raise Cancelled
             loop.call_soon_threadsafe(progress.update, stage, done)
 
+        def heard(words: Sequence[Word]) -> None:
+            if pieces is not None and not cancelled.is_set():
+                loop.call_soon_threadsafe(pieces.hear, tuple(words))
+
         try:
-            output = await self._computed(request, report, figures)
+            output = await self._computed(request, report, figures, heard if pieces else None)
+            if pieces is not None:
+                await asyncio.sleep(0)  # what the engine's thread said last is noted
+                await pieces.close()
             with figures.stage("answer"):
-                body = _serialise(output)
-                if len(body.encode()) > self._max_result_bytes:
-                    return await in_thread(lambda inner: self._put(body.encode(), request, inner), report)
-            return body
+                return await self._fitted(_serialise(output), request.result_put_url, report)
         finally:
             cancelled.set()  # a thread that still runs stops at its next report
+            if pieces is not None:
+                await pieces.close(seconds=0)
             await progress.close()
 
-    async def _computed(self, request: AudioJob, report: Progress, figures: JobLog) -> Output:
+    async def _computed(self, request: AudioJob, report: Progress, figures: JobLog, heard: Heard | None) -> Output:
         self._refuse_if_sick()
         try:
             with figures.stage("prepare"):
@@ -242,7 +283,7 @@ class Worker:
         try:
             self._refuse_if_sick()  # it may have fallen ill while this job waited
             with figures.stage("compute"):
-                output = await self.service.work(request, prepared, report)
+                output = await self.service.work(request, prepared, report, heard)
         except Exception as error:
             await self._examine(error, figures)  # before the next job computes, which would fail too
             raise
@@ -271,14 +312,21 @@ class Worker:
                 "worker_sick", "The worker's engines no longer work, and it makes way for another.", "Try again."
             )
 
-    def _put(self, body: bytes, request: AudioJob, report: Progress) -> str:
-        if request.result_put_url is None or self._upload is None:
+    async def _fitted(self, body: str, put_url: str | None, report: Progress) -> str:
+        """A result that the platform returns: this one, or where it was put."""
+        encoded = body.encode()
+        if len(encoded) <= self._max_result_bytes:
+            return body
+        return await in_thread(lambda inner: self._put(encoded, put_url, inner), report)
+
+    def _put(self, body: bytes, url: str | None, report: Progress) -> str:
+        if url is None or self._upload is None:
             raise EngineError(
                 "result_too_large",
                 f"The result is {len(body) / 1e6:.1f} MB; the platform returns {self._max_result_bytes / 1e6:.0f} MB.",
                 "Send result_put_url, a presigned https PUT URL, or ask for a smaller response_format.",
             )
-        self._upload(request.result_put_url, body, report)
+        self._upload(url, body, report)
         return json.dumps({"result_uploaded": True, "bytes": len(body)})
 
     def _remember(self, key: str, outcome: asyncio.Future[str]) -> None:
@@ -286,19 +334,6 @@ class Worker:
         finished = [name for name, future in self._done.items() if future.done()]
         for name in finished[:-_KEPT_RESULTS]:
             del self._done[name]
-
-
-def _same_work(job_id: str, value: object) -> str:
-    """What two deliveries of the same work have in common: the platform's id, or the caller's and all that it asks."""
-    if isinstance(value, dict) and isinstance(value.get("request_id"), str):
-        whole = json.dumps(value, sort_keys=True, default=repr)
-        return f"request {hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()}"
-    return f"job {job_id}"
-
-
-def _by_reference(value: object) -> bool:
-    audio = value.get("audio") if isinstance(value, dict) else None
-    return isinstance(audio, str) and Recording("", None, wire=audio).by_reference
 
 
 def _serialise(output: Output) -> str:

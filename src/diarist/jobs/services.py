@@ -33,7 +33,7 @@ from diarist.pipelines.local import hear, tell_apart
 if TYPE_CHECKING:
     from diarist.diarization.base import Diarizer
     from diarist.pipelines.local import LocalPipeline
-    from diarist.transcription.base import Transcriber
+    from diarist.transcription.base import Heard, Transcriber
 
 log = logging.getLogger("diarist.worker")
 
@@ -137,10 +137,12 @@ class SingleService(_EngineService):
         """See `Service`."""
         return read_job(SpeakerTextJob, value)
 
-    async def work(self, job: SpeakerTextJob, prepared: Prepared, report: Progress) -> Output | Doubtful:
+    async def work(
+        self, job: SpeakerTextJob, prepared: Prepared, report: Progress, heard: Heard | None = None
+    ) -> Output | Doubtful:
         """See `Service`."""
         options = job.options()
-        transcript = await self._pipeline.atranscribe(prepared.recording, options, report)
+        transcript = await self._pipeline.atranscribe(prepared.recording, options, report, heard=heard)
         output = transcript_output(transcript, job)
         if options.diarize and all(model.task != "diarization" for model in transcript.models):
             return Doubtful(output, EngineError("no_speakers", " ".join(transcript.warnings)))
@@ -162,11 +164,13 @@ class TranscriptionService(_EngineService):
         """See `Service`."""
         return read_job(TranscriptionJob, value)
 
-    async def work(self, job: TranscriptionJob, prepared: Prepared, report: Progress) -> Output:
+    async def work(
+        self, job: TranscriptionJob, prepared: Prepared, report: Progress, heard: Heard | None = None
+    ) -> Output:
         """See `Service`."""
         audio = decode(prepared.recording)
         given = job.diarization(audio.duration)
-        words = await in_thread(lambda inner: hear(self._transcriber, audio, job.options(), inner), report)
+        words = await in_thread(lambda inner: hear(self._transcriber, audio, job.options(), inner, heard), report)
         if job.response_format == "diarist" and given is None:
             return transcription_output(dataclasses.replace(words, source=prepared.source))
         return transcript_output(attribute(words, given), job)
@@ -187,8 +191,8 @@ class DiarizationService(_EngineService):
         """See `Service`."""
         return read_job(DiarizationJob, value)
 
-    async def work(self, job: DiarizationJob, prepared: Prepared, report: Progress) -> Output:
-        """See `Service`."""
+    async def work(self, job: DiarizationJob, prepared: Prepared, report: Progress, _: Heard | None = None) -> Output:
+        """See `Service`. There are no words here."""
         audio = decode(prepared.recording)
         turns = await in_thread(lambda inner: tell_apart(self._diarizer, audio, job.options(), inner), report)
         return diarization_output(dataclasses.replace(turns, source=prepared.source), job)

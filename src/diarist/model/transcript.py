@@ -314,6 +314,13 @@ class Transcript(_WithEvidence):
 
         return dump(self)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all that it says but ``timings`` and ``place``: two runs that found the same have the same."""
+        from diarist.model.codec import digest
+
+        return digest(self)
+
     # Files are read and written far above the nouns, which know no room but their own: these two ask for it by name.
 
     @staticmethod

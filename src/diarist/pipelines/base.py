@@ -66,8 +66,8 @@ class Pipeline(ABC):
             options: what was asked.
             progress: called from any thread with a stage's name and how much of it is done; may raise `Cancelled`.
             naming: gives known speakers their names; None numbers all of them.
-            heard: told the words as soon as they are final, without speakers, from any thread. Where the engines are
-                elsewhere, all words come at once.
+            heard: told the words as soon as they are final, without speakers, from any thread; all at once, and at the
+                end, where the engine or the place cannot do better.
 
         Raises:
             DiaristError: the work cannot be done; see its code and hint.

@@ -83,7 +83,7 @@ class LocalPipeline(Pipeline):
                 "Transcribe the recording again with another number of speakers.",
             )
         words = read_part(Transcription, transcription)
-        with _engine(self.diarizer.model.name):
+        with engine_failures(self.diarizer.model.name):
             turns = self.diarizer.cluster(self.diarizer.unpack(evidence), options)
         if abs(turns.duration - words.duration) > SAME_LENGTH:
             raise InputError(
@@ -111,7 +111,7 @@ def hear(
     from diarist.transcription.base import transcribe_aloud, unheard
 
     progress("transcription", 0.0)
-    with _engine(transcriber.model.name) as ours:
+    with engine_failures(transcriber.model.name) as ours:
         words = transcribe_aloud(transcriber, audio, options, ours(progress), ours(heard or unheard))
     return replace(words, warnings=(*audio.warnings, *words.warnings), peak=audio.peak)
 
@@ -127,7 +127,7 @@ def tell_apart(
         EngineError: the engine failed, whatever it raised.
     """
     progress("diarization", 0.0)
-    with _engine(diarizer.model.name) as ours:
+    with engine_failures(diarizer.model.name) as ours:
         turns = diarizer.diarize(audio, options, ours(progress))
     return replace(turns, warnings=(*audio.warnings, *turns.warnings))
 
@@ -165,11 +165,11 @@ def _tell_apart_once(
         found = _clustered(diarizer, audio, options, kept)
         if found is None:
             progress("diarization", 0.0)
-            with _engine(diarizer.model.name) as ours:
+            with engine_failures(diarizer.model.name) as ours:
                 evidence = diarizer.evidence(audio, ours(progress))
                 packed = diarizer.pack(evidence)
             kept.keep("evidence", packed)
-            with _engine(diarizer.model.name):
+            with engine_failures(diarizer.model.name):
                 found = diarizer.cluster(evidence, options)
         found = replace(found, warnings=(*audio.warnings, *found.warnings))
     else:
@@ -187,7 +187,7 @@ def _clustered(diarizer: ReclusteringDiarizer[Any], audio: Audio, options: Optio
     if data is None:
         return None
     try:
-        with _engine(diarizer.model.name):
+        with engine_failures(diarizer.model.name):
             found = diarizer.cluster(diarizer.unpack(data), options)
     except (InputError, EngineError):
         return None
@@ -195,7 +195,7 @@ def _clustered(diarizer: ReclusteringDiarizer[Any], audio: Audio, options: Optio
 
 
 @contextmanager
-def _engine(name: str) -> Iterator[Callable[[Callable[P, None]], Callable[P, None]]]:
+def engine_failures(name: str) -> Iterator[Callable[[Callable[P, None]], Callable[P, None]]]:
     """Say of whatever an engine raises that the engine failed, as its callers expect; the accident is its cause.
 
     What the caller's own functions raise is the caller's: the block wraps those that it hands to the engine.

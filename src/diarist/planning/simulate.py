@@ -13,6 +13,7 @@ The rules are the platform's as documented, and those of ``diarist emulate``, ag
   that it took a moment ago twice, so that with room for two, it pauses after each.
 - The first job in the queue starts a worker if there is none; else one is started when the job at the head has waited
   ``queue_delay`` seconds and no other worker is starting.
+- Who waits longer than `SYNC_WAIT` learns of the end at the next look: on average half a pause late.
 - A worker without jobs stops after ``idle_timeout``.
 - A worker is billed from the first billed phase of its start to its end, each life rounded up to a second.
 """
@@ -28,7 +29,14 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from diarist.architectures import IDLE_TIMEOUT, JOBS_PER_GPU_WORKER, QUEUE_DELAY, TAKING_PAUSE
+from diarist.architectures import (
+    IDLE_TIMEOUT,
+    JOBS_PER_GPU_WORKER,
+    LONGEST_LOOK,
+    QUEUE_DELAY,
+    SYNC_WAIT,
+    TAKING_PAUSE,
+)
 from diarist.planning.workload import Request
 
 if TYPE_CHECKING:
@@ -91,6 +99,7 @@ class System:
         front: role of the endpoint that holds a request while its legs run, if there is one.
         front_work: what it does itself before it calls them.
         overhead: seconds outside of workers, for each hop from caller to endpoint.
+        looks: after which share of the time waited one looks again whether a job is done; 0 is told at once.
     """
 
     endpoints: Mapping[str, SimulatedEndpoint]
@@ -98,6 +107,12 @@ class System:
     front: str | None = None
     front_work: Work = Work(0.0, 0.0)
     overhead: float = 0.0
+    looks: float = 0.0
+
+    def noticing(self, waited: float) -> float:
+        """Seconds, on average, until the end of a job that one waited for is noticed."""
+        pause = min(LONGEST_LOOK, self.looks * waited) if waited > SYNC_WAIT else 0.0
+        return pause / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +212,15 @@ class _Run:
 
     def _send_to_front(self, index: int, request: Request) -> None:
         def at_front(was_cold: bool, release: Callable[[], None]) -> None:
+            called = self._env.now
+
             def back(legs_cold: bool) -> None:
-                release()
-                self._finish(index, request, was_cold or legs_cold, hops=2)
+                def noticed(_: simpy.events.Event) -> None:
+                    release()
+                    self._finish(index, request, was_cold or legs_cold, hops=2)
+
+                late = self._system.noticing(self._env.now - called)
+                self._env.timeout(late).callbacks.append(noticed)
 
             self._run_legs(request, back)
 
@@ -221,7 +242,8 @@ class _Run:
             self._servers[role].submit(work, one_done)
 
     def _finish(self, index: int, request: Request, was_cold: bool, hops: int) -> None:
-        self._latencies[index] = self._env.now - request.arrival + hops * self._system.overhead
+        waited = self._env.now - request.arrival
+        self._latencies[index] = waited + self._system.noticing(waited) + hops * self._system.overhead
         self._cold[index] = was_cold
 
 

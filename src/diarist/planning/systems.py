@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from diarist.architectures import ARCHITECTURES, QUEUE_DELAY, ROLES, ArchitectureName, RoleName, scaling_of
+from diarist.architectures import ARCHITECTURES, LOOK_SHARE, QUEUE_DELAY, ROLES, ArchitectureName, RoleName, scaling_of
 from diarist.planning.coldstart import start_of
 from diarist.planning.profiles import Profile
 from diarist.planning.simulate import SimulatedEndpoint, System, Work
@@ -48,7 +48,7 @@ def system_of(name: ArchitectureName, profile: Profile, scaling: Scaling) -> Sys
             legs["diarization"] = Work(prepare, profile.diarization.seconds(request.audio))
         return legs
 
-    return System(endpoints, works, front=architecture.front, overhead=profile.overhead.value)
+    return System(endpoints, works, front=architecture.front, overhead=profile.overhead.value, looks=LOOK_SHARE)
 
 
 def _endpoint(role: RoleName, profile: Profile, scaling: Scaling) -> SimulatedEndpoint:

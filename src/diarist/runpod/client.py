@@ -20,7 +20,7 @@ import dataclasses
 import hashlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,7 +32,7 @@ from diarist.jobs.wire_errors import read_error
 from diarist.model.errors import DiaristError, EndpointError
 from diarist.runpod.calls import GIVE_UP_SECONDS, Calls, NoAnswerError, Note, usable_key
 from diarist.runpod.limits import Limits
-from diarist.runpod.watching import TERMINAL, LostError, OnProgress, Watched, pause, until_over
+from diarist.runpod.watching import TERMINAL, LostError, OnPiece, OnProgress, Watched, pause, pieces_of, until_over
 
 API: Final = "https://api.runpod.ai/v2"
 MAX_RUN_BYTES: Final = 10_000_000
@@ -40,6 +40,7 @@ MAX_RUN_BYTES: Final = 10_000_000
 MAX_RUNSYNC_BYTES: Final = 20_000_000
 """Documented limit of a request to /runsync."""
 _SOON: Final = 30.0  # seconds
+_LISTENING: Final = 1.0  # seconds between two looks, at most, where somebody reads along
 _ATTEMPTS: Final = 2  # of one job: the first, and one more if it is lost
 _REPEATS: Final = frozenset({"result_too_large", "bad_result"})  # failures that come again with the same question
 
@@ -79,6 +80,7 @@ class Endpoint:
         retry_failed: bool = True,
         resume: str | None = None,
         submitted: Callable[[str], None] = lambda _: None,
+        on_piece: OnPiece | None = None,
     ) -> Result:
         """Submit a job and wait for its result.
 
@@ -89,16 +91,24 @@ class Endpoint:
             retry_failed: also submit once more after a failure that is not the caller's fault.
             resume: id of a job that asks the same and that nobody waits for any more: it is waited for first.
             submitted: told the id of each job that is submitted.
+            on_piece: given what a streaming worker sends, as far as it comes before the result; again from its
+                beginning where the job is submitted once more.
 
         Raises:
             EndpointError: the endpoint is missing, refuses the key, failed, lost the job twice or took too long.
             DiaristError: what the worker said was wrong.
         """
         watched = Watched()
+        if on_piece is not None:
+            limits = dataclasses.replace(limits, sync_wait=0.0, poll_most=min(limits.poll_most, _LISTENING))
+
+        async def waited(answer: dict[str, Any]) -> Result:
+            return await self._waited(answer, limits, on_progress, watched, on_piece)
+
         try:
             with anyio.fail_after(limits.deadline - _reserve(limits)):
                 return await self._attempts(
-                    job_input, limits, on_progress, watched, retry_failed=retry_failed, resume=resume, told=submitted
+                    job_input, limits, waited, retry_failed=retry_failed, resume=resume, told=submitted
                 )
         except TimeoutError:
             raise self._too_late(limits, watched) from None
@@ -160,8 +170,8 @@ class Endpoint:
         began = time.monotonic()
         while True:
             answer = await self._soon("GET", f"stream/{job_id}", limits.deadline - (time.monotonic() - began))
-            for chunk in answer.get("stream", ()):
-                yield chunk["output"]
+            for piece in pieces_of(answer):
+                yield piece
             if answer.get("status") in TERMINAL and not answer.get("stream"):
                 if error := self._failure(answer):
                     raise error
@@ -193,8 +203,7 @@ class Endpoint:
         self,
         job_input: Mapping[str, Any],
         limits: Limits,
-        on_progress: OnProgress,
-        watched: Watched,
+        waited: Callable[[dict[str, Any]], Awaitable[Result]],
         *,
         retry_failed: bool,
         resume: str | None,
@@ -202,7 +211,7 @@ class Endpoint:
     ) -> Result:
         if resume is not None:
             with contextlib.suppress(LostError, _FailedError):
-                return await self._waited({"id": resume, "status": "?"}, limits, on_progress, watched)
+                return await waited({"id": resume, "status": "?"})
         body = self._body(job_input, limits)
         said: DiaristError | None = None  # a worker's own words tell more than that another lost the job
         for attempt in range(1, _ATTEMPTS + 1):
@@ -210,7 +219,7 @@ class Endpoint:
             try:
                 answer = await self._submit(body, limits if attempt == 1 else _polled(limits))
                 told(str(answer["id"]))
-                return await self._waited(answer, limits, on_progress, watched)
+                return await waited(answer)
             except NoAnswerError:
                 if last:
                     raise
@@ -226,13 +235,18 @@ class Endpoint:
         raise AssertionError("the last attempt returns or raises")
 
     async def _waited(
-        self, answer: dict[str, Any], limits: Limits, on_progress: OnProgress, watched: Watched
+        self,
+        answer: dict[str, Any],
+        limits: Limits,
+        on_progress: OnProgress,
+        watched: Watched,
+        on_piece: OnPiece | None,
     ) -> Result:
         """Wait for a job that is ours; whatever ends the waiting, the job does not go on unwatched."""
         job_id = str(answer["id"])
         watched.forget()
         try:
-            answer = await until_over(self._calls, answer, job_id, limits, on_progress, watched)
+            answer = await until_over(self._calls, answer, job_id, limits, on_progress, watched, on_piece)
         except BaseException:
             await self._cancel(job_id, _reserve(limits))
             raise
@@ -338,9 +352,11 @@ def request_id(endpoint_id: str, job_input: Mapping[str, Any]) -> str:
     """Name a question after itself: the endpoint, the recording as sent, and everything asked.
 
     So whoever asks the same again, after a lost answer, a lost worker or a killed client, joins the work that a worker
-    has already. Where the answer goes (``result_put_url``) is no part of the question.
+    has already. Where the answer goes (``result_put_url``) is no part of the question, nor what is told before it.
     """
-    question = {name: value for name, value in job_input.items() if name not in ("request_id", "result_put_url")}
+    question = {
+        name: value for name, value in job_input.items() if name not in ("request_id", "result_put_url", "stream")
+    }
     digest = hashlib.sha256(endpoint_id.encode() + b"\0")
     digest.update(_encode(dict(sorted(question.items()))))
     return digest.hexdigest()

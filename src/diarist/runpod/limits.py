@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Final
 
-from diarist.architectures import TIME_LIMIT, time_limit
-
-SYNC_WAIT: Final = 2.0
-"""Seconds that a submission waits for a quick result. It cannot be cancelled meanwhile, so it is short."""
+from diarist.architectures import LONGEST_LOOK, SYNC_WAIT, TIME_LIMIT, time_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +29,7 @@ class Limits:
     silence: float = 600.0
     sync_wait: float = 0.0
     poll_first: float = 0.05
-    poll_most: float = 5.0
+    poll_most: float = LONGEST_LOOK
 
     @staticmethod
     def for_audio(seconds: float | None) -> Limits:

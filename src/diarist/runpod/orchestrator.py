@@ -9,9 +9,9 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from diarist.architectures import JOBS_PER_ORCHESTRATOR, LAST_WORDS, LEGS_MAY_QUEUE, orchestrator_deadline
+from diarist.architectures import JOBS_PER_ORCHESTRATOR, LAST_WORDS, LEGS_MAY_QUEUE, SYNC_WAIT, orchestrator_deadline
 from diarist.audio.recording import Recording
 from diarist.jobs.cache import MAX_AGE, MAX_BYTES, ResultCache, cache_key
 from diarist.jobs.environment import number
@@ -23,9 +23,12 @@ from diarist.model.errors import InputError
 from diarist.model.progress import Progress
 from diarist.model.transcript import Transcript
 from diarist.pipelines.bridge import in_thread
-from diarist.runpod.limits import SYNC_WAIT, Limits
+from diarist.runpod.limits import Limits
 from diarist.runpod.pipelines import SplitPipeline
 from diarist.runpod.settings import platform_url
+
+if TYPE_CHECKING:
+    from diarist.transcription.base import Heard
 
 log = logging.getLogger("diarist.worker")
 
@@ -63,8 +66,10 @@ class OrchestratorService:
     async def check(self, _: Exception) -> None:
         """See `Service`. There are no engines here that could break; what the legs say is about theirs."""
 
-    async def work(self, job: SpeakerTextJob, prepared: Prepared, report: Progress) -> Output:
-        """See `Service`."""
+    async def work(
+        self, job: SpeakerTextJob, prepared: Prepared, report: Progress, heard: Heard | None = None
+    ) -> Output:
+        """See `Service`. Words that are kept, or that another job is finding, come with the result only."""
         recording = prepared.recording
         options = job.options()
         key = cache_key(job.audio, options, self._revision)
@@ -74,7 +79,9 @@ class OrchestratorService:
         if transcript is not None:
             transcript = dataclasses.replace(transcript, place={**transcript.place, "cache": "hit"})
         else:
-            transcript = await self._flights.run(key, lambda: self._pipeline.atranscribe(recording, options, report))
+            transcript = await self._flights.run(
+                key, lambda: self._pipeline.atranscribe(recording, options, report, heard=heard)
+            )
             made = transcript
             # A transcript that lacks its speakers today may have them tomorrow.
             if cache and not (options.diarize and len(made.models) < 2):

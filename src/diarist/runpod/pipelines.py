@@ -20,7 +20,7 @@ from diarist.pipelines.base import Naming, Source
 from diarist.pipelines.bridge import in_thread, wait_for
 from diarist.pipelines.legs import DifferentRecordingsError, run_legs
 from diarist.runpod.ledger import Job
-from diarist.runpod.remote import RemotePipeline, Sent, job_input, noun
+from diarist.runpod.remote import Listening, RemotePipeline, Sent, job_input, noun
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
@@ -66,10 +66,11 @@ class SplitPipeline(RemotePipeline):
             turns = endpoint(self._diarization, "The diarization endpoint")
 
             async def transcribe() -> Transcription:
-                result = await self._job(words, sent, TranscriptionJob, options, "transcription", progress)
+                listening = Listening(heard) if heard else None
+                result = await self._job(words, sent, TranscriptionJob, options, "transcription", progress, listening)
                 found = noun(Transcription, result, words.name)
-                if heard and found.words:
-                    heard(found.words)
+                if listening:
+                    listening.rest(found.words)
                 return found
 
             async def diarize() -> Diarization:
@@ -135,12 +136,13 @@ class EndpointPipeline(RemotePipeline):
             self._sending(as_recording(recording), progress) as sent,
             self._connected() as endpoint,
         ):
+            listening = Listening(heard) if heard else None
             result = await self._job(
-                endpoint(self._endpoint, self._name), sent, SpeakerTextJob, options, "endpoint", progress
+                endpoint(self._endpoint, self._name), sent, SpeakerTextJob, options, "endpoint", progress, listening
             )
         transcript = noun(Transcript, result, self._name)
-        if heard and transcript.words:
-            heard(transcript.words)
+        if listening:
+            listening.rest(transcript.words)
         warnings = dict.fromkeys((*sent.warnings, *transcript.warnings))
         return _placed(dataclasses.replace(transcript, warnings=tuple(warnings)), self._place, sent)
 

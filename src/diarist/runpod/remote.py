@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from diarist.audio.recording import WHOLE, Recording, data_url
+from diarist.jobs.pieces import Piece, unspoken
 from diarist.jobs.request import AudioJob, SpeakerTextJob, job_fields
 from diarist.model.codec import load
 from diarist.model.errors import EndpointError, InputError
 from diarist.model.options import Options
 from diarist.model.progress import Progress, ignore
-from diarist.model.transcript import Diarization, Transcript, Transcription
+from diarist.model.transcript import Diarization, Transcript, Transcription, Word
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.bridge import in_thread
 from diarist.pipelines.legs import misplaced
@@ -28,6 +29,7 @@ from diarist.runpod.limits import Limits
 
 if TYPE_CHECKING:
     from diarist.runpod.store import AudioStore
+    from diarist.transcription.base import Heard
 
 MAX_SENT_BYTES: Final = (MAX_RUNSYNC_BYTES - 100_000) * 3 // 4
 """The most that a recording may take, in bytes before base64, with room for the rest of the request."""
@@ -55,6 +57,36 @@ class Sent:
     seconds: float | None
     how: str
     warnings: tuple[str, ...] = ()
+
+
+class Listening:
+    """Tells words of an endpoint as they come: in order, each once, whatever pieces are lost or come again.
+
+    Args:
+        heard: is told.
+    """
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._told = 0
+
+    def hear(self, value: object) -> None:
+        """Tell what is new in a piece. One that is none, or that others before it are missing for, waits for `rest`."""
+        try:
+            piece = load(Piece, value) if isinstance(value, Mapping) else None
+        except InputError:
+            piece = None
+        if piece is not None and 0 <= piece.offset <= self._told:
+            self._tell(piece.words[self._told - piece.offset :])
+
+    def rest(self, words: Sequence[Word]) -> None:
+        """Tell what of all words was not told."""
+        self._tell(tuple(unspoken(word) for word in words[self._told :]))
+
+    def _tell(self, words: Sequence[Word]) -> None:
+        if words:
+            self._told += len(words)
+            self._heard(words)
 
 
 class RemotePipeline(Pipeline):
@@ -125,7 +157,14 @@ class RemotePipeline(Pipeline):
             yield Sent(url, recording.name, packed.seconds, f"{packed.codec} by reference", packed.warnings)
 
     async def _job(
-        self, endpoint: Endpoint, sent: Sent, kind: type[AudioJob], options: Options, stage: str, progress: Progress
+        self,
+        endpoint: Endpoint,
+        sent: Sent,
+        kind: type[AudioJob],
+        options: Options,
+        stage: str,
+        progress: Progress,
+        listening: Listening | None = None,
     ) -> Result:
         """Run one job, reporting at each look; a report that raises cancels it.
 
@@ -149,12 +188,13 @@ class RemotePipeline(Pipeline):
 
         async def run(more: Mapping[str, Any]) -> Result:
             return await endpoint.run(
-                {**fields, **more},
+                {**fields, **more, **({"stream": True} if listening else {})},
                 self._limits(sent.seconds),
                 lambda stages: progress(stage, min(stages.values(), default=0.0)),
                 retry_failed=self._retry_failed,
                 resume=known.id if known else None,
                 submitted=submitted,
+                on_piece=listening.hear if listening else None,
             )
 
         try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
 
+from diarist.architectures import LOOK_SHARE
 from diarist.model.errors import EndpointError
 from diarist.runpod.calls import Calls
 from diarist.runpod.limits import Limits
@@ -19,7 +21,11 @@ TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 """States after which nothing more comes."""
 _BEFORE_WORK: Final = frozenset({"download", "decode"})  # stages of a job that may then wait for another to end
 
+_LISTEN_SECONDS: Final = 10.0
+"""How long one request for pieces of a stream may take: they are worth less than knowing what becomes of the job."""
+
 OnProgress = Callable[[Mapping[str, float]], None]
+OnPiece = Callable[[Any], None]
 
 
 @dataclass(slots=True)
@@ -94,7 +100,13 @@ class LostError(Exception):
 
 
 async def until_over(
-    calls: Calls, answer: dict[str, Any], job_id: str, limits: Limits, on_progress: OnProgress, watched: Watched
+    calls: Calls,
+    answer: dict[str, Any],
+    job_id: str,
+    limits: Limits,
+    on_progress: OnProgress,
+    watched: Watched,
+    on_piece: OnPiece | None = None,
 ) -> dict[str, Any]:
     """Look until a job has ended.
 
@@ -105,6 +117,7 @@ async def until_over(
         limits: how long it may run, or be silent.
         on_progress: told of each look.
         watched: keeps what was seen, also for who is interrupted.
+        on_piece: given what a streaming worker sends while it works. Not all of it need come: the result has the whole.
 
     Raises:
         LostError: it will never give a result.
@@ -123,6 +136,9 @@ async def until_over(
             running_since = None  # its worker was lost and the platform queued it again
         if status != "?":
             on_progress(watched.progress)
+            if on_piece is not None and status == "IN_PROGRESS":
+                for piece in await _pieces(calls, job_id):
+                    on_piece(piece)
             await anyio.sleep(pause(now - began, limits))
         try:
             answer = await calls.call("GET", f"status/{job_id}")
@@ -137,6 +153,21 @@ async def until_over(
     return answer
 
 
+def pieces_of(answer: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what a worker sent, as an answer of ``/stream`` holds it."""
+    stream = answer.get("stream")
+    for piece in stream if isinstance(stream, list) else ():
+        if isinstance(piece, Mapping) and "output" in piece:
+            yield piece["output"]
+
+
+async def _pieces(calls: Calls, job_id: str) -> list[Any]:
+    """What is new of a stream; nothing where the platform does not say."""
+    with anyio.move_on_after(_LISTEN_SECONDS), contextlib.suppress(EndpointError):
+        return list(pieces_of(await calls.call("GET", f"stream/{job_id}")))
+    return []
+
+
 def pause(waited: float, limits: Limits) -> float:
     """A twentieth of the time waited, so that looking costs at most 5 % of it, with jitter."""
-    return min(limits.poll_most, max(limits.poll_first, waited / 20)) * random.uniform(0.8, 1.0)  # noqa: S311
+    return min(limits.poll_most, max(limits.poll_first, waited * LOOK_SHARE)) * random.uniform(0.8, 1.0)  # noqa: S311

@@ -66,7 +66,7 @@ def _import_sdk() -> None:
 def _loaded(load: Callable[[], Service]) -> Worker | DiaristError:
     """The worker, or why there is none."""
     try:
-        return Worker(load(), send_progress=_send_progress, upload=_upload)
+        return Worker(load(), send_progress=_send_progress, send_piece=_send_piece, upload=_upload)
     except DiaristError as error:
         problem = error
     except Exception as error:  # noqa: BLE001 - whatever it is, who waits for a worker is told
@@ -85,6 +85,18 @@ async def _send_progress(job: Mapping[str, Any], output: dict[str, Any]) -> None
 
     async with AsyncClientSession() as session:
         await send_result(session, {"status": "IN_PROGRESS", "output": output}, job)
+
+
+async def _send_piece(job: Mapping[str, Any], piece: dict[str, Any]) -> None:
+    """Send a piece of a stream as the SDK does for a handler that is a generator.
+
+    Ours is none: then every job's output would be a list, also where nobody asked for a stream.
+    """
+    from runpod.http_client import AsyncClientSession
+    from runpod.serverless.modules.rp_http import stream_result
+
+    async with AsyncClientSession() as session:
+        await stream_result(session, {"output": piece}, job)
 
 
 def _upload(url: str, body: bytes, progress: Progress) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -25,8 +25,9 @@ from diarist.model.errors import DiaristError, EngineError
 from diarist.model.progress import Progress
 from diarist.pipelines.base import Pipeline
 from diarist.pipelines.local import LocalPipeline
-from diarist.server import asr, health, jobs, openai, sounds, transcripts, voices, webhooks
+from diarist.server import asr, docs, health, jobs, openai, page, sounds, transcripts, voices, webhooks
 from diarist.server.admission import Admission, Bounds
+from diarist.server.description import described
 from diarist.server.desk import Desk
 from diarist.server.disk import Disk
 from diarist.server.errors import add_handlers, note_unforeseen
@@ -41,7 +42,7 @@ from diarist.server.work import Workshop
 
 log = logging.getLogger("diarist.server")
 
-OPEN_PATHS: Final = ("/health", "/ping")
+OPEN_PATHS: Final = ("/health", "/ping", *docs.OPEN_PATHS)
 _JOBS: Final = "/v1/jobs"
 _WORK: Final = ("/v1/audio/", "/asr", "/detect-language", "/openai/deployments/")
 
@@ -119,7 +120,7 @@ class Server:
             signs_webhooks=bool(settings.webhook_secret),
         )
         self._caller = webhooks.Caller(store, settings.rules, settings.webhook_secret)
-        inner = FastAPI(
+        inner = _Application(
             title="diarist",
             version=__version__,
             summary="Who said what, and when",
@@ -128,7 +129,7 @@ class Server:
             lifespan=self._lifespan,
         )
         inner.state.house = self.house
-        for room in (openai, asr, jobs, transcripts, sounds, voices, health):
+        for room in (openai, asr, jobs, transcripts, sounds, voices, health, docs, page):
             inner.include_router(room.router)
         add_handlers(inner)
         self.app: ASGIApp = Admission(
@@ -138,7 +139,7 @@ class Server:
             keys=Keys(settings.state) if settings.use_keys else None,
             room=self._room,
             bounds=Bounds(form_bytes=settings.max_bytes),
-            open_paths=OPEN_PATHS,
+            open_paths=(*OPEN_PATHS, *page.OPEN_PATHS),
         )
 
     async def _room(self, caller: Caller, path: str) -> None:
@@ -198,6 +199,15 @@ class Server:
         await self.house.desk.begin(workshop, means)
         loading.stage, loading.done, loading.ready = "ready", 1.0, True
         log.info("ready")
+
+
+class _Application(FastAPI):
+    _described: dict[str, Any] | None = None
+
+    def openapi(self) -> dict[str, Any]:
+        if self._described is None:
+            self._described = described(super().openapi())
+        return self._described
 
 
 async def _on_and_on(work: Callable[[], Awaitable[None]]) -> None:

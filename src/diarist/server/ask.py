@@ -46,8 +46,8 @@ class Ask:
     Attributes:
         options: what the engines are to do.
         response_format: ``json``, ``text``, ``srt``, ``vtt``, ``verbose_json``, ``diarized_json`` as OpenAI means them;
-            ``diarist`` for the exact document; ``asr_json``, ``asr_txt``, ``asr_tsv`` as whisper-asr-webservice writes
-            them; else a name in `diarist.formats.FORMATS`.
+            ``diarist`` for the exact document; ``diarization`` for who spoke when; ``asr_json``, ``asr_txt``,
+            ``asr_tsv`` as whisper-asr-webservice writes them; else a name in `diarist.formats.FORMATS`.
         stream: whether events are wanted instead of one answer.
         granularities: of ``word`` and ``segment``, which times are listed.
         logprobs: whether each word's log probability is wanted.

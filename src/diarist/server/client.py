@@ -6,6 +6,7 @@ Every recording is a job there, so that a connection that breaks loses nothing: 
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from diarist.places import Wanted
     from diarist.transcription.base import Heard
 
+MAX_ANSWER_BYTES: Final = 200_000_000
+"""Twelve hours at 200 words a minute, each with all that is known of it, take about 23 MB."""
 _TRIES: Final = 6
 _FIRST_TRIES: Final = 2
 _LOOK_SECONDS: Final = (0.25, 5.0)
@@ -266,15 +269,29 @@ class Server(Pipeline):
             async with httpx.AsyncClient(base_url=self.url, timeout=_TIMEOUT, headers=headers) as client:
                 async for attempt in retrying:
                     with attempt:
-                        response = await client.request(method, path, **request, **(form() if form else {}))
-                        if response.is_error:
-                            raise _error(response, self.url)
-                        return response.content
+                        async with client.stream(method, path, **request, **(form() if form else {})) as response:
+                            content = await self._read(response)
+                        if not response.is_success:
+                            raise _error(response.status_code, content, self.url)
+                        return content
         except httpx.TransportError as error:
             raise EndpointError(
                 "unreachable", f"{self.url} cannot be reached: {type(error).__name__}.", "Is the server running there?"
             ) from None
         raise AssertionError("tenacity raises or returns")
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """Read an answer, as far as one is believed to go."""
+        content = bytearray()
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > MAX_ANSWER_BYTES:
+                raise EndpointError(
+                    "endpoint_answer",
+                    f"{self.url} answers with more than {MAX_ANSWER_BYTES / 1e6:.0f} MB.",
+                    "Is it diarist that answers there?",
+                )
+        return bytes(content)
 
 
 def _reached(state: RetryCallState) -> bool:
@@ -286,19 +303,19 @@ class _BusyError(EndpointError):
     """The server has no room now."""
 
 
-def _error(response: httpx.Response, url: str) -> DiaristError:
+def _error(status: int, content: bytes, url: str) -> DiaristError:
     try:
-        told = response.json()["error"]
+        told = json.loads(content)["error"]
         code, message = str(told["code"]), str(told["message"])
-    except (ValueError, LookupError, TypeError):
-        code, message = "endpoint_failed", f"{url} answered with status {response.status_code}."
+    except (ValueError, LookupError, TypeError, RecursionError):
+        code, message = "endpoint_failed", f"{url} answered with status {status}."
     message = " ".join(message.split())[:500]
-    match response.status_code:
+    match status:
         case 429 | 502 | 503 | 504:
             return _BusyError(code, message)
         case 499:
             return Cancelled(message)
-        case status if 400 <= status < 500:
+        case _ if 400 <= status < 500:
             return InputError(code, message, http_status=status)
         case _:
             return EndpointError(code, message)

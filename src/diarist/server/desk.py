@@ -32,6 +32,7 @@ from diarist.model import codec
 from diarist.model.errors import Cancelled, DiaristError, InputError
 from diarist.model.progress import Progress
 from diarist.model.transcript import Transcript
+from diarist.pipelines.bridge import in_thread
 from diarist.pipelines.kept import Kept
 from diarist.server.ask import Ask, ask_from, identity, work_of
 from diarist.server.attempt import Attempt
@@ -182,7 +183,7 @@ class Desk:
         else:
             name, content = upload.filename, upload.sha256
             seconds = await anyio.to_thread.run_sync(
-                functools.partial(workshop.check, upload.path, upload.filename, pcm=ask.pcm)
+                functools.partial(workshop.check, upload.path, upload.filename, pcm=ask.pcm, field=upload.field)
             )
         means = await self._means(caller.id, ask)
         request, work = await anyio.to_thread.run_sync(_written, ask)
@@ -247,7 +248,7 @@ class Desk:
             work: called in a thread; what it reports may wait.
         """
         with self._turns.ticket(owner, seconds) as ticket:
-            return await anyio.to_thread.run_sync(work, ticket.progress())
+            return await in_thread(work, ticket.progress())
 
     def ready(self) -> Workshop:
         """What does the work; raises `Busy` while models load, and where the server is being stopped."""
@@ -472,7 +473,7 @@ class Desk:
         live.begin()
         ended = "failed"
         try:
-            ended = await Attempt(self.store, self.call, lease, ticket, live).make(functools.partial(self._work, job))
+            ended = await Attempt(self.store, self.call, lease, ticket, live).make(functools.partial(self._work, lease))
         except Exception as error:  # noqa: BLE001 - one job must not end the others
             note_unforeseen(error, job.id)
         finally:
@@ -483,14 +484,17 @@ class Desk:
             self._audience.ended(job, ended, self._clock() - job.created)
 
     async def _work(
-        self, job: Job, *, progress: Progress, heard: Heard, kept: Kept, learned: Callable[[float], None]
+        self, lease: Lease, *, progress: Progress, heard: Heard, kept: Kept, learned: Callable[[float], None]
     ) -> Transcript:
+        job, workshop = lease.job, self.ready()
         ask = await anyio.to_thread.run_sync(_read, job.request)
         path = self.folder / job.audio if job.audio else None
         if path is not None and not path.is_file():
             message = "The recording of this job is gone from the server's disk."
             raise InputError("audio_gone", message, "Submit it again.", http_status=410)
-        return await self.ready().transcribe(
+        if path is None and workshop.fetches and not job.transient:
+            path = await in_thread(functools.partial(self._fetch, workshop, lease, ask.url or ""), progress)
+        return await workshop.transcribe(
             ask,
             path,
             job.name,
@@ -500,6 +504,18 @@ class Desk:
             learned=learned,
             voices=await self.voices_for(job.owner, ask),
         )
+
+    def _fetch(self, workshop: Workshop, lease: Lease, url: str, progress: Progress) -> Path:
+        """Fetch a job's recording, so that it can be heard, and is not fetched again."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / secrets.token_hex(16)
+        try:
+            size = workshop.fetch(url, path, progress)
+            self.store.describe(lease, audio=path.name, audio_bytes=size)
+        except BaseException:
+            self.unlink([path.name])
+            raise
+        return path
 
 
 @contextlib.contextmanager

@@ -87,7 +87,8 @@ class Disk:
     def _drop_made(self, num_bytes: int) -> int:
         """Remove sound that was made to listen to, the oldest first; returns how many bytes that gave."""
         found = []
-        for path in self._desk.folder.glob("*.*"):
+        made = (path for path in self._desk.folder.glob("*.*") if path.suffix != ".part")  # that is being written
+        for path in made:
             with contextlib.suppress(OSError):
                 stat = path.lstat()
                 found.append((stat.st_mtime, stat.st_size, path))

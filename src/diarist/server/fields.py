@@ -24,6 +24,8 @@ from diarist.server.models import Models
 from diarist.server.said import Pairs, Said, flattened, near, refused
 
 __all__ = [
+    "ASR_OUTPUTS",
+    "RESPONSE_FORMATS",
     "Ask",
     "Clip",
     "File",
@@ -35,6 +37,7 @@ __all__ = [
     "read_asr",
     "read_detect_language",
     "read_diarization",
+    "read_job",
     "read_transcription",
     "read_translation",
     "recording_in",
@@ -47,9 +50,15 @@ _ASR_FILE: Final = "audio_file"
 _VOICES: Final = "known_voices"
 _HINTS: Final = ("prompt", "vad_filter", "beam_size", "best_of", "user")
 """OpenAI's and other servers', none of which an engine here has. Voices are always looked for first."""
+_TAKEN_BEFORE: Final = ("webhook_url", "webhook_secret")
+"""Of a job: `diarist.server.webhooks.read_webhook` takes them; here they are known for "did you mean"."""
 _WITH_WORDS: Final = ("verbose_json", "diarized_json", "diarist")
 _MAX_URL: Final = 4096
-_ASR_OUTPUTS: Final = {"txt": "asr_txt", "json": "asr_json", "tsv": "asr_tsv", "srt": "srt", "vtt": "vtt"}
+_ASR: Final = {"txt": "asr_txt", "json": "asr_json", "tsv": "asr_tsv", "srt": "srt", "vtt": "vtt"}
+ASR_OUTPUTS: Final = tuple(_ASR)
+"""What ``output`` of ``/asr`` may be."""
+RESPONSE_FORMATS: Final = tuple(dict.fromkeys((*_OPENAI, "diarist", *(n for n in FORMATS if n != "openai_json"))))
+"""What ``response_format`` may be, beside shorter names that `diarist.formats.canonical` knows."""
 
 
 def recording_in(files: Iterable[File]) -> File | None:
@@ -58,7 +67,7 @@ def recording_in(files: Iterable[File]) -> File | None:
 
 
 def read_transcription(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
-    """Read ``POST /v1/audio/transcriptions`` or ``/v1/jobs``; a JSON body by way of `flattened`.
+    """Read ``POST /v1/audio/transcriptions``; a JSON body by way of `flattened`.
 
     Args:
         fields: names and values, in the order in which they came.
@@ -77,10 +86,16 @@ def read_translation(fields: Pairs, files: Iterable[File], *, models: Models) ->
     Raises:
         FieldError: as `read_transcription`; and for ``diarized_json``, which the API has for transcriptions only.
     """
-    ask = _transcription(fields, files, models, "translate")
-    if ask.response_format == "diarized_json":
-        raise refused("response_format", "diarized_json is for transcriptions.", "Take verbose_json with diarize=true.")
-    return ask
+    return _transcription(fields, files, models, "translate")
+
+
+def read_job(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
+    """Read ``POST /v1/jobs``: what `read_transcription` reads, and ``task`` to translate.
+
+    Raises:
+        FieldError: as `read_translation`.
+    """
+    return _transcription(fields, files, models, None)
 
 
 def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
@@ -100,7 +115,7 @@ def read_diarization(fields: Pairs, files: Iterable[File], *, models: Models) ->
     options = engine_fields.options(diarize=True, on_diarization_failure="fail", **counts)
     return Ask(
         options=options,
-        response_format=response_format,
+        response_format="diarization" if response_format == "json" else response_format,
         known=known,
         known_voices=known_voices,
         url=url,
@@ -123,12 +138,17 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     ignored: list[str] = []
     chosen = models.find(said.text("model", most=200))
     _recording(said, parts, _ASR_FILE, by_url=False)
-    output = said.choice("output", tuple(_ASR_OUTPUTS), "txt")
+    output = said.choice("output", ASR_OUTPUTS, "txt")
     words = said.flag("word_timestamps")
     encoded = said.flag("encode")
     counts = engine_fields.counts(said)
-    asked = next((name for name, count in counts.items() if count), None)
-    diarize = _diarize(said.flag("diarize", "enable_diarization"), asked, chosen.diarizes)
+    asked = [name for name, count in counts.items() if count]
+    wanted = said.flag("diarize", "enable_diarization")
+    if wanted is False and asked:
+        # Speakr sends its usual counts whether or not it wants speakers, and what it speaks to lets them be.
+        ignored += asked
+        counts = {}
+    diarize = wanted if wanted is not None else bool(asked) or chosen.diarizes
     hotwords = engine_fields.hotwords(said, chosen.model, ignored)
     if said.flag("vad_filter") is False:
         ignored.append("vad_filter")
@@ -146,7 +166,7 @@ def read_asr(query: Pairs, files: Iterable[File], *, models: Models) -> Ask:
     said.finish()
     return Ask(
         options=engine_fields.options(**options),
-        response_format=_ASR_OUTPUTS[output],
+        response_format=_ASR[output],
         granularities=frozenset({"word"} if words else ()),
         model=chosen.model.name,
         ignored=tuple(ignored),
@@ -191,13 +211,19 @@ def in_format(ask: Ask, text: str, field: str = "format") -> Ask:
 
 
 def _transcription(
-    fields: Pairs, files: Iterable[File], models: Models, task: Literal["transcribe", "translate"]
+    fields: Pairs, files: Iterable[File], models: Models, task: Literal["transcribe", "translate"] | None
 ) -> Ask:
     said, parts = Said(fields), list(files)
     ignored: list[str] = []
+    if task is None:
+        for name in _TAKEN_BEFORE:
+            said.hint(name)
+    doing = task or said.choice("task", ("transcribe", "translate"), "transcribe")
     chosen = models.find(said.text("model", most=200))
     url = _recording(said, parts, _FILE)
     response_format = _format(said)
+    if doing == "translate" and response_format == "diarized_json":
+        raise refused("response_format", "diarized_json is for transcriptions.", "Take verbose_json with diarize=true.")
     stream = _stream(said, response_format)
     granularities = _granularities(said, response_format)
     logprobs = _logprobs(said, response_format)
@@ -215,7 +241,7 @@ def _transcription(
     asking = next((name for name, value in asked.items() if value), None)
     options = dict(
         language=engine_fields.language(said),
-        task=task,
+        task=doing,
         diarize=_diarize(said.flag("diarize"), asking, chosen.diarizes),
         hotwords=engine_fields.hotwords(said, chosen.model, ignored),
         temperature=engine_fields.temperature(said, chosen.model, ignored),
@@ -284,8 +310,7 @@ def _format_named(text: str, field: str) -> str:
     try:
         found = canonical(asked)
     except InputError:
-        every = dict.fromkeys((*_OPENAI, "diarist", *FORMATS))
-        hint = near(asked, list(every), f"Choose from: {', '.join(every)}.")
+        hint = near(asked, RESPONSE_FORMATS, f"Choose from: {', '.join(RESPONSE_FORMATS)}.")
         raise refused(field, f"There is no format {shown(text)!r}.", hint) from None
     return "json" if found == "openai_json" else found
 

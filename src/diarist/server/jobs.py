@@ -19,7 +19,7 @@ from diarist.jobs.wire_errors import FieldError
 from diarist.model.errors import InputError
 from diarist.server.ask import Ask, ask_from
 from diarist.server.desk import Desk
-from diarist.server.fields import flattened, in_format, read_transcription, read_translation
+from diarist.server.fields import flattened, in_format, read_job
 from diarist.server.forms import Form, FormBounds
 from diarist.server.house import house_of
 from diarist.server.openai import pinged, recording, rendered, stream
@@ -41,16 +41,13 @@ async def submit(request: Request) -> Response:
     house = house_of(request)
     models = house.models
     async with sent(request) as form:
-        others, webhook = read_webhook(
+        fields, webhook = read_webhook(
             form.fields,
             server=str(request.base_url).rstrip("/"),
             rules=house.webhook_rules,
             has_secret=house.signs_webhooks,
         )
-        fields = [pair for pair in others if pair[0] != "task"]
-        translate = ("task", "translate") in others
-        read = read_translation if translate else read_transcription
-        ask = await anyio.to_thread.run_sync(lambda: read(fields, form.files, models=models))
+        ask = await anyio.to_thread.run_sync(lambda: read_job(fields, form.files, models=models))
         job = await house.desk.submit(
             request.state.caller,
             ask,
@@ -126,13 +123,16 @@ async def delete(request: Request, job_id: str) -> Response:
 
 async def told(desk: Desk, job: Job) -> dict[str, Any]:
     """A job as clients see it."""
+    stages = desk.stages(job)
+    if job.state == "completed":
+        stages = dict.fromkeys(stages, 1.0)  # the last reports may not have been written down
     document: dict[str, Any] = {
         "id": job.id,
         "object": "job",
         "status": job.state,
         "name": job.name,
         "created": round(job.created, 3),
-        "stages": {stage: round(done, 3) for stage, done in desk.stages(job).items()},
+        "stages": {stage: round(done, 3) for stage, done in stages.items()},
         "attempts": job.attempts,
     }
     for name in ("seconds", "started", "ended", "expires"):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from diarist.jobs.job import StoreError
 from diarist.model.errors import InputError
 from diarist.speakers.identify import Voice
 from diarist.speakers.store import VoiceStore
+
+log = logging.getLogger("diarist.server")
 
 MAX_VOICES: Final = 500
 """Voices of one key: each is compared with each speaker of a recording."""
@@ -30,7 +36,8 @@ class Voices:
 
     def of(self, owner: str) -> tuple[Voice, ...]:
         """All voices of an owner: a key's id, or empty where the server has no keys."""
-        return self._store(owner).load()
+        with _readable():
+            return self._store(owner).load()
 
     def get(self, owner: str, name: str) -> Voice:
         """One voice; raises `InputError` (HTTP 404) where there is none of that name."""
@@ -45,7 +52,7 @@ class Voices:
         Raises:
             InputError: there are `MAX_VOICES`, or the name is known by another model (HTTP 409).
         """
-        with self._lock:
+        with self._lock, _readable():
             store = self._store(owner)
             names = {known.name for known in store.load()}
             if voice.name not in names and len(names) >= MAX_VOICES:
@@ -60,7 +67,7 @@ class Voices:
 
     def remove(self, owner: str, name: str) -> None:
         """Forget a voice; raises `InputError` (HTTP 404) where there is none of that name."""
-        with self._lock:
+        with self._lock, _readable():
             store = self._store(owner)
             if name not in {known.name for known in store.load()}:
                 raise _no_such(name)
@@ -79,6 +86,19 @@ class Voices:
 
     def _store(self, owner: str) -> VoiceStore:
         return VoiceStore(self.folder / f"{owner or _EVERYBODY}.json")
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Tell callers nothing of the server's folders; whoever runs it finds them in the log."""
+    try:
+        yield
+    except InputError as error:
+        if error.code not in ("bad_voices", "cannot_write"):
+            raise
+        log.error("%s", error.message)  # noqa: TRY400  # it is foreseen
+        hint = "Tell whoever runs the server; its log says more."
+        raise StoreError("voices_unusable", "The voices that are kept here cannot be read or written.", hint) from None
 
 
 def _no_such(name: str) -> InputError:

@@ -22,9 +22,10 @@ from diarist.model.transcript import Transcript
 from diarist.server.ask import Ask
 from diarist.server.desk import Desk
 from diarist.server.errors import error_body
-from diarist.server.fields import read_diarization, read_transcription, read_translation
+from diarist.server.fields import File, Pairs, read_diarization, read_transcription, read_translation
 from diarist.server.forms import FILE_FIELDS, Form, Upload
 from diarist.server.house import house_of
+from diarist.server.models import Models
 from diarist.server.uploads import read_form
 
 Read = Callable[..., Ask]
@@ -39,19 +40,19 @@ router = APIRouter(tags=["audio"])
 @router.post("/openai/deployments/{deployment}/audio/transcriptions", include_in_schema=False)
 async def transcriptions(request: Request) -> Response:
     """OpenAI's ``audio.transcriptions.create``; see docs/server.md for our own fields."""
-    return await plain(request, read_transcription)
+    return await plain(request, _deployed(request, read_transcription))
 
 
 @router.post("/v1/audio/translations", summary="Translate a recording into English")
 @router.post("/openai/deployments/{deployment}/audio/translations", include_in_schema=False)
 async def translations(request: Request) -> Response:
     """OpenAI's ``audio.translations.create``."""
-    return await plain(request, read_translation)
+    return await plain(request, _deployed(request, read_translation))
 
 
-@router.post("/v1/audio/diarizations", summary="Find who speaks when, and what they say")
+@router.post("/v1/audio/diarizations", summary="Find who speaks when")
 async def diarizations(request: Request) -> Response:
-    """As transcriptions, always with speakers: ``diarized_json`` unless another format is asked for."""
+    """Turns of speakers and no words, as JSON or RTTM; ``diarist`` is the whole transcript."""
     return await plain(request, read_diarization)
 
 
@@ -65,6 +66,19 @@ async def models(request: Request) -> Response:
 async def model(request: Request, name: str) -> Response:
     """OpenAI's ``models.retrieve``."""
     return JSONResponse(house_of(request).models.entry(name))
+
+
+def _deployed(request: Request, read: Read) -> Read:
+    """Where Azure's address names a deployment and the form no model, the deployment's name is the model's."""
+    deployment = request.path_params.get("deployment")
+    if deployment is None:
+        return read
+
+    def reading(fields: Pairs, files: Iterable[File], *, models: Models) -> Ask:
+        named = any(name.strip() == "model" and value.strip() for name, value in fields)
+        return read(fields if named else (*fields, ("model", deployment)), files, models=models)
+
+    return reading
 
 
 async def plain(

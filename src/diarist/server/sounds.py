@@ -85,7 +85,7 @@ def recording_of(desk: Desk, job: Job) -> Path:
         return path
     if ask_of(job).url is not None:
         hint = "Fetch it from where the server did; or submit it as a file."
-        raise InputError("audio_not_kept", "This recording came from a URL, and was not kept.", hint, http_status=404)
+        raise InputError("audio_not_kept", "This recording came from a URL, and is not here.", hint, http_status=404)
     hint = "Whoever runs the server says for how long recordings are kept: --keep audio=…"
     raise InputError("audio_gone", "This recording is not kept any more.", hint, http_status=410)
 

@@ -7,6 +7,7 @@ holds ids and addresses, and no word of a recording.
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import logging
 import time
@@ -18,7 +19,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from diarist.audio.url_rules import UrlRules, url_name
+from diarist.audio.url_rules import UrlRules, checked_url
 from diarist.jobs.job import Webhook
 from diarist.jobs.outbound import post
 from diarist.jobs.store import JobStore
@@ -82,15 +83,32 @@ def read_webhook(
         return others, None
     if len(url) > _MAX_URL:
         raise refused(_URL, f"It has more than {_MAX_URL} characters.")
-    try:
-        url_name(url, rules)
-    except InputError as error:
-        raise FieldError(error.code, error.message, error.hint, field=_URL, http_status=400) from None
+    _check_url(url, rules)
     if secret:
         check_secret(secret)
     elif not has_secret:
         raise refused(_SECRET, "Without one, nobody can tell our calls from others'.", _SECRET_HINT)
     return others, msgspec.json.encode(Target(url, secret, server)).decode()
+
+
+def _check_url(url: str, rules: UrlRules) -> None:
+    """Refuse what is never called. Where a name leads to is looked at when it is called, each time."""
+    from diarist.audio.network import is_public
+
+    try:
+        host = checked_url(url, rules).host
+    except InputError as error:
+        raise FieldError(error.code, error.message, error.hint, field=_URL, http_status=400) from None
+    if _is_address(host) and not (rules.allow_private or is_public(host)):
+        raise refused(_URL, "It is an address inside a private network.", "Give a public one.", code="url_refused")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def check_secret(secret: str) -> None:

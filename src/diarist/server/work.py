@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -30,6 +31,8 @@ from diarist.pipelines.channels import transcribe_channels
 from diarist.pipelines.kept import Kept, Resumable
 from diarist.pipelines.local import LocalPipeline
 from diarist.server.ask import Ask, Clip
+from diarist.server.bare import BYTES_PER_SECOND, is_bare, samples
+from diarist.server.forms import cannot_keep
 from diarist.speakers.identify import Voice, identify, voice_of
 from diarist.transcription.reloadable import Reloadable
 
@@ -49,6 +52,10 @@ class Workshop:
         max_seconds: a longer recording is refused.
         rules: what URLs of recordings may reach.
         unload_after: let the engines go when unused for so many seconds; None: never.
+
+    Attributes:
+        engines: the place where the work is done.
+        fetches: whether what is at a URL comes to this machine; engines elsewhere fetch it themselves.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class Workshop:
         self.engines: Final = Reloadable(load, unload_after)
         with self.engines.use() as pipeline:
             self._knows_voices = pipeline.knows_voices
+            self.fetches: Final = isinstance(pipeline, LocalPipeline)
         self._max_seconds = max_seconds
         self._rules = rules
         self._decoder = Sandbox()
@@ -81,13 +89,14 @@ class Workshop:
         self._decoder.close()
         self.engines.unload()
 
-    def check(self, path: Path, name: str, *, pcm: bool = False) -> float | None:
+    def check(self, path: Path, name: str, *, pcm: bool = False, field: str = "file") -> float | None:
         """Look at a recording's head, before it is taken in.
 
         Args:
             path: the file.
             name: for messages.
             pcm: whether it may be bare samples.
+            field: of the request; named in an error.
 
         Returns:
             Its length in seconds, where the head tells.
@@ -95,20 +104,22 @@ class Workshop:
         Raises:
             FieldError: it is no recording, or longer than is taken here.
         """
-        try:
-            seconds = self._decoder.probe(_recording(path, name))
-        except InputError as error:
-            if pcm and error.code == "audio_not_recognised":
-                return path.stat().st_size / _PCM_BYTES_PER_SECOND
-            raise FieldError(
-                error.code, error.message, error.hint, field="file", http_status=error.http_status
-            ) from None
+        seconds: float | None
+        if pcm and _is_bare(_recording(path, name)):
+            seconds = path.stat().st_size / BYTES_PER_SECOND
+        else:
+            try:
+                seconds = self._decoder.probe(_recording(path, name))
+            except InputError as error:
+                raise FieldError(
+                    error.code, error.message, error.hint, field=field, http_status=error.http_status
+                ) from None
         if seconds is not None and seconds > self._max_seconds:
             raise FieldError(
                 "audio_too_long",
                 f"The recording is {seconds / 3600:.1f} h long; this server takes {self._max_seconds / 3600:.1f} h.",
                 "Cut it into parts.",
-                field="file",
+                field=field,
                 http_status=413,
             )
         return seconds
@@ -171,7 +182,7 @@ class Workshop:
         async with self._at_hand() as pipeline:
             if ask.channels == "separate":
                 return await in_thread(partial(self._separate, pipeline, ask, recording, voices, learned), progress)
-            if isinstance(pipeline, LocalPipeline):
+            if isinstance(pipeline, LocalPipeline) or ask.pcm:
                 audio = await in_thread(partial(self._decode, ask, recording), progress)
                 learned(audio.duration)
                 recording = Recording.of(audio, recording.name)
@@ -192,6 +203,24 @@ class Workshop:
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(use.__exit__, None, None, None)
+
+    def fetch(self, url: str, path: Path, progress: Progress) -> int:
+        """Fetch a recording to a file that is not there yet; returns its size once it is safe on the disk.
+
+        Raises:
+            InputError: it cannot be had from there.
+            DiskFullError: it cannot be kept.
+        """
+        from diarist.audio.download import download
+
+        try:
+            with path.open("xb") as file:
+                download(url, file, self._rules, progress)
+                file.flush()
+                os.fsync(file.fileno())
+                return file.tell()
+        except OSError as error:
+            raise cannot_keep(error) from error
 
     def decode(self, ask: Ask, path: Path, name: str) -> Audio:
         """Decode the recording of a job, for those who want to hear it.
@@ -252,13 +281,9 @@ class Workshop:
         return self._decoder.decode(_recording(path, "the clip"), max_seconds=_MOST_CLIP_SECONDS)
 
     def _decode(self, ask: Ask, recording: Recording, progress: Progress) -> Audio:
-        if ask.pcm and recording.has_bytes:
-            try:
-                return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
-            except InputError as error:
-                if error.code != "audio_not_recognised":
-                    raise
-            return _samples(recording, self._max_seconds)
+        if ask.pcm and _is_bare(recording):
+            with recording.open(progress) as file:
+                return samples(file)
         return self._decoder.decode(recording, max_seconds=self._max_seconds, progress=progress)
 
     def _separate(
@@ -324,17 +349,9 @@ def _recording(path: Path, name: str) -> Recording:
     return recording
 
 
-def _samples(recording: Recording, max_seconds: float) -> Audio:
-    """Read bare samples: 16-bit, little-endian, mono, 16 kHz."""
-    import numpy as np
-
-    from diarist.audio.audio import Audio
-
+def _is_bare(recording: Recording) -> bool:
     with recording.open() as file:
-        data = file.read(int(max_seconds * _PCM_BYTES_PER_SECOND) + 2)
-    samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
-    return Audio(samples)
+        return is_bare(file)
 
 
-_PCM_BYTES_PER_SECOND: Final = 32_000
 _MOST_CLIP_SECONDS: Final = 60.0

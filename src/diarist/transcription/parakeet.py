@@ -6,7 +6,7 @@ backend (ONNX Runtime on CPU, torch on GPU) only turns features into encoder fra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -26,11 +26,13 @@ from diarist.transcription import tdt
 from diarist.transcription.base import Heard, unheard
 from diarist.transcription.checkpoints import checkpoint_file
 from diarist.transcription.features import HOP, batch, num_frames
-from diarist.transcription.hearing import Hearing
+from diarist.transcription.hearing import Hearing, put_together
 from diarist.transcription.hotwords import Biases
 from diarist.transcription.languages import drifts, language_of
+from diarist.transcription.outline import Outline
 from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.vocabulary import Vocabulary
+from diarist.transcription.windows import Recognise
 
 SUBSAMPLING: Final = 8
 FRAME_SECONDS: Final = SUBSAMPLING * HOP / SAMPLE_RATE  # 80 ms
@@ -120,17 +122,39 @@ class Parakeet:
         self._refuse(options)
         hearing = Hearing(audio, progress, heard, voice_share=0.05, context=CONTEXT_SECONDS)
         with self.weights.use() as backend:
-            words = hearing.recognise(
-                lambda spans: self.recognise(backend, [hearing.cut(span) for span in spans], spans, options),
-                backend.batch,
-            )
+            words = hearing.recognise(self._recogniser(backend, hearing, options), backend.batch)
+        return self._transcription(words, audio.duration, options, hearing.timings())
+
+    def outline(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Outline:
+        """See `diarist.transcription.base.PartwiseTranscriber.outline`."""
+        self._refuse(options)
+        return Hearing(audio, progress, voice_share=1.0, context=CONTEXT_SECONDS).outline
+
+    def hear(
+        self, audio: Audio, part: Outline, origin: int = 0, options: Options = Options(), progress: Progress = ignore
+    ) -> list[list[Word]]:
+        """See `diarist.transcription.base.PartwiseTranscriber.hear`."""
+        hearing = Hearing(audio, progress, outline=part, origin=origin)
+        with self.weights.use() as backend:
+            return list(hearing.decoded(self._recogniser(backend, hearing, options), backend.batch))
+
+    def gather(self, outline: Outline, found: Iterable[Sequence[Word]], options: Options = Options()) -> Transcription:
+        """See `diarist.transcription.base.PartwiseTranscriber.gather`."""
+        return self._transcription(put_together(outline, found), outline.duration, options, {})
+
+    def _recogniser(self, backend: Backend[Any], hearing: Hearing, options: Options) -> Recognise:
+        return lambda spans: self.recognise(backend, [hearing.cut(span) for span in spans], spans, options)
+
+    def _transcription(
+        self, words: tuple[Word, ...], duration: float, options: Options, timings: Mapping[str, float]
+    ) -> Transcription:
         language = options.language or (language_of(words) if self.vocabulary.multilingual else "en")
         return Transcription(
             words=words,
             language=language,
-            duration=audio.duration,
+            duration=duration,
             model=self.model,
-            timings=hearing.timings(),
+            timings=timings,
             warnings=_drift_warnings(words, language) if self.vocabulary.multilingual and language else (),
             spoken_language=language,
             task="transcribe",

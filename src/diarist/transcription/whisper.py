@@ -12,8 +12,12 @@ import ctypes
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,9 +36,12 @@ from diarist.model.timeline import Span
 from diarist.model.transcript import ModelInfo, Transcription, Word
 from diarist.transcription.base import Heard, unheard
 from diarist.transcription.hallucinations import is_known_hallucination, repeats
-from diarist.transcription.hearing import Hearing
+from diarist.transcription.hearing import Hearing, put_together
+from diarist.transcription.lockstep import in_lockstep
+from diarist.transcription.outline import Outline
 from diarist.transcription.reloadable import Reloadable
 from diarist.transcription.vad import FRAME_SECONDS
+from diarist.transcription.windows import OutOfMemory, Recognise
 from diarist.transcription.words import whole_words
 
 if TYPE_CHECKING:
@@ -54,6 +61,8 @@ NO_REPEAT: Final = 3  # tokens, when a window that looped is decoded again
 HALLUCINATION_VOICE: Final = 0.5  # mean probability of voice below which a phrase known from silence is no speech
 SLACK: Final = 0.5  # seconds by which Whisper's word times may miss the voice they belong to
 LANGUAGE_WINDOWS: Final = 3
+GPU_BATCH: Final = 8
+"""Windows decoded at a time on a GPU; halved where memory does not do. Not measured: no GPU was at hand."""
 # By platform: libraries, in order of loading, and their folder in the wheel.
 _CUBLAS: Final = {
     "linux": (("libcublasLt.so.12", "libcublas.so.12"), "lib"),
@@ -104,6 +113,7 @@ class Whisper:
 
     Attributes:
         languages: those it knows.
+        batch: windows decoded at a time: 1 on a CPU, which gains nothing by more.
     """
 
     def __init__(self, weights: Reloadable[WhisperModel], model: ModelInfo) -> None:
@@ -112,6 +122,7 @@ class Whisper:
         with weights.use() as network:
             # faster-whisper lists Cantonese for every model, though only the newest have a token for it.
             known = network.hf_tokenizer.get_vocab()
+            self.batch = GPU_BATCH if network.model.device == "cuda" else 1
             self.languages = frozenset(
                 code for code in network.supported_languages if code == "en" or f"<|{code}|>" in known
             )
@@ -124,25 +135,55 @@ class Whisper:
         # Voice detection is about a tenth of the work of the smallest model.
         hearing = Hearing(audio, progress, heard, voice_share=0.1)
         language = options.language or self._language(hearing)
-        words = hearing.recognise(
-            lambda spans: [
-                believed(
-                    self._decode(hearing.cut(span), language, options), span.start, hearing.probability, hearing.regions
-                )
-                for span in spans
-            ]
-        )
+        words = hearing.recognise(self._recogniser(hearing, language, options), self.batch)
+        return self._transcription(words, audio.duration, language, options, hearing.timings())
+
+    def outline(self, audio: Audio, options: Options = Options(), progress: Progress = ignore) -> Outline:
+        """See `diarist.transcription.base.PartwiseTranscriber.outline`."""
+        self._refuse(options)
+        hearing = Hearing(audio, progress, voice_share=1.0)
+        return replace(hearing.outline, language=options.language or self._language(hearing))
+
+    def hear(
+        self, audio: Audio, part: Outline, origin: int = 0, options: Options = Options(), progress: Progress = ignore
+    ) -> list[list[Word]]:
+        """See `diarist.transcription.base.PartwiseTranscriber.hear`."""
+        hearing = Hearing(audio, progress, outline=part, origin=origin)
+        return list(hearing.decoded(self._recogniser(hearing, part.language, options), self.batch))
+
+    def gather(self, outline: Outline, found: Iterable[Sequence[Word]], options: Options = Options()) -> Transcription:
+        """See `diarist.transcription.base.PartwiseTranscriber.gather`."""
+        return self._transcription(put_together(outline, found), outline.duration, outline.language, options, {})
+
+    def _transcription(
+        self,
+        words: tuple[Word, ...],
+        duration: float,
+        language: str | None,
+        options: Options,
+        timings: Mapping[str, float],
+    ) -> Transcription:
         return Transcription(
             words=words,
             # Whisper translates into English only.
             language="en" if options.task == "translate" and language else language,
-            duration=audio.duration,
+            duration=duration,
             model=self.model,
-            timings=hearing.timings(),
+            timings=timings,
             spoken_language=language,
             task=options.task,
             temperature=options.temperature or 0.0,
         )
+
+    def _recogniser(self, hearing: Hearing, language: str | None, options: Options) -> Recognise:
+        def recognise(spans: Sequence[Span]) -> list[list[Word]]:
+            found = self._decode([hearing.cut(span) for span in spans], language, options)
+            return [
+                believed(segments, span.start, hearing.probability, hearing.regions)
+                for span, segments in zip(spans, found, strict=True)
+            ]
+
+        return recognise
 
     def _refuse(self, options: Options) -> None:
         english = self.languages == {"en"}
@@ -178,14 +219,25 @@ class Whisper:
         return str(language)
 
     def _decode(
-        self, samples: NDArray[np.float32], language: str | None, options: Options = Options()
-    ) -> list[Segment]:
-        """Decode one window, and once more without repeats if it looped."""
-        with _engine_errors(self.model.name), self.weights.use() as network:
+        self, windows: Sequence[NDArray[np.float32]], language: str | None, options: Options = Options()
+    ) -> list[list[Segment]]:
+        """Decode windows, each of them once more without repeats if it looped."""
+
+        def decode(network: WhisperModel, samples: NDArray[np.float32]) -> list[Segment]:
             segments = _run(network, samples, language, options)
             if _looped(*segments):
                 segments = _run(network, samples, language, options, no_repeat_ngram_size=NO_REPEAT)
-        return segments
+            return segments
+
+        def work(network: WhisperModel, samples: NDArray[np.float32], model: Any) -> list[Segment]:
+            beside = copy(network)
+            beside.model = model
+            return decode(beside, samples)
+
+        with _engine_errors(self.model.name), self.weights.use() as network:
+            if len(windows) == 1:
+                return [decode(network, windows[0])]
+            return in_lockstep(network.model, [partial(work, network, samples) for samples in windows])
 
 
 def believed(
@@ -200,7 +252,7 @@ def believed(
         segments: what Whisper made of the window, with word times from its start.
         offset: start of the window in the recording, in seconds.
         probability: of voice, per frame of the recording.
-        regions: stretches of the recording with voice.
+        regions: stretches of the recording with voice, in order and disjoint.
     """
     words: list[Word] = []
     for segment in segments:
@@ -209,8 +261,8 @@ def believed(
         if is_known_hallucination(segment.text) and _voice(probability, segment, offset) < HALLUCINATION_VOICE:
             continue
         for word in whole_words(segment.words, offset):
-            span = Span(max(0.0, word.start - SLACK), word.end + SLACK)
-            if any(span.intersection(region) > 0 for region in regions):
+            after = bisect_right(regions, word.start - SLACK, key=lambda region: region.end)
+            if after < len(regions) and regions[after].start < word.end + SLACK:
                 words.append(word)
     return words
 
@@ -309,6 +361,8 @@ def _engine_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
+        if "out of memory" in str(error):
+            raise OutOfMemory from error
         raise EngineError("engine_failed", f"{name} failed: {_first_line(error)}") from error
 
 

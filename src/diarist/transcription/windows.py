@@ -57,6 +57,14 @@ Recognise = Callable[[Sequence[Span]], Sequence[Sequence[Word]]]
 """Recognises the words in each of some stretches, with their times in the recording. May raise `OutOfMemory`."""
 
 
+Told = Callable[[Sequence[Word], float], None]
+"""Told words that are final, and the time before which no word will come any more."""
+
+
+def untold(words: Sequence[Word], before: float) -> None:
+    """Tell nobody."""
+
+
 def plan(
     probability: NDArray[np.float32], duration: float, max_seconds: float = MAX_SECONDS, context: float = 0.0
 ) -> tuple[Window, ...]:
@@ -113,32 +121,54 @@ def recognise_windows(
     batch: int = 1,
     probability: NDArray[np.float32] | None = None,
     report: Callable[[float], None] = lambda _: None,
-    final: Callable[[Sequence[Word], float], None] = lambda _words, _before: None,
+    final: Told = untold,
 ) -> list[Word]:
-    """Recognise all windows and join them.
+    """Recognise all windows and join them: `decoded`, then `joined`; arguments and errors are theirs."""
+    found = decoded(windows, recognise, batch=batch, probability=probability, report=report)
+    return joined(windows, found, final)
+
+
+def decoded(
+    windows: Sequence[Window],
+    recognise: Recognise,
+    *,
+    batch: int = 1,
+    probability: NDArray[np.float32] | None = None,
+    report: Callable[[float], None] = lambda _: None,
+) -> Iterator[list[Word]]:
+    """Recognise the words of each window, one after the other.
 
     A batch that does not fit into memory is halved, and stays so. Where there is voice but no word, that stretch is
     decoded once more by itself: recognisers skip clauses, above all after a change of speaker.
 
     Args:
-        windows: from `plan`: what they hear begins later with each.
+        windows: from `plan`, or some that follow each other.
         recognise: the engine.
         batch: how many windows at a time.
         probability: of voice, per frame, to tell where words were missed; None: do not look for them.
         report: told how much is done (0 to 1) after each batch; may raise to stop.
-        final: told, after each window, the words that no later window can change, and the time before which no later
-            window hears anything (infinity after the last); all words that it was told are what is returned.
 
     Raises:
         EngineError: not even one window fits into memory.
+    """
+    for window, words in _in_batches(windows, recognise, batch, report):
+        yield words if probability is None else _filled(words, window, probability, recognise)
+
+
+def joined(windows: Sequence[Window], found: Iterable[Sequence[Word]], final: Told = untold) -> list[Word]:
+    """Join the words of all windows of a recording.
+
+    Args:
+        windows: from `plan`: what they hear begins later with each.
+        found: the words of each window, as `decoded` gives them.
+        final: told, after each window, the words that no later window can change, and the time before which no later
+            window hears anything (infinity after the last); all words that it was told are what is returned.
     """
     done: list[Word] = []
     open_end: list[Word] = []  # what the next window may still change
     last: Window | None = None
     following = [*(window.heard.start for window in windows), math.inf][1:]  # of each, that of the next
-    for (window, words), before in zip(_decoded(windows, recognise, batch, report), following, strict=True):
-        if probability is not None:
-            words = _filled(words, window, probability, recognise)
+    for window, words, before in zip(windows, found, following, strict=True):
         if last is not None and window.heard.start < last.heard.end:
             open_end = join(open_end, words, Span(window.heard.start, last.heard.end))
         else:
@@ -171,7 +201,11 @@ def _filled(words: list[Word], window: Window, probability: NDArray[np.float32],
     """Decode the holes of a window once more, each by itself, and put in what is found there."""
     for hole in holes(words, window.core, probability):
         heard = Span(max(0.0, hole.start - HOLE_EDGE), hole.end + HOLE_EDGE)
-        found = [word for word in recognise([heard])[0] if hole.start <= word.midpoint < hole.end]
+        try:
+            (again,) = recognise([heard])
+        except OutOfMemory as error:
+            raise _no_memory() from error
+        found = [word for word in again if hole.start <= word.midpoint < hole.end]
         before = [word for word in words if word.midpoint < hole.start]
         words = [*before, *found, *words[len(before) :]]
     return words
@@ -249,7 +283,7 @@ def _follow(a: Word, b: Word) -> bool:
     return a.midpoint < b.midpoint and not same
 
 
-def _decoded(
+def _in_batches(
     windows: Sequence[Window], recognise: Recognise, batch: int, report: Callable[[float], None]
 ) -> Iterator[tuple[Window, list[Word]]]:
     at = 0
@@ -259,16 +293,20 @@ def _decoded(
             found = recognise([window.heard for window in some])
         except OutOfMemory as error:
             if len(some) == 1:
-                raise EngineError(
-                    "out_of_memory",
-                    "There is not enough memory for one window.",
-                    "Free some, or choose a smaller model or the device 'cpu'.",
-                ) from error
+                raise _no_memory() from error
             batch = len(some) // 2
             continue
         at += len(some)
         report(at / len(windows))
         yield from ((window, list(words)) for window, words in zip(some, found, strict=True))
+
+
+def _no_memory() -> EngineError:
+    return EngineError(
+        "out_of_memory",
+        "There is not enough memory for one window.",
+        "Free some, or choose a smaller model or the device 'cpu'.",
+    )
 
 
 def _matches(a: Sequence[Word], b: Sequence[Word]) -> list[tuple[int, int]]:

@@ -68,7 +68,7 @@ class TestBodies:
         del body["image"]
         assert schema_violations("CreateEndpointRequest", body)
 
-    @settings_of_hypothesis(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+    @settings_of_hypothesis(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
     @given(
         pools=st.lists(st.sampled_from(["ADA_24", "AMPERE_24", "HOPPER_141"]), min_size=1, unique=True),
         workers=st.integers(1, 1000),

@@ -219,3 +219,43 @@ def test_what_is_no_key_is_refused_unseen(diarist, key):
     assert done.returncode == 2
     assert "RUNPOD_API_KEY holds characters" in done.stderr
     assert "rpa_" not in done.stdout + done.stderr
+
+
+class TestServer:
+    """A load-balancing endpoint: the server instead of a queue."""
+
+    def test_its_request_is_what_the_api_document_allows(self, diarist, platform, schema_violations):
+        flags = ("--max-workers", "2", "--cached-model", "nvidia/parakeet-tdt-0.6b-v2", "--env", "DIARIST_QUEUE=3")
+        result = diarist("deploy", "server", *IMAGES, *flags, "--dry-run", "--json", key=None)
+        create, *cached = json.loads(result.stdout)
+        body = create["body"]
+        assert schema_violations("CreateEndpointRequest", body) == []
+        assert (body["type"], body["scaling"]["type"]) == ("LOAD_BALANCER", "REQUEST_COUNT")
+        assert body["env"]["PORT"] == body["env"]["PORT_HEALTH"] == body["ports"][0].removesuffix("/http")
+        assert body["env"]["DIARIST_QUEUE"] == "3"
+        assert body["image"] == "you/parakeet:1.2.0"
+        assert [call["path"] for call in cached] == ["/graphql", "/graphql"]
+        assert platform.requests == []
+
+    def test_it_is_made_once_found_by_its_name_and_changed(self, diarist, platform, tmp_path):
+        made = json.loads(diarist("deploy", "server", *IMAGES, "--json").stdout)["endpoints"][0]
+        assert made["action"] == "created"
+        assert made["url"] == f"https://{made['id']}.api.runpod.ai"
+        assert "unchanged" in diarist("deploy", "server", *IMAGES).stdout
+        assert "updated (workers)" in diarist("deploy", "server", *IMAGES, "--max-workers", "1").stdout
+        assert len(platform.endpoints) == 1
+        assert not (tmp_path / "diarist.toml").exists()
+
+    @pytest.mark.parametrize("flags", [("--queue-delay", "2"), ("--timeout", "600"), ("--cpu", "cpu3c:2")])
+    def test_what_only_queues_have_is_refused(self, diarist, flags):
+        result = diarist("deploy", "server", *IMAGES, *flags)
+        assert result.returncode == 2
+        assert flags[0] in result.stderr
+
+    def test_a_queue_of_its_name_is_left_alone(self, diarist, platform):
+        diarist("deploy", "single", *IMAGES)
+        (endpoint,) = platform.endpoints.values()
+        endpoint["name"] = "diarist-server"
+        result = diarist("deploy", "server", *IMAGES)
+        assert result.returncode == 2
+        assert "is a queue" in result.stderr

@@ -25,7 +25,7 @@ import httpx
 import tenacity
 
 from diarist.model.errors import EndpointError, InputError
-from diarist.runpod.calls import usable_key
+from diarist.runpod.calls import MAX_ANSWER_BYTES, usable_key
 
 Json = dict[str, Any]
 
@@ -34,6 +34,8 @@ RUN_URL = "https://api.runpod.ai"
 ATTEMPTS = 5
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 60.0  # seconds that a Retry-After may ask for; the rate limits count in windows of a minute or less
+MAX_ERROR_BYTES = 100_000
+"""What is read of an answer that is no success, or of one line of a log."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -155,13 +157,12 @@ class RunpodApi:
             timeout = httpx.Timeout(patience, connect=10.0)
             try:
                 with self._http.stream("GET", self.base_url + path, timeout=timeout) as answer:
-                    if answer.is_error:
-                        answer.read()
-                        answer.raise_for_status()
-                    for line in answer.iter_lines():
+                    if not answer.is_success:
+                        _read(answer)
+                    for line in _lines(answer, deadline):
                         if line.startswith("data:"):
                             found.append(_log_line(line.removeprefix("data:").strip()))
-                        if len(found) >= lines or time.monotonic() > deadline:
+                        if len(found) >= lines:
                             break
             except httpx.ReadTimeout:
                 pass
@@ -201,13 +202,12 @@ class RunpodApi:
         raise AssertionError("unreachable: the last attempt raises")
 
     def _once(self, method: str, path: str, body: Json | None = None, base_url: str | None = None) -> Json:
-        answer = self._http.request(method, (base_url or self.base_url) + path, json=body)
-        if not answer.is_success:
-            answer.raise_for_status()
-        if not answer.content:
+        with self._http.stream(method, (base_url or self.base_url) + path, json=body) as answer:
+            content = _read(answer)
+        if not content:
             return {}
         try:
-            found = answer.json()
+            found = json.loads(content)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
@@ -236,6 +236,40 @@ def model_reference(model: str) -> str:
     """``org/name[:revision]`` as the URL that the platform stores."""
     repository, _, revision = model.partition(":")
     return f"https://huggingface.co/{repository}:{revision or 'main'}"
+
+
+def _read(answer: httpx.Response) -> bytes:
+    """Read an answer, as far as one is believed to go.
+
+    Raises:
+        httpx.HTTPStatusError: it is no success; the error holds how its body begins.
+        EndpointError: it does not end.
+    """
+    body = bytearray()
+    for piece in answer.iter_bytes():
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            break
+    if not answer.is_success:
+        headers = {name: value for name, value in answer.headers.items() if name in ("retry-after", "content-type")}
+        httpx.Response(
+            answer.status_code, headers=headers, content=bytes(body[:MAX_ERROR_BYTES]), request=answer.request
+        ).raise_for_status()
+    if len(body) > MAX_ANSWER_BYTES:
+        what = f"{answer.request.method} {answer.request.url.path}"
+        raise EndpointError("bad_answer", f"RunPod answered {what} with more than {MAX_ANSWER_BYTES / 1e6:.0f} MB.")
+    return bytes(body)
+
+
+def _lines(answer: httpx.Response, deadline: float) -> Iterator[str]:
+    """Yield the lines of a stream: until ``deadline`` by `time.monotonic`, and no more than an answer may hold."""
+    rest, size = b"", 0
+    for piece in answer.iter_bytes():
+        size += len(piece)
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+        if size > MAX_ANSWER_BYTES or len(rest) > MAX_ERROR_BYTES or time.monotonic() > deadline:
+            return
 
 
 def _checked_url(url: str) -> str:

@@ -90,7 +90,11 @@ def changes(found: Json, wanted: Json) -> Json:
         if bool(found.get(family)) != bool(wanted.get(family)):
             raise _unchangeable(found, "runs on other hardware", "GPU and CPU cannot be exchanged")
     if found.get("type", wanted["type"]) != wanted["type"]:
-        raise _unchangeable(found, "is no queue", "the type of an endpoint cannot be changed")
+        raise _unchangeable(
+            found,
+            "is a queue" if found.get("type") == "QUEUE" else "is no queue",
+            "the type of an endpoint cannot be changed",
+        )
     unset: Json = {"dataCenterIds": [], "registry": None, "networkVolumes": []}
     if "gpu" in wanted:
         # What is not wanted has to be cleared by name.
@@ -134,12 +138,20 @@ def dry_run(settings: Settings) -> list[ApiCall]:
     for role in ARCHITECTURES[settings.architecture].roles:
         requests.append(ApiCall("POST", "/v2/serverless", endpoint_body(role, settings, ids)))
         ids[role] = f"<id of {settings.endpoint_name(role)}>"
-        if model := settings.model_for(role):
-            requests.append(ApiCall("POST", "/graphql", {"query": MODELS_QUERY}))
-            # The other fields of this input are what the query before it answers.
-            merged = {"id": ids[role], "modelReferences": [model_reference(model)]}
-            requests.append(ApiCall("POST", "/graphql", {"query": SAVE_MUTATION, "variables": {"input": merged}}))
+        requests += model_calls(ids[role], settings.model_for(role))
     return requests
+
+
+def model_calls(endpoint_id: str, model: str | None) -> list[ApiCall]:
+    """The calls that give an endpoint a cached model."""
+    if model is None:
+        return []
+    # The other fields of this input are what the query before it answers.
+    merged = {"id": endpoint_id, "modelReferences": [model_reference(model)]}
+    return [
+        ApiCall("POST", "/graphql", {"query": MODELS_QUERY}),
+        ApiCall("POST", "/graphql", {"query": SAVE_MUTATION, "variables": {"input": merged}}),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +167,7 @@ class Deployed:
         not_set: what could not be set, and how to set it by hand.
     """
 
-    role: RoleName
+    role: RoleName | Literal["server"]
     name: str
     id: str
     action: Literal["created", "updated", "unchanged"]
@@ -185,22 +197,53 @@ def deploy(
     ids: dict[RoleName, str] = {}
     for role in ARCHITECTURES[settings.architecture].roles:
         wanted = endpoint_body(role, settings, ids)
-        found = _existing(existing, (known or {}).get(role), wanted["name"])
-        changed: Json = {}
-        if found is None:
-            endpoint_id = str(api.create_endpoint(wanted)["id"])
-        else:
-            endpoint_id = str(found["id"])
-            changed = changes(found, wanted)
-        ids[role] = endpoint_id
-        made(role, endpoint_id)
-        if changed:
-            api.update_endpoint(endpoint_id, changed)
-        model_changed, not_set = _cache_model(api, endpoint_id, settings.model_for(role))
-        names = (*changed, *(("cached model",) if model_changed else ()))
-        action: Literal["created", "updated", "unchanged"]
-        action = "created" if found is None else "updated" if names else "unchanged"
-        yield Deployed(role, wanted["name"], endpoint_id, action, names, not_set)
+
+        def remember(endpoint_id: str, role: RoleName = role) -> None:
+            ids[role] = endpoint_id
+            made(role, endpoint_id)
+
+        yield settle(api, existing, role, (known or {}).get(role), wanted, settings.model_for(role), remember)
+
+
+def settle(
+    api: RunpodApi,
+    existing: Sequence[Json],
+    role: RoleName,
+    known: str | None,
+    wanted: Json,
+    model: str | None,
+    made: Callable[[str], None] = lambda _: None,
+) -> Deployed:
+    """Make one endpoint what is wanted.
+
+    Args:
+        api: the management API.
+        existing: all endpoints of the account.
+        role: what it is for.
+        known: its id from earlier; it is looked up by that, then by name.
+        wanted: its ``CreateEndpointRequest``.
+        model: that the platform shall cache for it.
+        made: told its id as soon as it exists.
+
+    Raises:
+        EndpointError: the platform refused a call.
+        InputError: an endpoint of that name cannot be turned into what is wanted.
+    """
+    found = _existing(existing, known, wanted["name"])
+    changed: Json = {}
+    if found is None:
+        endpoint_id = str(api.create_endpoint(wanted)["id"])
+    else:
+        endpoint_id = str(found["id"])
+        changed = changes(found, wanted)
+    made(endpoint_id)
+    if changed:
+        api.update_endpoint(endpoint_id, changed)
+    model_changed, not_set = _cache_model(api, endpoint_id, model)
+    names = (*changed, *(("cached model",) if model_changed else ()))
+    action: Literal["created", "updated", "unchanged"]
+    action = "created" if found is None else "updated" if names else "unchanged"
+    return Deployed(role, wanted["name"], endpoint_id, action, names, not_set)
 
 
 def _existing(endpoints: Sequence[Json], endpoint_id: str | None, name: str) -> Json | None:

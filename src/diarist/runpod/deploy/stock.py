@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from diarist.runpod.deploy.api import Json
+from diarist.model.errors import EndpointError
+from diarist.runpod.deploy.api import Json, RunpodApi
 from diarist.runpod.deploy.plan_file import Settings
 
 _LEVELS = ("NONE", "LOW", "MEDIUM", "HIGH")
@@ -35,3 +36,11 @@ def stock_line(gpus: Sequence[Json], settings: Settings) -> str:
     """
     pools = [f"{pool} {level(usable(gpus, pool, settings)) or 'unknown'}" for pool in settings.pools]
     return f"free now{condition(settings)}: {', '.join(pools)} (the platform says levels, not numbers)"
+
+
+def stock_told(api: RunpodApi, settings: Settings) -> str:
+    """Ask for what is free for a deployment; it stands whether the platform says so or not."""
+    try:
+        return stock_line(api.gpus(settings.min_cuda), settings)
+    except EndpointError as error:
+        return f"free machines unknown: {error.message}"

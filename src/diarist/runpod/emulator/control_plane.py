@@ -21,6 +21,8 @@ TAKE_SECONDS: Final = 20.0
 """How long a worker's request for a job is held open. An instant "no" would make the SDK spin."""
 MAX_RESULT_BYTES: Final = 20_000_000
 """The platform answers 400 to larger results (field reports), and the caller gets nothing."""
+MAX_PIECE_BYTES: Final = 1_000_000
+"""Documented limit of one piece of a stream."""
 Middleware = Callable[
     [web.Request, Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]
 ]
@@ -109,7 +111,7 @@ class ControlPlane:
         # A worker that hung up while waiting must not get a job.
         if request.transport is None or request.transport.is_closing() or not self._workers.accepts(worker):
             return web.Response(status=204)
-        taken = [{"id": job.id, "input": job.input} for job in self._jobs.take(endpoint, worker, count)]
+        taken = [job.handed_out() for job in self._jobs.take(endpoint, worker, count)]
         if not taken:
             return web.Response(status=204)
         return web.json_response(taken if "job-take-batch" in request.path else taken[0])
@@ -150,10 +152,18 @@ class ControlPlane:
         return web.Response()
 
     async def _chunk(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        if len(text.encode()) > MAX_PIECE_BYTES:
+            return _error(400, "piece too large")
+        try:
+            piece = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return _error(400, "piece is not JSON")
         job = self._job(request)
         if job is None:
             return _error(404, "job not found")
-        job.chunks.append(json.loads(await request.text()))
+        if job.worker == request.match_info["worker"] and job.status == "IN_PROGRESS":
+            job.chunks.append(piece)
         return web.Response()
 
     async def _ping(self, _: web.Request) -> web.Response:
@@ -226,6 +236,8 @@ async def _submitted(request: web.Request, limit: int) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict) or "input" not in body:
         raise web.HTTPBadRequest(text=json.dumps({"error": "the body must be a JSON object with an input"}))
+    if not isinstance(body.get("webhook", ""), str):
+        raise web.HTTPBadRequest(text=json.dumps({"error": "webhook must be a URL"}))
     return body
 
 

@@ -35,6 +35,7 @@ from diarist.architectures import (
 from diarist.model.errors import InputError, WeightsError
 from diarist.runpod.emulator.control_plane import ControlPlane, serve
 from diarist.runpod.emulator.platform_jobs import PlatformJobs
+from diarist.runpod.emulator.webhooks import WEBHOOK_PAUSE, Webhooks
 from diarist.runpod.emulator.worker_pool import EndpointSpec, WorkerPool, WorkerProcess
 
 
@@ -92,6 +93,7 @@ def emulate(
     handlers: Mapping[str, Path] | None = None,
     env: Mapping[str, str] | None = None,
     middlewares: tuple[Any, ...] = (),
+    webhook_pause: float = WEBHOOK_PAUSE,
 ) -> Iterator[Emulator]:
     """Emulate one architecture until the block is left; then no process and no file of it remains.
 
@@ -105,6 +107,7 @@ def emulate(
         handlers: files to run instead of diarist's own, by role.
         env: added to every worker's environment.
         middlewares: aiohttp middlewares in front of the control plane, e.g. to break its network in a test.
+        webhook_pause: seconds before a webhook that failed is called again.
 
     Raises:
         InputError: the port is taken, or the handler files cannot be found.
@@ -115,7 +118,17 @@ def emulate(
         tempfile.TemporaryDirectory(prefix="diarist-emulator-", ignore_cleanup_errors=True) as folder,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(
-            _running(architecture, port, files, scaling, queue_delay, dict(env or {}), middlewares, Path(folder))
+            _running(
+                architecture,
+                port,
+                files,
+                scaling,
+                queue_delay,
+                dict(env or {}),
+                middlewares,
+                Path(folder),
+                Webhooks(webhook_pause),
+            )
         ) as emulator,
     ):
         yield emulator
@@ -141,6 +154,7 @@ async def _running(
     env: Mapping[str, str],
     middlewares: tuple[Any, ...],
     folder: Path,
+    webhooks: Webhooks,
 ) -> AsyncIterator[Emulator]:
     try:
         listener = socket.create_server(("127.0.0.1", port))
@@ -162,7 +176,7 @@ async def _running(
         )
         for role, file in files.items()
     )
-    jobs = PlatformJobs()
+    jobs = PlatformJobs(webhooks.ended)
     pool = WorkerPool(jobs, specs, folder, key)
     runner = await serve(ControlPlane(jobs, pool, frozenset(ids.values()), key, middlewares).app, listener)
     scaler = asyncio.create_task(pool.run(root))
@@ -174,6 +188,7 @@ async def _running(
         scaler.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await scaler
+        await webhooks.close()
         await runner.cleanup()
 
 

@@ -35,6 +35,7 @@ class PlatformJob:
     sync: bool
     execution: float
     ttl: float
+    webhook: str | None = None
     created: float = field(default_factory=time.monotonic)
     status: Status = "IN_QUEUE"
     deliveries: int = 0
@@ -45,6 +46,10 @@ class PlatformJob:
     error: Any = None
     progress: Any = None
     chunks: list[Any] = field(default_factory=list)
+
+    def handed_out(self) -> dict[str, Any]:
+        """Return what a worker gets."""
+        return {"id": self.id, "input": self.input, **({"webhook": self.webhook} if self.webhook else {})}
 
     def view(self) -> dict[str, Any]:
         """Return the body of /status."""
@@ -64,9 +69,14 @@ class PlatformJob:
 
 
 class PlatformJobs:
-    """All jobs of all emulated endpoints. Used from one event loop; `changed` wakes those who wait."""
+    """All jobs of all emulated endpoints. Used from one event loop; `changed` wakes those who wait.
 
-    def __init__(self) -> None:
+    Args:
+        ended: told each job that ended.
+    """
+
+    def __init__(self, ended: Callable[[PlatformJob], None] = lambda _: None) -> None:
+        self._ended = ended
         self._jobs: dict[str, PlatformJob] = {}
         self._queues: dict[str, deque[PlatformJob]] = {}
         self._stops: dict[str, list[str]] = {}
@@ -83,6 +93,7 @@ class PlatformJobs:
             sync=sync,
             execution=policy.get("executionTimeout", DEFAULT_EXECUTION * 1000) / 1000,
             ttl=policy.get("ttl", DEFAULT_TTL * 1000) / 1000,
+            webhook=body.get("webhook"),
         )
         self._jobs[job.id] = job
         self._queue(endpoint).append(job)
@@ -121,6 +132,7 @@ class PlatformJobs:
         job.status, job.ended = status, time.monotonic()
         job.output, job.error, job.progress = output, error, None
         self.changed()
+        self._ended(job)
 
     def requeue(self, job: PlatformJob) -> None:
         """Queue a job again, as the platform does when a worker is lost or a client asks for a retry."""
