@@ -59,6 +59,9 @@ mutate: $(VENV)/.ready-dev  ## change each number that decides who said what by 
 bench: $(VENV)/.ready-dev  ## print the figures of docs/results.md; RECORDINGS=folder of recordings with references
 	$(BIN)/python benchmarks/results.py --recordings "$(RECORDINGS)"
 
+bench-server: $(VENV)/.ready  ## measure `diarist serve` beside the plainest server around the same model
+	$(BIN)/python benchmarks/serve.py
+
 golden: $(VENV)/.ready-dev  ## write tests/golden/ anew after a change to a format; prints which files changed
 	$(BIN)/python tests/golden/write.py
 
@@ -113,4 +116,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page pictures page-types
+.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page pictures page-types bench-server

@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from diarist.cli.serve import parse_keep
+from diarist.cli.serve import parse_keep, parse_span
 from diarist.model.errors import InputError
 
 
@@ -33,6 +33,17 @@ class TestKeep:
     def test_what_is_no_span(self, text):
         with pytest.raises(InputError, match="--keep"):
             parse_keep(text)
+
+
+class TestSpan:
+    @pytest.mark.parametrize(("text", "seconds"), [("15m", 900), ("90", 90), ("2h", 7200), ("never", None)])
+    def test_spans(self, text, seconds):
+        assert parse_span(text) == seconds
+
+    @pytest.mark.parametrize("text", ["", "0", "soon", "-1m", "1.5h", "15 m"])
+    def test_what_is_no_span(self, text):
+        with pytest.raises(InputError, match="--unload-after"):
+            parse_span(text)
 
 
 def serve(tmp_path, *arguments, **environ):

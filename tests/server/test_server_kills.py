@@ -63,8 +63,8 @@ def test_twenty_kills_under_load_lose_no_job_and_end_none_twice(server):
 
 def test_a_recording_that_always_ends_its_server_is_given_up_and_takes_no_other_along(server):
     (server.script / "die-words-16007").write_text("always")
-    (server.script / "wait").touch()
     client = server.start()
+    (server.script / "wait").touch()
     others = [submit(client, 16_000 + number) for number in range(3)]  # all of them are open when it dies
     poison = submit(client, 16_007)
     assert server.process.wait(60) == -9

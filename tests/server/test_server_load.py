@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import random
 import socket
+import time
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -66,6 +67,20 @@ def test_two_hundred_clients_get_their_answer_or_are_told_to_come_again(server):
     assert server.memory() < before + 200e6
     assert client.get("/health").json()["queued"] == 0
     assert ended(client, submit(client, 50_000))["status"] == "completed"
+
+
+def test_a_connection_that_was_idle_for_as_long_as_clients_keep_theirs_is_still_open(server):
+    """httpx, and so OpenAI's client, uses one again for 5 s; one that is closed just then is a broken answer."""
+    server.start()
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+    connection.request("GET", "/ping")
+    assert connection.getresponse().read() == b""
+    before = connection.sock
+    time.sleep(7)
+    connection.request("GET", "/ping")
+    assert connection.getresponse().status == 200
+    assert connection.sock is before
+    connection.close()
 
 
 class Malformed:

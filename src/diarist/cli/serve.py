@@ -165,6 +165,15 @@ def serve(
             help="Write jobs, keys and voices to a tar file and end; the server may run meanwhile.",
         ),
     ] = None,
+    unload_after: Annotated[
+        str,
+        typer.Option(
+            metavar="15m",
+            help="Give the models' memory back after so long without work; they load again at the next.",
+            envvar="DIARIST_UNLOAD_AFTER",
+            rich_help_panel=WORK,
+        ),
+    ] = "never",
     config: Annotated[
         Path | None,
         typer.Option(
@@ -222,6 +231,7 @@ def serve(
         bounds=DeskBounds(queued=queue),
         webhook_secret=_webhook_secret(),
         disk_bytes=None if disk_gb is None else int(disk_gb * 1e9),
+        unload_after=parse_span(unload_after),
     )
     wanted = Wanted(model=model, diarizer=diarizer, device=device, threads=threads)
     run(settings, lambda progress: open_place(on, wanted, progress=progress, note=say), host, port, health_port or None)
@@ -273,6 +283,7 @@ def run(
                     log_level="warning",
                     access_log=False,
                     timeout_graceful_shutdown=30,
+                    timeout_keep_alive=60,  # with uvicorn's 5 s it closes just as httpx, which has the same, asks again
                     http=Connection,
                     ws="none",
                     server_header=False,
@@ -328,6 +339,18 @@ def _webhook_secret() -> str:
     except InputError as error:
         raise InputError("bad_settings", "DIARIST_WEBHOOK_SECRET is no secret.", error.hint) from None
     return secret
+
+
+def parse_span(text: str) -> float | None:
+    """Read ``15m`` as seconds; ``never`` is None.
+
+    Raises:
+        InputError: it is neither.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,5})([smhd]?)", text.strip())
+    if match is None and text.strip() != "never":
+        raise InputError("bad_span", f"--unload-after does not know {text!r}.", "Write e.g. 15m, 2h or never.")
+    return None if match is None else float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 def _listen(host: str, port: int) -> socket.socket:

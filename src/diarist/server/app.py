@@ -69,6 +69,7 @@ class Settings:
         rules: what URLs of recordings may reach, and webhooks.
         webhook_secret: signs webhooks of jobs that brought no secret.
         disk_bytes: what all that is kept may take; None for no bound.
+        unload_after: seconds without work after which the engines give their memory back; None: never.
     """
 
     state: Path
@@ -83,6 +84,7 @@ class Settings:
     rules: UrlRules = field(default_factory=UrlRules)
     webhook_secret: str = field(default="", repr=False)
     disk_bytes: int | None = None
+    unload_after: float | None = None
 
 
 class Server:
@@ -170,16 +172,22 @@ class Server:
         def report(stage: str, done: float) -> None:
             loading.stage, loading.done = stage, done
 
-        def ready() -> Workshop:
-            pipeline = self._open(report)
+        def ready() -> tuple[Workshop, list[Model], str]:
+            settings = self._settings
+            workshop = Workshop(
+                lambda: self._open(report),
+                max_seconds=settings.max_seconds,
+                rules=settings.rules,
+                unload_after=settings.unload_after,
+            )
             report("warm-up", 0.0)
-            workshop = Workshop(pipeline, max_seconds=self._settings.max_seconds, rules=self._settings.rules)
             workshop.warm_up()
-            return workshop
+            with workshop.engines.use() as pipeline:
+                return workshop, loaded_models(pipeline), revision(pipeline)
 
         try:
-            workshop = await anyio.to_thread.run_sync(ready, abandon_on_cancel=True)
-            self.house.models = Models(loaded_models(workshop.pipeline), self._settings.aliases)
+            workshop, models, means = await anyio.to_thread.run_sync(ready, abandon_on_cancel=True)
+            self.house.models = Models(models, self._settings.aliases)
         except DiaristError as error:
             self._failed(error)
             return
@@ -188,7 +196,7 @@ class Server:
             hint = "Report it to whoever made the engines; the log has the place."
             self._failed(EngineError("not_loaded", f"The engines cannot be loaded: {type(error).__name__}.", hint))
             return
-        await self.house.desk.begin(workshop, revision(workshop.pipeline))
+        await self.house.desk.begin(workshop, means)
         loading.stage, loading.done, loading.ready = "ready", 1.0, True
         log.info("ready")
 

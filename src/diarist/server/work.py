@@ -6,11 +6,15 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
 
 from diarist.audio.recording import Kind, Recording, as_recording, parse_recording
 from diarist.audio.sandbox import Sandbox
@@ -30,6 +34,7 @@ from diarist.server.ask import Ask, Clip
 from diarist.server.bare import BYTES_PER_SECOND, is_bare, samples
 from diarist.server.forms import cannot_keep
 from diarist.speakers.identify import Voice, identify, voice_of
+from diarist.transcription.reloadable import Reloadable
 
 if TYPE_CHECKING:
     from diarist.audio.audio import Audio
@@ -43,13 +48,28 @@ class Workshop:
     """The engines of a server, and what it takes to feed them.
 
     Args:
-        pipeline: where the work is done.
+        load: makes the place where the work is done; called at once, and again where it is needed after it was let go.
         max_seconds: a longer recording is refused.
         rules: what URLs of recordings may reach.
+        unload_after: let the engines go when unused for so many seconds; None: never.
+
+    Attributes:
+        engines: the place where the work is done.
+        fetches: whether what is at a URL comes to this machine; engines elsewhere fetch it themselves.
     """
 
-    def __init__(self, pipeline: Pipeline, *, max_seconds: float, rules: UrlRules = UrlRules()) -> None:
-        self.pipeline = pipeline
+    def __init__(
+        self,
+        load: Callable[[], Pipeline],
+        *,
+        max_seconds: float,
+        rules: UrlRules = UrlRules(),
+        unload_after: float | None = None,
+    ) -> None:
+        self.engines: Final = Reloadable(load, unload_after)
+        with self.engines.use() as pipeline:
+            self._knows_voices = pipeline.knows_voices
+            self.fetches: Final = isinstance(pipeline, LocalPipeline)
         self._max_seconds = max_seconds
         self._rules = rules
         self._decoder = Sandbox()
@@ -59,13 +79,15 @@ class Workshop:
     def warm_up(self) -> None:
         """Run each engine here once, and start what decodes; raises `EngineError` where one fails."""
         self._decoder.start()
-        if isinstance(self.pipeline, LocalPipeline):
-            options = Options(on_diarization_failure="fail", diarize=self.pipeline.diarizer is not None)
-            self.pipeline.transcribe(voice_like(), options)
+        with self.engines.use() as pipeline:
+            if isinstance(pipeline, LocalPipeline):
+                options = Options(on_diarization_failure="fail", diarize=pipeline.diarizer is not None)
+                pipeline.transcribe(voice_like(), options)
 
     def close(self) -> None:
-        """End the processes that decode."""
+        """End the processes that decode, and let the engines go."""
         self._decoder.close()
+        self.engines.unload()
 
     def check(self, path: Path, name: str, *, pcm: bool = False, field: str = "file") -> float | None:
         """Look at a recording's head, before it is taken in.
@@ -104,7 +126,7 @@ class Workshop:
 
     def check_names(self, ask: Ask) -> None:
         """Refuse voices to be named where the engines compare none; raises `FieldError`."""
-        if (ask.known or ask.known_voices) and not self.pipeline.knows_voices:
+        if (ask.known or ask.known_voices) and not self._knows_voices:
             raise FieldError(
                 "no_voices",
                 "The engines of this server return no voices to compare.",
@@ -157,23 +179,30 @@ class Workshop:
             recording = parse_recording(ask.url or "", frozenset({Kind.URL}), rules=self._rules)
         else:
             recording = _recording(path, name)
-        if ask.channels == "separate":
-            return await in_thread(partial(self._separate, ask, recording, voices, learned), progress)
-        if isinstance(self.pipeline, LocalPipeline) or ask.pcm:
-            audio = await in_thread(partial(self._decode, ask, recording), progress)
-            learned(audio.duration)
-            recording = Recording.of(audio, recording.name)
-        naming = await in_thread(partial(self._naming, ask.known, voices), progress)
-        if isinstance(self.pipeline, Resumable):
-            return await self.pipeline.atranscribe(
-                recording, ask.options, progress, naming=naming, heard=heard, kept=kept
-            )
-        return await self.pipeline.atranscribe(recording, ask.options, progress, naming=naming, heard=heard)
+        async with self._at_hand() as pipeline:
+            if ask.channels == "separate":
+                return await in_thread(partial(self._separate, pipeline, ask, recording, voices, learned), progress)
+            if isinstance(pipeline, LocalPipeline) or ask.pcm:
+                audio = await in_thread(partial(self._decode, ask, recording), progress)
+                learned(audio.duration)
+                recording = Recording.of(audio, recording.name)
+            naming = await in_thread(partial(self._naming, ask.known, voices), progress)
+            if isinstance(pipeline, Resumable):
+                return await pipeline.atranscribe(
+                    recording, ask.options, progress, naming=naming, heard=heard, kept=kept
+                )
+            return await pipeline.atranscribe(recording, ask.options, progress, naming=naming, heard=heard)
 
-    @property
-    def fetches(self) -> bool:
-        """Whether what is at a URL comes to this machine; engines elsewhere fetch it themselves."""
-        return isinstance(self.pipeline, LocalPipeline)
+    @asynccontextmanager
+    async def _at_hand(self) -> AsyncIterator[Pipeline]:
+        """The engines; to load them again takes seconds, so threads do."""
+        use = self.engines.use()
+        pipeline = await anyio.to_thread.run_sync(use.__enter__)
+        try:
+            yield pipeline
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(use.__exit__, None, None, None)
 
     def fetch(self, url: str, path: Path, progress: Progress) -> int:
         """Fetch a recording to a file that is not there yet; returns its size once it is safe on the disk.
@@ -216,10 +245,11 @@ class Workshop:
         Raises:
             InputError: these engines cannot, or what was kept is another model's.
         """
-        if not isinstance(self.pipeline, Resumable):
-            raise InputError("cannot_recluster", "Where this server's models are, speakers are not found again.")
-        naming = self._naming(ask.known, voices, ignore)
-        return self.pipeline.recluster(transcription, evidence, options, naming=naming)
+        with self.engines.use() as pipeline:
+            if not isinstance(pipeline, Resumable):
+                raise InputError("cannot_recluster", "Where this server's models are, speakers are not found again.")
+            naming = self._naming(ask.known, voices, ignore)
+            return pipeline.recluster(transcription, evidence, options, naming=naming)
 
     def learn(self, audio: Audio, name: str, consent: str, progress: Progress) -> Voice:
         """Make a voice of the sound of one person.
@@ -228,15 +258,16 @@ class Workshop:
             InputError: there is too little speech or more than one voice, or the models here compare none.
         """
         today = datetime.now(UTC).date().isoformat()
-        if isinstance(self.pipeline, LocalPipeline):
-            if self.pipeline.diarizer is None:
-                raise InputError("no_diarizer", "This server finds no speakers.", "Ask for words only.")
-            # A report that may wait for this job's turn, as one of the engines' own would.
-            progress("diarization", 0.0)
-            from diarist.speakers.learn import learn
+        with self.engines.use() as pipeline:
+            if isinstance(pipeline, LocalPipeline):
+                if pipeline.diarizer is None:
+                    raise InputError("no_diarizer", "This server finds no speakers.", "Ask for words only.")
+                # A report that may wait for this job's turn, as one of the engines' own would.
+                progress("diarization", 0.0)
+                from diarist.speakers.learn import learn
 
-            return learn(audio, self.pipeline.diarizer, name, consent, today)
-        found = self.pipeline.transcribe(audio, Options(), progress).diarization
+                return learn(audio, pipeline.diarizer, name, consent, today)
+            found = pipeline.transcribe(audio, Options(), progress).diarization
         if found is None:
             raise InputError("no_embeddings", "The models of this server compare no voices.", "Leave the names out.")
         return voice_of(found, name, consent, today)
@@ -257,6 +288,7 @@ class Workshop:
 
     def _separate(
         self,
+        pipeline: Pipeline,
         ask: Ask,
         recording: Recording,
         voices: Sequence[Voice],
@@ -266,7 +298,7 @@ class Workshop:
         channels = self._decoder.decode_channels(recording, max_seconds=self._max_seconds, progress=progress)
         learned(channels[0].duration)
         naming = self._naming(ask.known, voices, progress)
-        return transcribe_channels(channels, self.pipeline, ask.options, progress, naming=naming)
+        return transcribe_channels(channels, pipeline, ask.options, progress, naming=naming)
 
     def _naming(self, clips: tuple[Clip, ...], voices: Sequence[Voice], progress: Progress) -> Naming | None:
         if not (clips or voices):
