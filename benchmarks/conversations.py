@@ -12,6 +12,9 @@ negative means overlap). Three kinds take turns:
 - ``plain``: two readers to four, in full band; every second has a fifth of its turns whispered (noise shaped by the
   speech's own spectrum).
 
+With ``--short`` two kinds take turns instead, of 30 to 60 s, in which two to four readers say sentences of at most 6 s:
+``short`` in full band and ``short-phone`` in the telephone band.
+
 With ``--single`` every reader besides speaks alone, in full and in telephone band: none of them may become two.
 """
 
@@ -83,9 +86,14 @@ def whispered(samples: Float, chance: np.random.Generator) -> Float:
 
 
 def conversation(
-    voices: dict[str, list[list[Float]]], shares: dict[str, float], seconds: float, whispering: float, seed: str
+    voices: dict[str, list[list[Float]]],
+    shares: dict[str, float],
+    seconds: float,
+    whispering: float,
+    seed: str,
+    most: float = 15,
 ) -> tuple[Float, list[tuple[float, float, str]]]:
-    """Put turns together so that each reader gets about their share of the speech."""
+    """Put turns of at most ``most`` seconds together so that each reader gets about their share of the speech."""
     chance, noise = random.Random(seed), np.random.default_rng(random.Random(seed).getrandbits(32))
     mix = np.zeros(int((seconds + 40) * RATE), np.float32)
     source = {reader: chance.choice(voices[reader]) for reader in shares}
@@ -101,7 +109,7 @@ def conversation(
         if not bags[reader]:
             bags[reader] = chance.sample(source[reader], len(source[reader]))
         piece = bags[reader].pop()
-        longest = 15 if shares[reader] > 0.1 else 2.5
+        longest = most if shares[reader] > 0.1 else 2.5
         piece = piece[: int(chance.choice([2, 4, 8, longest]) * RATE)][: int(longest * RATE)]
         if chance.random() < whispering:
             piece = whispered(piece, noise)
@@ -136,15 +144,17 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--short", action="store_true")
     parser.add_argument("--single", action="store_true")
     options = parser.parse_args()
     source = {r: p for r, p in readers(options.recordings).items() if not options.readers or r in options.readers}
     print("readers:", json.dumps({r: [round(sum(map(len, pieces)) / RATE) for pieces in p] for r, p in source.items()}))
     for number in range(options.number):
-        kind = ("phone", "rare", "plain")[number % 3]
+        kinds = ("short", "short-phone") if options.short else ("phone", "rare", "plain")
+        kind = kinds[number % len(kinds)]
         seed = f"{options.seed} {kind} {number}"
         chance = random.Random(seed)
-        low, high = {"phone": (3, 4), "rare": (3, 4), "plain": (2, 4)}[kind]
+        low, high = (3, 4) if kind in ("phone", "rare") else (2, 4)
         people = chance.sample(sorted(source), min(chance.randint(low, high), len(source)))
         shares = {reader: chance.uniform(0.5, 1.5) for reader in people}
         if kind == "rare":
@@ -153,12 +163,13 @@ def main() -> None:
         samples, turns = conversation(
             source,
             {reader: share / total for reader, share in shares.items()},
-            options.seconds,
+            chance.uniform(30, 55) if options.short else options.seconds,
             0.2 if kind == "plain" and number % 2 else 0,
             seed,
+            6 if options.short else 15,
         )
         name = f"{kind}{number:02d}_{len(people)}"
-        write(options.out / name, telephone(samples) if kind == "phone" else samples, turns)
+        write(options.out / name, telephone(samples) if "phone" in kind else samples, turns)
         print(f"{name}: seed {seed!r}, {len(samples) / RATE:.0f} s, {' '.join(people)}")
     if options.single:
         for reader, recordings in source.items():

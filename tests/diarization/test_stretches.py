@@ -80,14 +80,14 @@ def test_in_longer_conversations_a_voice_needs_more_stretches():
         assert [len(voices(exactly(1.5, many, few))) for few in (least - 1, least)] == [1, 2]
 
 
-def test_twenty_stretches_are_enough_and_more_than_five_hundred_too_many():
-    enough = [voices(exactly(1.5, total - 8, 8)) is not None for total in (19, 20, 500, 501)]
+def test_ten_stretches_are_enough_and_more_than_five_hundred_too_many():
+    enough = [voices(exactly(1.5, total - 3, 3)) is not None for total in (9, 10, 500, 501)]
     assert enough == [False, True, True, False]
 
 
 def test_little_speech_and_an_hour_are_left_to_slots():
     assert voices(spoken((0, 800), (1.2, 700))) is None
-    assert voices(spoken((0, 8), (1.2, 8))) is None
+    assert voices(spoken((0, 4), (1.2, 4))) is None
     assert voices(np.zeros((0, DIMENSION))) is None
 
 
@@ -151,6 +151,25 @@ def test_stretches_tell_apart_whom_slots_mix_and_hints_are_met():
         told = rule(embeddings, classes, Bounds(wanted, wanted), heard)
         assert len(np.unique(told.speakers[told.speakers >= 0])) <= wanted
         assert len(told.centroids) == wanted
+
+
+def alone(stretches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One chunk for each stretch, in which its voice alone speaks, in slot 0."""
+    embeddings = np.full((len(stretches), NUM_SLOTS, stretches.shape[1]), np.nan, np.float32)
+    embeddings[:, 0] = stretches
+    return embeddings, np.ones((len(stretches), NUM_FRAMES), np.uint8)
+
+
+@pytest.mark.parametrize("total", [19, 20])
+def test_in_little_speech_what_finds_more_is_taken_and_in_more_speech_stretches_are(total):
+    rule = Agglomerative(0.75, rare_first=True, heard_apart=0.9)
+    one, two = exactly(0.0, total - 9, 9), exactly(1.5, total - 9, 9)
+    # Slots of both voices, and stretches of the first alone; then slots that hold a mixture, and stretches of both.
+    by_slots = rule(*alone(two * (np.arange(two.shape[1]) < 2)), Bounds(), directions(one))
+    by_stretches = rule(*alone(np.tile(two.mean(axis=0), (total, 1))), Bounds(), directions(two))
+    assert len(by_slots.centroids) == (2 if total < 20 else 1)
+    assert len(by_stretches.centroids) == 2
+    assert (by_slots.likely, by_stretches.likely) == (((1, 2), (1, 2)) if total < 20 else ((1, 1), (2, 2)))
 
 
 def test_pyannotes_rule_does_not_ask_them():

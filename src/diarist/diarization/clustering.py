@@ -6,15 +6,16 @@ speaker-diarization-3.1; that of community-1 is in `diarist.diarization.vbx`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diarist.diarization.linkage import Tree, grow
+from diarist.diarization.linkage import Tree, grow, largest_first
 from diarist.diarization.segmentation import NUM_FRAMES, NUM_SLOTS, POWERSET
-from diarist.diarization.stretches import voices
+from diarist.diarization.stretches import ENOUGH, voices
 
 NOBODY = -2
 
@@ -25,6 +26,9 @@ _ENOUGH = 0.2
 _WRONG_PAIRS = 0.05
 # Embeddings of a voice that speaks little, and pairs that tell it from the one it resembles.
 _FEWEST, _BESIDE = 3, 2
+# No cut is exact. Whoever would be found if all distances were by this much smaller or larger may be there; larger by
+# more, since voices are taken for one more often than one for several. docs/diarization.md says how often that is so.
+_NEARLY = (0.98, 1.06)
 
 Float = NDArray[np.floating]
 
@@ -50,6 +54,11 @@ class Bounds:
         high = available if self.high is None else min(self.high, available)
         return max(1, min(max(found, min(self.low, available)), high))
 
+    def extremes(self, found: Iterable[int], available: int) -> tuple[int, int]:
+        """The fewest and the most of several numbers, each as `clip` gives it."""
+        allowed = [self.clip(number, available) for number in found]
+        return min(allowed), max(allowed)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:
@@ -58,10 +67,13 @@ class Clusters:
     Attributes:
         speakers: ``(num_chunks, NUM_SLOTS)`` int; the speaker of each slot, or `NOBODY`.
         centroids: ``(num_speakers, dimension)`` mean embeddings.
+        likely: the fewest and the most speakers that there may well be, within what was asked for; None where that is
+            not known.
     """
 
     speakers: NDArray[np.intp]
     centroids: Float
+    likely: tuple[int, int] | None = None
 
 
 class Clustering(Protocol):
@@ -96,7 +108,8 @@ class Agglomerative:
         heard_apart: see `voices_apart`: sure slots of one chunk at least this far from each other are two voices.
             Clusters between which there are such pairs stay apart, a small one that is `_heard_beside` the cluster
             nearest to it is a speaker, and slots of one chunk are different speakers. Where there are enough
-            stretches, the speakers are found in them instead. None: do as pyannote.audio does.
+            stretches, the speakers are found in them instead; where there are few, in both, and what finds more is
+            taken. None: do as pyannote.audio does.
     """
 
     threshold: float
@@ -113,27 +126,61 @@ class Agglomerative:
     ) -> Clusters:
         """See `Clustering`."""
         active = np.asarray(~np.isnan(embeddings).any(axis=2))
-        heard = None if stretches is None or self.heard_apart is None else voices(stretches)
-        if heard is not None:
-            wanted = bounds.clip(len(heard), int(active.sum()))
-            if wanted > len(heard):
-                heard = with_rare_voices(heard, embeddings[active], wanted, self.threshold)
-            if heard is not None and len(heard) == wanted:
-                return Clusters(_assigned(embeddings, active, heard, apart=True), heard)
-        sure = sure_slots(classes) & active
+        told = None
+        if stretches is not None and self.heard_apart is not None:
+            told = self._in_stretches(embeddings, active, bounds, stretches)
+            if told is not None and len(stretches) >= ENOUGH:
+                return told
+        found = self._in_slots(embeddings, active, sure_slots(classes) & active, bounds)
+        if told is None:
+            return found
+        # In little speech either may lack a voice, and neither makes two of one.
+        low, high = zip(*(each.likely for each in (told, found) if each.likely), strict=True)
+        most = told if len(told.centroids) > len(found.centroids) else found
+        return replace(most, likely=(min(low), max(high)))
+
+    def _in_stretches(
+        self, embeddings: NDArray[np.float32], active: NDArray[np.bool_], bounds: Bounds, stretches: NDArray[np.number]
+    ) -> Clusters | None:
+        """The speakers found in stretches; None where these say nothing, or not as many as were asked for."""
+        heard = voices(stretches)
+        if heard is None:
+            return None
+        num_active = int(active.sum())
+        nearly = (heard, *(voices(stretches, scale) for scale in _NEARLY))
+        likely = bounds.extremes((len(each) for each in nearly if each is not None), num_active)
+        wanted = bounds.clip(len(heard), num_active)
+        if wanted > len(heard):
+            heard = with_rare_voices(heard, embeddings[active], wanted, self.threshold)
+        if heard is None or len(heard) != wanted:
+            return None
+        return Clusters(_assigned(embeddings, active, heard, apart=True), heard, likely)
+
+    def _in_slots(
+        self, embeddings: NDArray[np.float32], active: NDArray[np.bool_], sure: NDArray[np.bool_], bounds: Bounds
+    ) -> Clusters:
+        """The speakers found in the slots that are sure."""
         if not sure.any():
             sure = active
+        num_active = int(active.sum())
         train = embeddings[sure].astype(np.float64)
         units = unit(train)
         smallest = min(self.min_cluster_size, max(1, round(0.1 * len(units))))
         apart = None if self.heard_apart is None else voices_apart(units, sure, self.heard_apart)
         tree = grow(units, apart, _WRONG_PAIRS)
-        labels = tree.cut(self.threshold)
-        large = np.bincount(labels) >= smallest
-        if apart is not None:
-            large |= _heard_beside(units, labels, large, apart)
+
+        def cut(scale: float = 1.0) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+            """The clusters, and which of them are speakers, if all distances were so many times as large."""
+            labels = tree.cut(self.threshold / scale)
+            large = np.bincount(labels) >= smallest
+            return labels, large if apart is None else large | _heard_beside(units, labels, large, apart)
+
+        labels, large = cut()
         found = int(large.sum())
-        wanted = bounds.clip(found, int((active if self.rare_first else sure).sum()))
+        likely = None
+        if apart is not None:
+            likely = bounds.extremes((found, *(int(cut(scale)[1].sum()) for scale in _NEARLY)), num_active)
+        wanted = bounds.clip(found, num_active if self.rare_first else int(sure.sum()))
         centroids = None
         if self.rare_first and found < wanted:
             known = means(train, _absorb_small(units, labels, large))
@@ -143,7 +190,7 @@ class Agglomerative:
                 labels = self._nearest_cut(tree, smallest, wanted)
                 large = np.bincount(labels) >= smallest
             centroids = means(train, _absorb_small(units, labels, large))
-        return Clusters(_assigned(embeddings, active, centroids, apart=apart is not None), centroids)
+        return Clusters(_assigned(embeddings, active, centroids, apart=apart is not None), centroids, likely)
 
     def _nearest_cut(self, tree: Tree, smallest: int, wanted: int) -> NDArray[np.intp]:
         """Cut after the merge, closest to the threshold, that leaves as near as can be to ``wanted`` large clusters."""
@@ -194,7 +241,7 @@ def _heard_beside(
     pairs = np.zeros((len(large), len(large)), np.intp)
     np.add.at(pairs, (labels[apart[:, 0]], labels[apart[:, 1]]), 1)
     pairs += pairs.T
-    for small in np.argsort(-sizes, kind="stable"):
+    for small in largest_first(sizes, centroids):
         known = large | found
         if sizes[small] >= _FEWEST and known.any() and not known[small]:
             nearest = np.flatnonzero(known)[cosine(centroids[[small]], centroids[known]).argmax()]

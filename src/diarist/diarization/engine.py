@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diarist.audio.audio import SAMPLE_RATE, Audio
-from diarist.diarization.clustering import NOBODY, Bounds, Clustering, active_slots
+from diarist.diarization.clustering import NOBODY, Bounds, Clustering, Clusters, active_slots
 from diarist.diarization.embedding import Embedder, EmbeddingModel, OnePass, PerChunk, reach
 from diarist.diarization.evidence import Evidence
 from diarist.diarization.reconstruct import Activity, reconstruct, soft_scores, turns
@@ -205,7 +205,7 @@ class WindowedDiarizer:
             grid, classes, activity, speakers, bounds.high,
             exact=self._exact, unclustered_after=self._unclustered_after,
         )  # fmt: skip
-        return self._diarization(activity_of, clusters.centroids, duration, bounds)
+        return self._diarization(activity_of, clusters, duration, bounds)
 
     def _segment(
         self, samples: NDArray[np.float32], window: Portion, first: int, last: int, executor: Executor
@@ -220,9 +220,7 @@ class WindowedDiarizer:
         activity: NDArray[np.uint8] = np.rint(slot_probabilities(log_probs) * 255).clip(0, 255).astype(np.uint8)
         return np.asarray(log_probs.argmax(axis=2), np.uint8), activity
 
-    def _diarization(
-        self, activity: Activity, centroids: NDArray[np.floating], duration: float, bounds: Bounds
-    ) -> Diarization:
+    def _diarization(self, activity: Activity, clusters: Clusters, duration: float, bounds: Bounds) -> Diarization:
         """Name the speakers in order of their first turn."""
         columns = [str(column) for column in range(activity.active.shape[1])]
         # Chunks reach past the end of the recording: who is heard only there has no turn.
@@ -231,6 +229,7 @@ class WindowedDiarizer:
         order = present[np.argsort(activity.active[:, present].argmax(axis=0), kind="stable")]
         labels = [f"SPEAKER_{number:02d}" for number in range(len(order))]
         probability = activity.probability[:, order]
+        centroids = clusters.centroids
         embeddings = {
             label: tuple(float(x) for x in centroids[column] / np.linalg.norm(centroids[column]))
             for label, column in zip(labels, order, strict=True)
@@ -239,6 +238,10 @@ class WindowedDiarizer:
         warnings: tuple[str, ...] = ()
         if not bounds.allows(len(order)):
             warnings = (f"{len(order)} speakers were found where {bounds} were asked for: the speech holds no more.",)
+        elif clusters.likely and clusters.likely[0] < clusters.likely[1]:
+            fewest, most = min(clusters.likely[0], len(order)), max(clusters.likely[1], len(order))
+            number = f"{fewest} {'or' if most == fewest + 1 else 'to'} {most}"
+            warnings = (f"There may be {number} people: say how many with --speakers.",)
         return Diarization(
             turns=turns(activity.active[:, order], probability, labels, duration),
             exclusive=turns(activity.exclusive[:, order], probability, labels, duration),

@@ -83,6 +83,16 @@ def grow(units: NDArray[np.floating], apart: Pairs | None = None, tolerance: flo
     return _tree(linkage(points, np.bincount(leaf), None if apart is None else leaf[apart], tolerance), leaf)
 
 
+def largest_first(sizes: NDArray[np.intp], means: NDArray[np.floating]) -> NDArray[np.intp]:
+    """The order of clusters by size; of equal ones the tightest first, so that who spoke first does not matter.
+
+    Args:
+        sizes: ``(num_clusters,)``.
+        means: ``(num_clusters, dimension)`` of unit vectors: the longer, the tighter.
+    """
+    return np.lexsort((-np.linalg.norm(means, axis=1), -sizes))
+
+
 def _condense(
     points: NDArray[np.float64], leaf: NDArray[np.intp], close: float
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -13,9 +13,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from diarist.diarization.linkage import largest_first
 from diarist.diarization.segmentation import NUM_FRAMES, NUM_SLOTS
 
 Float = NDArray[np.floating]
+
+ENOUGH = 20
+"""Stretches; in fewer, slots of whole chunks may hold a voice that stretches lack."""
 
 _FRAMES_PER_SECOND = NUM_FRAMES / 10
 _SHORTEST, _LONGEST = 1.0, 2.0  # seconds
@@ -30,7 +34,7 @@ _APART = 1.04
 _VOICE, _CHANCE = 0.27, 1.2
 # The smallest cluster that may be a voice: this share of all stretches, within limits.
 _SHARE, _LEAST, _MOST = 0.02, 2, 5
-_TOO_FEW = 20  # stretches: in less speech, slots of whole chunks say more
+_TOO_FEW = 10  # stretches: in less speech, only slots of whole chunks say anything
 # More stretches, about a quarter of an hour of conversation, and slots do as well: enough of them are one voice, and
 # four of 22 voices of an hour that slots found were not found in stretches.
 _MANY = 500
@@ -83,11 +87,12 @@ def directions(embeddings: Float) -> NDArray[np.int8]:
     return np.asarray(np.rint(embeddings / np.maximum(largest, 1e-12) * 127), np.int8)
 
 
-def voices(embeddings: NDArray[np.number]) -> Float | None:
+def voices(embeddings: NDArray[np.number], scale: float = 1.0) -> Float | None:
     """The voices among stretches.
 
     Args:
-        embeddings: ``(n, dimension)`` of any length, such as `directions` gives, in order of time.
+        embeddings: ``(n, dimension)`` of any length, such as `directions` gives; in any order.
+        scale: find those that there would be if all distances were so many times as large.
 
     Returns:
         ``(num_voices, dimension)`` mean unit embeddings, the most heard first; None where there are too few or too
@@ -100,14 +105,14 @@ def voices(embeddings: NDArray[np.number]) -> Float | None:
     rows = embeddings.astype(np.float64)
     units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     tree = hierarchy.linkage(units, method="average", metric="sqeuclidean")
-    labels = hierarchy.fcluster(tree, _APART**2, criterion="distance") - 1
+    labels = hierarchy.fcluster(tree, (_APART / scale) ** 2, criterion="distance") - 1
     sizes = np.bincount(labels)
     means = np.stack([units[labels == label].mean(axis=0) for label in range(len(sizes))])
-    order = np.argsort(-sizes, kind="stable")
+    order = largest_first(sizes, means)
     least = min(max(_LEAST, int(np.ceil(_SHARE * len(units)))), _MOST)
     kept = [order[0]]
     for label in order[1:]:
-        gap = np.square(means[kept] - means[label]).sum(axis=1).min()
+        gap = np.square(scale * (means[kept] - means[label])).sum(axis=1).min()
         if sizes[label] >= least and gap > _VOICE + _CHANCE / sizes[label]:
             kept.append(label)
     # What is no voice by itself belongs to the one that it is nearest to.
