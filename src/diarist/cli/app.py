@@ -15,6 +15,7 @@ import typer
 
 from diarist import __version__
 from diarist.cli import (
+    archive,
     bench,
     convert,
     deploy,
@@ -49,6 +50,7 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="transcribe")(transcribe.transcribe)
+app.command(name="archive")(archive.archive)
 app.command(name="serve")(serve.serve)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="convert")(convert.convert)
