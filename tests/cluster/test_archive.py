@@ -1,5 +1,6 @@
 """Archives with a scripted engine: what becomes of each recording, and of a second run."""
 
+import contextlib
 import json
 import os
 import resource
@@ -316,7 +317,5 @@ def _children(pid):
 
 
 def _kill(pid):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
@@ -374,8 +375,10 @@ class Remote(_Elsewhere):
             "LastModified",
             "created",
         )
-        version = next((str(about[key]) for key in keys if about.get(key)), "")
-        return Entry(name, int(about.get("size") or 0), version.strip('"'))
+        version = next((about[key] for key in keys if about.get(key)), "")
+        if isinstance(version, datetime):  # some places tell the same time as a number elsewhere
+            version = version.timestamp()
+        return Entry(name, int(about.get("size") or 0), str(version).strip('"'))
 
     @contextlib.contextmanager
     def _speaking(self, what: str) -> Iterator[None]:
