@@ -110,7 +110,7 @@ def archive(
     Run the same command again after it was stopped, killed or out of space: what is done stays done. A recording that
     cannot be read, or that ends its worker twice, is set aside with its reason, and the others go on.
 
-    diarist archive status OUT tells what became of each; diarist archive verify OUT reads every transcript again.
+    With the word status in place of SRC, it tells what became of each; with verify, it reads every transcript again.
 
     Examples:
       diarist archive recordings/ transcripts/ -f txt,json
@@ -118,6 +118,8 @@ def archive(
       diarist archive recordings/ transcripts/ --dry-run --calibrate 5
 
       diarist archive s3://bucket/calls s3://bucket/text --shard 1/4
+
+      diarist archive status transcripts/
     """
     if source in ("status", "verify"):
         _look(source, out, as_json=json_progress)
