@@ -79,8 +79,9 @@ def main() -> None:
         ]
         for title, commands in runs.items():
             took = measured(commands)
+            rate = audio / took["cpu_seconds"]
             print(
-                f"{title}: {audio / took['cpu_seconds']:.2f} audio hours per CPU hour, {took['cpu_seconds']:.0f} CPU s, "
+                f"{title}: {rate:.2f} audio hours per CPU hour, {took['cpu_seconds']:.0f} CPU s, "
                 f"{took['seconds']:.0f} s, largest process so far {took['peak_mb']:.0f} MB",
                 flush=True,
             )

@@ -113,7 +113,7 @@ def archive(
     With the word status in place of SRC, it tells what became of each; with verify, it reads every transcript again.
 
     Examples:
-      diarist archive recordings/ transcripts/ -f txt,json
+      diarist archive recordings/ transcripts/ -f txt -f json
 
       diarist archive recordings/ transcripts/ --dry-run --calibrate 5
 
