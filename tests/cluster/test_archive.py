@@ -324,3 +324,46 @@ def _children(pid):
 def _kill(pid):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_watching_takes_new_recordings_until_it_is_stopped(site):
+    fill(site, 1)
+    process = site.start("--workers", 1, "--watch")
+    try:
+        wait_for(lambda: len(site.records()) == 1)
+        record(site.src / "new.wav", HARMLESS + 7)
+        wait_for(lambda: "new.wav" in site.records())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
+    assert site.loaded() == 1
+    assert site.drafts() == []
+
+
+@pytest.mark.slow
+@pytest.mark.models
+@pytest.mark.timeout(900)
+def test_real_speech_with_real_models_whatever_is_killed(site, call, tmp_path, monkeypatch):
+    from diarist.audio.audio import Audio
+    from diarist.audio.clips import wav
+
+    monkeypatch.setattr(archivists, "ENGINES", ("--model", "whisper-base", "--diarizer", "embedded"))
+    for number in range(4):
+        (site.src / f"{number}.wav").write_bytes(wav(Audio(call[number * 64_000 :][:160_000])))
+    process = site.start("--workers", 2, "-f", "json")
+    wait_for(site.records, 250)
+    _kill(_children(process.pid)[-1])
+    wait_for(lambda: len(site.records()) >= 2, 250)
+    process.kill()
+    process.communicate()
+    before = site.digests()
+    assert site.run("--workers", 1, "-f", "json").returncode == 0
+    after = site.digests()
+    assert after.items() >= before.items()
+    assert len(after) == 4
+    shutil.rmtree(site.out)
+    assert site.run("--workers", 1, "-f", "json").returncode == 0
+    assert site.digests() == after
