@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from diarist.audio.decode import decode
-from diarist.cli.transcribe import _hotwords
+from diarist.cli.asking import read_hotwords
 from diarist.model.errors import InputError
 from diarist.weights.fetch import ensure
 
@@ -275,20 +275,20 @@ class TestHotwords:
 
     def test_a_list_may_be_longer_than_a_name_of_a_file(self):
         words = tuple(f"word{number}" for number in range(150))
-        assert _hotwords(", ".join(words)) == words
+        assert read_hotwords(", ".join(words)) == words
 
     def test_a_file_may_begin_with_a_byte_order_mark(self, tmp_path):
         (tmp_path / "names.txt").write_bytes("\ufeffZoë\r\n\r\nvan  Dijk\n".encode())
-        assert _hotwords(str(tmp_path / "names.txt")) == ("Zoë", "van Dijk")
+        assert read_hotwords(str(tmp_path / "names.txt")) == ("Zoë", "van Dijk")
 
     def test_a_file_that_is_not_there_is_no_word(self):
         with pytest.raises(InputError, match=r"no file nmaes\.txt"):
-            _hotwords("nmaes.txt")
+            read_hotwords("nmaes.txt")
 
     def test_a_file_that_is_no_text_is_refused(self, tmp_path):
         (tmp_path / "names.txt").write_text("Zoë", encoding="utf-16")
         with pytest.raises(InputError, match="is not UTF-8 text"):
-            _hotwords(str(tmp_path / "names.txt"))
+            read_hotwords(str(tmp_path / "names.txt"))
 
 
 @pytest.mark.parametrize(

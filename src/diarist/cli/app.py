@@ -16,6 +16,7 @@ import typer
 from diarist import __version__
 from diarist.cli import (
     app_command,
+    archive,
     bench,
     convert,
     deploy,
@@ -51,6 +52,7 @@ app = App(
 )
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="app")(app_command.app_command)
+app.command(name="archive")(archive.archive)
 app.command(name="serve")(serve.serve)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="convert")(convert.convert)

@@ -79,6 +79,19 @@ def load(
             raise
 
 
+def names(
+    model: str = "auto", diarizer: str | None = "auto", *, language: str | None = None, device: str = "auto"
+) -> tuple[str, str | None]:
+    """What two models are called in full, as ``ENGINE:MODEL``, and which ``auto`` takes; none is loaded or fetched.
+
+    Arguments and errors are those of `load`.
+    """
+    taken: dict[str, Choice] = {}
+    words = _find_transcriber(model, language, check_device(device), taken)
+    speakers = None if diarizer is None else _find_diarizer(diarizer, taken)
+    return f"{words.engine}:{words.model}", None if speakers is None else f"{speakers.engine}:{speakers.model}"
+
+
 def open_transcriber(
     name: str = "auto",
     *,
