@@ -73,8 +73,8 @@ def assumptions(asked: Spreading, hardware: str) -> tuple[str, ...]:
         f"Cold: one is started for the first unit, all others together {asked.queue_delay:g} s later; each is paid for"
         f" from its container's start until {asked.idle_timeout:g} s after its last unit.",
         f"The knee is the smallest number of workers within {NEAR_THE_FLOOR - 1:.0%} of the fastest.",
-        "Left out: the network between caller and workers, telling the language, failures, and that some speech is"
-        " slower than other.",
+        "Left out: the network between caller and workers, how late the end of a unit is noticed, telling the language,"
+        " failures, and that some speech takes longer than other.",
     )
 
 
