@@ -303,12 +303,20 @@ def test_what_a_url_names_may_change_so_it_is_read_again_for_the_next_who_asks(a
     assert len(tries) == times
 
 
-def test_what_came_with_a_warning_is_done_anew_when_the_same_is_asked_later():
+@pytest.mark.parametrize(
+    ("warning", "times"),
+    [
+        ("Diarization failed, so words carry no speaker: out of memory", 2),
+        ("call.mp3 is cut short.", 1),
+        ("There may be 2 or 3 people: say how many with --speakers.", 1),
+    ],
+)
+def test_words_that_lack_their_speakers_are_done_anew_when_asked_later_and_other_warnings_stand(warning, times):
     tries = []
 
     def work(*_):
         tries.append(1)
-        return {"text": "words", "warnings": ["Diarization failed."] if len(tries) == 1 else []}
+        return {"text": "words", "warnings": [warning] if len(tries) == 1 else []}
 
     async def run():
         worker = Worker(Service(work))
@@ -316,9 +324,9 @@ def test_what_came_with_a_warning_is_done_anew_when_the_same_is_asked_later():
         return [await worker.handle(job) for job in jobs]
 
     first, second, third = asyncio.run(run())
-    assert first["warnings"]
-    assert second["warnings"] == third["warnings"] == []
-    assert len(tries) == 2
+    assert first["warnings"] == [warning]
+    assert second["warnings"] == third["warnings"] == ([] if times == 2 else [warning])
+    assert len(tries) == times
 
 
 def test_cancelling_stops_the_engine_and_frees_the_slot():

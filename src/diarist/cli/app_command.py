@@ -23,7 +23,7 @@ _ADDRESS = "address"
 def app_command(
     transcript: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A transcript to open, e.g. meeting.json.", show_default=False),
+        typer.Argument(metavar="FILE", help="A transcript to open, e.g. meeting.json.", show_default=False),
     ] = None,
     recording: Annotated[
         Path | None,

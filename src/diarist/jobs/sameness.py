@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from diarist.audio.recording import Recording
+from diarist.pipelines.legs import NO_SPEAKERS
 
 
 def same_work(job_id: str, value: object) -> str:
@@ -32,10 +33,15 @@ def by_reference(value: object) -> bool:
 
 
 def may_go_better(answer: Any) -> bool:
-    """Whether a second try may give more: it failed, or something or one of many did on the way."""
+    """Whether a second try may give more: it failed, or one leg or one of many recordings did on the way.
+
+    Other warnings, such as those of a damaged recording, would come again.
+    """
     if not isinstance(answer, dict):
         return False
     parts = answer.get("results")
     outputs = [part.get("output") for part in parts if "error" not in part] if isinstance(parts, list) else []
     failed = isinstance(parts, list) and len(outputs) < len(parts)
-    return failed or "error" in answer or bool(answer.get("warnings")) or any(map(may_go_better, outputs))
+    warnings = answer.get("warnings") or ()
+    lost = any(isinstance(line, str) and line.startswith(NO_SPEAKERS) for line in warnings)
+    return failed or "error" in answer or lost or any(map(may_go_better, outputs))

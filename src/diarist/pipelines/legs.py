@@ -17,6 +17,9 @@ from diarist.model.options import Options
 from diarist.model.transcript import Diarization, Transcript, Transcription
 from diarist.pipelines.base import Naming
 
+NO_SPEAKERS: Final = "Diarization failed, so words carry no speaker"
+"""How the warning of a transcript begins that has words only, because the other leg failed."""
+
 _ROUNDING: Final = 0.001
 """Seconds: times of words are rounded to them, the length of a recording is not."""
 
@@ -96,7 +99,7 @@ async def run_legs(
         found.get("diarization"),
         naming,
         warnings,
-        [f"Diarization failed, so words carry no speaker: {error}" for error in degraded],
+        [f"{NO_SPEAKERS}: {error}" for error in degraded],
         seconds=seconds,
         began=began,
     )
