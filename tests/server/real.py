@@ -123,13 +123,13 @@ class RealServer:
         write_package(self._package, "scripted", "1.0", ENGINES, ENTRIES)
         self.script.mkdir()
 
-    def start(self, *arguments, prefix=(), **environ):
+    def start(self, *arguments, **environ):
         """Start a process, and wait until it answers with warm engines; gives a client."""
         path = os.pathsep.join([str(self._package), *filter(None, sys.path)])
         with (self._folder / "said").open("ab") as said:
             self.process = subprocess.Popen(
                 [
-                    *(*prefix, sys.executable, "-m", "diarist", "serve", "--state", str(self.state), "--port", "0"),
+                    *(sys.executable, "-m", "diarist", "serve", "--state", str(self.state), "--port", "0"),
                     *("--model", "words:scripted", "--diarizer", "speakers:any", *arguments),
                 ],
                 env={
