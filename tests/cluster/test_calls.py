@@ -11,7 +11,7 @@ from diarist.model.errors import EngineError, InputError
 
 class Elsewhere:
     def __init__(self):
-        self.at_work = self.most = self.done = self.cancelled = 0
+        self.at_work = self.most = self.cancelled = 0
 
     async def __call__(self, what):
         self.at_work += 1
@@ -22,11 +22,11 @@ class Elsewhere:
             if what == "broken":
                 raise ZeroDivisionError
             await asyncio.sleep(600 if what == "slow" else 0.01)
-            self.done += 1
-            return what
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+        else:
+            return what
         finally:
             self.at_work -= 1
 
