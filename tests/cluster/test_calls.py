@@ -11,7 +11,7 @@ from diarist.model.errors import EngineError, InputError
 
 class Elsewhere:
     def __init__(self):
-        self.at_work = self.most = self.done = self.cancelled = 0
+        self.at_work = self.most = self.cancelled = 0
 
     async def __call__(self, what):
         self.at_work += 1
@@ -26,7 +26,6 @@ class Elsewhere:
             self.cancelled += 1
             raise
         else:
-            self.done += 1
             return what
         finally:
             self.at_work -= 1

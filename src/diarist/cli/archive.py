@@ -49,6 +49,14 @@ def archive(
             rich_help_panel=asking.ENGINES,
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Workers in a Ray cluster, whose machines all see SRC and OUT.",
+            rich_help_panel=asking.ENGINES,
+        ),
+    ] = None,
     include: Annotated[
         list[str] | None,
         typer.Option(metavar="GLOB", help="Only these, e.g. '2024/*.mp3'; may be repeated.", rich_help_panel=WHICH),
@@ -143,6 +151,8 @@ def archive(
     for name in chosen:
         check(name)
     on = on.lower()
+    if ray is not None and on != "local":
+        raise InputError("bad_place", "--ray and --on are two places.", "Leave out one of them.")
     choice = Choice(
         include=include or (),
         exclude=exclude or (),
@@ -184,7 +194,7 @@ def archive(
             setup,
             models,
             choice,
-            partial(_pool, setup, workers, threads, report),
+            partial(_pool, setup, workers, threads, ray),
             limit=timeout,
             say=told.record,
             note=report.note,
@@ -230,10 +240,8 @@ def _slots(on: str, workers: int | None) -> int:
     return workers or (_CALLS if on != "local" else max(1, cpu_count() // 2))
 
 
-def _pool(
-    setup: Setup, workers: int | None, threads: int | None, report: Reporter
-) -> AbstractContextManager[Pool[Any]]:
-    """Workers; what must be fetched is fetched once, before they start."""
+def _pool(setup: Setup, workers: int | None, threads: int | None, ray: str | None) -> AbstractContextManager[Pool[Any]]:
+    """Who computes. Each worker fetches what is missing; of those on one machine, one fetches and the others wait."""
     from diarist.cpu_count import cpu_count
 
     slots = _slots(setup.place, workers)
@@ -242,10 +250,15 @@ def _pool(
         from diarist.cluster.whole import Worker
 
         return Calls(Worker(setup).elsewhere, slots)
-    from diarist.cluster.local import Processes
     from diarist.cluster.whole import start_worker
 
-    del report
+    if ray is not None:
+        from diarist.cluster.actors import Actors
+
+        share = max(1, threads // slots) if threads else 1
+        return Actors(partial(start_worker, setup, share), slots, ray, cpus=share)
+    from diarist.cluster.local import Processes
+
     share = max(1, (threads or cpu_count()) // slots)
     return Processes(partial(start_worker, setup, share), slots)
 

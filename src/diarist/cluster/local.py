@@ -240,7 +240,7 @@ def _serve(pipe: Connection, start: Start) -> None:
     try:
         work = start()
     except Exception as error:  # noqa: BLE001 - it is raised where the pool is used
-        pipe.send(("broken", _told(error)))
+        pipe.send(("broken", told(error)))
         return
     with contextlib.suppress(OSError):  # who waited is gone, and so is this process in a moment
         pipe.send(("ready",))
@@ -250,7 +250,7 @@ def _serve(pipe: Connection, start: Start) -> None:
             try:
                 result = work(payload)
             except Exception as error:  # noqa: BLE001 - it is the task's result
-                result = _told(error)
+                result = told(error)
             del payload
             pipe.send(("done", handle, result))
             del result
@@ -264,7 +264,7 @@ def _receive(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Any]]) -> Non
         os._exit(0)  # nobody is there any more to take what is computed
 
 
-def _told(error: Exception) -> DiaristError:
+def told(error: Exception) -> DiaristError:
     """What can be told of an error in another process."""
     if isinstance(error, DiaristError):
         error.__traceback__ = error.__cause__ = error.__context__ = None
