@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 TORCH ?= torch==2.13.0
 # Without gpu and convert: torch is gigabytes. `make parity` tests those.
-TESTED_EXTRAS := eval plan runpod s3 mcp ray
+TESTED_EXTRAS := eval plan runpod s3 mcp ray otel
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

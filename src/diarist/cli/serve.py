@@ -265,6 +265,7 @@ def run(
 
     from diarist.server.app import Server
     from diarist.server.connections import Connection, Listener
+    from diarist.server.tracing import collect
 
     failures: list[DiaristError] = []
 
@@ -272,6 +273,7 @@ def run(
         failures.append(error)
         server.should_exit = True
 
+    collect(os.environ)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with FileLock(settings.state / "serve.lock", timeout=0):

@@ -23,6 +23,7 @@ from diarist.model.transcript import Transcript, Word
 from diarist.pipelines.kept import Kept
 from diarist.server.errors import note_unforeseen
 from diarist.server.live import Live
+from diarist.server.tracing import JobTrace
 from diarist.transcription.base import Heard
 
 log = logging.getLogger("diarist.server")
@@ -64,6 +65,7 @@ class Attempt:
     def __init__(self, store: JobStore, call: Call, lease: Lease, ticket: Ticket, live: Live) -> None:
         self._store, self._call = store, call
         self._lease, self._ticket, self._live = lease, ticket, live
+        self._trace = JobTrace(lease.job)
 
     async def make(self, work: Work) -> str:
         """Have the job done.
@@ -82,9 +84,12 @@ class Attempt:
                     ended = await self._done(work)
                     group.cancel_scope.cancel()
         except asyncio.CancelledError:
+            ended = "handed back"
             with anyio.CancelScope(shield=True), contextlib.suppress(DiaristError):
                 await self._call(self._store.hand_back, self._lease)
             raise
+        finally:
+            self._trace.end(ended)
         return ended
 
     async def _tell(self) -> None:
@@ -108,6 +113,7 @@ class Attempt:
         loop, live = asyncio.get_running_loop(), self._live
 
         def report(stage: str, done: float) -> None:
+            self._trace.report(stage, done)
             loop.call_soon_threadsafe(live.report, stage, done)
 
         def heard(words: Sequence[Word]) -> None:
