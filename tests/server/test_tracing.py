@@ -27,7 +27,8 @@ SCRIPT = textwrap.dedent("""
     provider.add_span_processor(SimpleSpanProcessor(spans))
     trace.set_tracer_provider(provider)
     job = Job(id="j1", owner="", state="running", transient=True, request="{}", digest="", name="secret.wav",
-              audio=None, audio_bytes=0, seconds=12.5, created=100.0, started=103.0, ended=None, expires=None, attempts=1)
+              audio=None, audio_bytes=0, seconds=12.5, created=100.0, started=103.0, ended=None, expires=None,
+              attempts=1)
     traced = JobTrace(job)
     for stage, done in json.loads(sys.argv[1]):
         traced.report(stage, done)
