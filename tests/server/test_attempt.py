@@ -264,7 +264,7 @@ class TestTogether:
                 pass  # leaves before the answer
             submit(client, recording, diarize="true")
         desk = client.desk
-        kept = (desk._live, desk._tickets, desk._open, desk._waiting, desk._today, desk._tasks)
+        kept = (desk._live, desk._tickets, desk._open, desk._waiting, desk._room._today, desk._tasks)
         until(lambda: not any(kept))
 
 

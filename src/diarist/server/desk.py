@@ -24,7 +24,7 @@ import anyio.abc
 import anyio.to_thread
 import msgspec
 
-from diarist.jobs.job import Job, Lease, Load, NewJob, StoreError
+from diarist.jobs.job import Job, Lease, NewJob, StoreError
 from diarist.jobs.store import JobStore
 from diarist.jobs.turns import Ticket, Turns
 from diarist.jobs.wire_errors import read_error
@@ -42,6 +42,7 @@ from diarist.server.keys import Caller
 from diarist.server.known import Voices
 from diarist.server.live import Live, Update
 from diarist.server.opening import DeskBounds, length, to_open
+from diarist.server.room import Room, assumed_seconds
 from diarist.server.work import Workshop, digest
 from diarist.speakers.identify import Voice
 from diarist.transcription.base import Heard
@@ -59,9 +60,6 @@ LEASE_SECONDS: Final = math.inf
 _LOOK_SECONDS: Final = 5.0
 """How often waiting jobs are looked for, beside the moments when work comes or ends."""
 _FORGET_SECONDS: Final = 60.0
-_UNKNOWN_SECONDS: Final = 600.0
-"""What a recording of unknown length counts for."""
-_UNKNOWN_BYTES_PER_SECOND: Final = 16_000.0
 
 
 class Audience(Protocol):
@@ -113,7 +111,7 @@ class Desk:
         self._running: anyio.CancelScope | None = None
         self._disk = anyio.CapacityLimiter(8)
         self._eyes = anyio.CapacityLimiter(8)
-        self._today: dict[str, list[tuple[float, float]]] = {}
+        self._room = Room(bounds, clock)
 
     async def begin(self, workshop: Workshop, models: str) -> None:
         """Begin to work, once what an earlier server left is in order.
@@ -149,7 +147,7 @@ class Desk:
             Busy: models are not loaded yet, the queue is full, or the caller's limits are reached.
         """
         self.ready()
-        self._check(caller, await self.look(self.store.load), 0.0)
+        self._room.check(caller, await self.look(self.store.load), 0.0)
 
     async def submit(
         self,
@@ -187,9 +185,9 @@ class Desk:
             )
         means = await self._means(caller.id, ask)
         request, work = await anyio.to_thread.run_sync(_written, ask)
-        assumed = _assumed(seconds, upload)
+        assumed = assumed_seconds(seconds, upload)
         if upload is not None:
-            self._check(caller, await self.look(self.store.load), assumed)
+            self._room.check(caller, await self.look(self.store.load), assumed)
             target = self.folder / secrets.token_hex(16)
             await self.call(_keep, upload, target)
         new = NewJob(
@@ -207,7 +205,7 @@ class Desk:
         is_new = False
         try:
             async with self._taking_in:  # else all who come at once would see the same room
-                self._check(caller, await self.look(self.store.load), assumed)
+                self._room.check(caller, await self.look(self.store.load), assumed)
                 with anyio.CancelScope(shield=True):  # a job that is in the store is watched, and has its recording
                     job, is_new = await self.call(self.store.add, new)
                     if is_new:
@@ -219,8 +217,7 @@ class Desk:
         return job
 
     def _taken(self, job: Job, caller: Caller, assumed: float) -> None:
-        if caller.limits.audio_hours_per_day is not None:
-            self._today.setdefault(caller.id, []).append((self._clock(), assumed))
+        self._room.took(caller, assumed)
         if not self._stopped:
             self._watch(job)
             self._wake.set()
@@ -259,42 +256,6 @@ class Desk:
                 "loading", "The models are still loading.", "GET /health says how far.", retry_after=5, http_status=503
             )
         return self.workshop
-
-    def _check(self, caller: Caller, load: Mapping[str, Load], seconds: float) -> None:
-        queued = sum(each.queued for each in load.values())
-        waiting = sum(each.seconds_queued for each in load.values())
-        if queued >= self.bounds.queued or (queued and waiting + seconds > self.bounds.queued_seconds):
-            raise Busy(
-                "queue_full",
-                f"{queued} recordings with {waiting / 3600:.1f} h of audio wait already.",
-                "Try again later.",
-                retry_after=30,
-            )
-        own, limits = load.get(caller.id, Load()), caller.limits
-        if caller.id and own.queued >= self.bounds.queued * self.bounds.share:
-            raise Busy(
-                "too_many_jobs",
-                f"{own.queued} recordings of this key wait already; the rest of the queue is for others.",
-                "Try again later.",
-                retry_after=30,
-            )
-        if limits.concurrent is not None and own.queued + own.running >= limits.concurrent:
-            raise Busy(
-                "too_many_jobs",
-                f"This key may have {limits.concurrent} recordings in work at a time.",
-                "Wait until one is done.",
-                retry_after=10,
-            )
-        if limits.audio_hours_per_day is not None:
-            since = self._clock() - 86_400
-            recent = [entry for entry in self._today.get(caller.id, ()) if entry[0] > since]
-            self._today[caller.id] = recent
-            if sum(each for _, each in recent) + seconds > limits.audio_hours_per_day * 3600:
-                raise Busy(
-                    "audio_limit_exceeded",
-                    f"This key may send {limits.audio_hours_per_day:g} hours of audio in 24 hours.",
-                    "Try again tomorrow, or ask whoever runs the server.",
-                )
 
     # Waiting for it
 
@@ -550,10 +511,3 @@ def _written(ask: Ask) -> tuple[str, str]:
 
 def _read(request: str) -> Ask:
     return ask_from(msgspec.json.decode(request))
-
-
-def _assumed(seconds: float | None, upload: Upload | None) -> float:
-    """How much audio something counts for: by its head, else by its size."""
-    if seconds is not None:
-        return seconds
-    return upload.num_bytes / _UNKNOWN_BYTES_PER_SECOND if upload else _UNKNOWN_SECONDS
