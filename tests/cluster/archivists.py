@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import wave
 from pathlib import Path
 
@@ -75,6 +76,16 @@ SEGFAULTS, HANGS, EATS_MEMORY, RAISES = 5001, 5002, 5003, 5004
 ENGINES = ("--model", "scripted:scripted", "--diarizer", "alone:alone")
 
 
+def install(folder):
+    """Write the engine's package into a folder, as pip would unpack it."""
+    metadata = folder / "scripted_engine-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted_engine\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(ENTRIES)
+    (folder / "scripted_engine.py").write_text(ENGINE)
+    return folder
+
+
 def record(path, level, seconds=3):
     """Write a recording of one level."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +93,16 @@ def record(path, level, seconds=3):
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(level.to_bytes(2, "little") * (16_000 * seconds))
     return path
+
+
+def wait_for(condition, seconds=120):
+    """Wait until something has happened, which must not take long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not happen")
 
 
 class Site:

@@ -2,6 +2,8 @@
 
 import pickle
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from diarist.audio.audio import SAMPLE_RATE, Audio
 from diarist.audio.decode import decode
 from diarist.weights.fetch import ensure
+
+sys.path.append(str(Path(__file__).parent))  # modules beside this one, as processes find them
 
 
 class Here:
@@ -58,3 +62,11 @@ def conversation(call, reading):
     for start, speech, loudness in ((3, call[: 12 * SAMPLE_RATE], 0.5), (96, reading, 0.9), (236, call, 0.7)):
         whole[start * SAMPLE_RATE :][: len(speech)] += loudness * speech
     return Audio((np.rint(whole * 32768) / 32768).clip(-1, 32767 / 32768).astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def scripted_package(tmp_path_factory):
+    """The folder of an installed package with the scripted engine of `archivists`."""
+    import archivists
+
+    return archivists.install(tmp_path_factory.mktemp("scripted"))

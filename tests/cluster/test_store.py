@@ -13,7 +13,8 @@ from diarist.cluster.archive import Choice
 from diarist.cluster.lead import Run
 from diarist.cluster.lease import holding
 from diarist.cluster.manifest import Manifest
-from diarist.cluster.store import StoreError, open_store
+from diarist.cluster.store import StoreError
+from diarist.cluster.stores import open_store
 from diarist.cluster.whole import Setup, start_worker
 from diarist.model.errors import InputError
 
@@ -182,7 +183,7 @@ def test_the_lease_of_a_dead_process_is_taken_at_once(tmp_path):
     program = (
         "import os, sys\n"
         "from diarist.cluster.lease import holding\n"
-        "from diarist.cluster.store import open_store\n"
+        "from diarist.cluster.stores import open_store\n"
         "with holding(open_store(sys.argv[1])):\n"
         "    os._exit(9)\n"
     )

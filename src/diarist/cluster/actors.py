@@ -21,7 +21,7 @@ from diarist.extras import install
 from diarist.model.errors import DiaristError, EngineError, InputError
 
 _STILLBORN: Final = 3  # actors in a row that end before they are ready
-_NODE_SECONDS: Final = 5.0  # in which a cluster notices that a machine has gone
+_NODE_SECONDS: Final = 90.0  # that a machine has to answer, or a cluster to notice that it has gone
 
 
 class Actors:
@@ -150,13 +150,24 @@ class Actors:
         self._workers[self._workers.index(worker)] = self._fresh()
 
     def _lives(self, node: str) -> bool:
-        """Whether a machine is still in the cluster, once that would have noticed."""
+        """Whether a machine is still in the cluster: it answers, or the cluster says that it is gone.
+
+        Its workers' ends are told at once; that it has gone itself, a cluster notices after some twenty seconds.
+        """
+        strategy = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        there = self._ray.remote(num_cpus=0, max_retries=0)(_nothing)
+        answer = there.options(scheduling_strategy=strategy(node, soft=False)).remote()
         end = time.monotonic() + _NODE_SECONDS
         while time.monotonic() < end:
             if node not in {each["NodeID"] for each in self._ray.nodes() if each["Alive"]}:
                 return False
-            time.sleep(0.2)
-        return True
+            if self._ray.wait([answer], timeout=1)[0]:
+                try:
+                    self._ray.get(answer)
+                except self._ray.exceptions.RayError:
+                    return False
+                return True
+        return False
 
     def _end_hanging(self) -> None:
         for worker in self._workers:
@@ -184,6 +195,10 @@ class _Worker:
     node: str = ""
     hung: str = ""
     done: int = 0
+
+
+def _nothing() -> None:
+    """What a machine is asked to do, to see whether it is there."""
 
 
 class _Actor:

@@ -102,7 +102,7 @@ class Record:
 
 def key_of(source: str) -> str:
     """What a recording's record is called: one for each, whatever was asked, since their outputs are the same files."""
-    return hashlib.sha256(os.fsencode(source)).hexdigest()
+    return hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()  # any bytes may be a name
 
 
 def digest_of(options: Mapping[str, Any]) -> str:

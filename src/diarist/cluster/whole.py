@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from diarist.audio.recording import WHOLE, Cut, Recording, as_recording
 from diarist.cluster.manifest import output_name
-from diarist.cluster.store import Entry, Store, open_store
+from diarist.cluster.store import Entry, Store
+from diarist.cluster.stores import open_store
 from diarist.formats import render
 from diarist.model.errors import InputError
 from diarist.model.options import Options
