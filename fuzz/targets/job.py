@@ -8,7 +8,8 @@ from mutate import as_json, changed_value
 
 from diarist.audio.recording import WORKER_KINDS, parse_recording
 from diarist.jobs.request import DiarizationJob, SpeakerTextJob, TranscriptionJob, read_job
-from diarist.jobs.runner import _same_work, failure
+from diarist.jobs.runner import failure
+from diarist.jobs.sameness import same_work
 from diarist.model.errors import DiaristError
 
 AUDIO = (
@@ -35,7 +36,7 @@ def run(data: bytes, folder: Path) -> None:
         value = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return
-    _same_work("1", value)
+    same_work("1", value)
     refusal: DiaristError | None = None
     for kind in (SpeakerTextJob, TranscriptionJob, DiarizationJob):
         try:

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from diarist.cluster.store import StoreError as ArchiveStoreError
 from diarist.formats import render
 from diarist.formats.openai import NotMeasuredError
 from diarist.jobs.job import Conflict, JobNotFoundError, LeaseLostError, StoreError
@@ -28,6 +29,7 @@ ERRORS = [
     NoAnswerError("endpoint_silent", "It gave no answer.", "Check the network."),
     FieldError("bad_field", "`language` is not one.", "Write en.", field="language"),
     NotMeasuredError("not_measured", "Nobody measured it.", "Leave it out."),
+    ArchiveStoreError("cannot_write", "The disk is full.", "Free some space."),
     StoreError("store_busy", "The store is busy.", "Try again.", http_status=503),
     JobNotFoundError("no-such-job"),
     Conflict(3),
