@@ -32,7 +32,7 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 check-server: $(VENV)/.ready-dev  ## test the server alone: real clients, what other programs send, hostile requests
 	$(BIN)/python -m pytest tests/server

@@ -98,6 +98,7 @@ def test_recordings_that_do_harm_are_set_aside_and_no_other_suffers(site):
     assert "dies.wav" in site.digests()
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time(site):
     fill(site, 2)
     first = site.start("--workers", 1, SCRIPTED_SECONDS="30")
@@ -176,6 +177,7 @@ def test_files_of_others_and_changed_ones_stay(site):
     assert "level10050" in (site.out / f"{names[1]}.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_read_gets_the_transcript_of_what_it_became(site):
     path = record(site.src / "grows.wav", HARMLESS)
     process = site.start("--workers", 1, SCRIPTED_SECONDS="3")
@@ -304,6 +306,7 @@ def _kill(pid):
         os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_watching_takes_new_recordings_until_it_is_stopped(site):
     fill(site, 1)
     process = site.start("--workers", 1, "--watch")

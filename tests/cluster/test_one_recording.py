@@ -57,6 +57,7 @@ def test_units_in_any_order_give_the_single_pass(pipeline, conversation, whole, 
     assert parts[-1] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_processes_of_which_one_is_killed_give_the_single_pass(pipeline, conversation, whole):
     start = partial(start_worker, "whisper-tiny.en", "embedded", language=None, device="auto", threads=1)
     with cluster.Processes(start, 2) as pool:
@@ -119,12 +120,14 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
+@pytest.mark.slow
 def test_odd_recordings_too(pipeline, here, call, reading, name):
     audio = Audio(np.asarray(ODD[name](call, reading), np.float32))
     pool = here(lambda work: compute(work, pipeline))
     same(spread(audio, Options(), pool, pipeline, chunks=128), pipeline.transcribe(audio))
 
 
+@pytest.mark.slow
 def test_words_alone_too(pipeline, here, reading):
     audio = Audio(np.concatenate([np.zeros(110 * SAMPLE_RATE, np.float32), reading]))
     options = Options(diarize=False)
@@ -133,6 +136,7 @@ def test_words_alone_too(pipeline, here, reading):
     assert pool.next == 2
 
 
+@pytest.mark.slow
 def test_a_diarizer_that_fails_in_one_unit_leaves_the_words_with_a_warning(pipeline, conversation, here, monkeypatch):
     audio = Audio(conversation.samples[90 * SAMPLE_RATE :])
     real = pipeline.diarizer.segment_and_embed

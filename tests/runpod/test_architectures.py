@@ -67,6 +67,7 @@ def test_an_emulated_architecture_says_the_same_as_this_machine(architecture, ca
 @pytest.mark.models
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("architecture", ["split", "orchestrator"])
+@pytest.mark.slow
 def test_live_words_are_those_of_the_transcript_and_it_is_the_same_without_them(architecture, tmp_path):
     samples = decode(ensure("sample-telephone") / "sample.wav").samples
     path = tmp_path / "call.flac"

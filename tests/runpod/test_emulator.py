@@ -227,6 +227,7 @@ def test_no_log_holds_what_was_said_or_a_signature(single):
 
 
 @pytest.mark.parametrize("architecture", ["single", "split", "orchestrator"])
+@pytest.mark.slow
 def test_speakers_that_cannot_be_told_apart_are_a_warning_or_an_error_as_asked(architecture, handlers):
     with emulate(architecture, handlers=handlers) as emulator:
         pipeline = open_pipeline(f"runpod:{architecture}", emulator.environ)

@@ -140,6 +140,7 @@ class TestErrors:
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_the_transcript_of_a_server_is_that_of_this_machine(start):
     engines = diarist.load("whisper-base", "embedded")
     call = encode_flac(diarist.decode(ensure("sample-telephone") / "sample.wav").part(6, 18))

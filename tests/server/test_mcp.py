@@ -35,6 +35,7 @@ def text(result):
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_an_assistant_transcribes_and_names_a_speaker(start, assistant, tmp_path):
     call = tmp_path / "call.flac"
     call.write_bytes(encode_flac(decode(ensure("sample-telephone") / "sample.wav").part(6, 18)))

@@ -63,6 +63,7 @@ def test_a_closed_tab_loses_nothing(context, server):
     assert page.get_by_text("Not sent yet").count() == 0
 
 
+@pytest.mark.slow
 def test_while_the_server_does_not_answer_it_is_kept_and_sent_later(context, server):
     page = context.new_page()
     page.goto("/")

@@ -166,6 +166,7 @@ class TestKeeping:
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_what_came_from_a_url_is_fetched_once_and_heard_here(start, call, tmp_path):
     recording, asked = encode_flac(call.part(6, 12)), []
 

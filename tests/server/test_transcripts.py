@@ -267,6 +267,7 @@ def call():
 
 
 @pytest.mark.models
+@pytest.mark.slow
 class TestRealSpeech:
     def test_another_number_of_speakers_is_what_a_whole_run_would_give(self, real, call):
         job = done(real, call)

@@ -137,6 +137,7 @@ def reader():
 
 
 @pytest.mark.models
+@pytest.mark.slow
 class TestRealSpeech:
     def test_a_speaker_of_one_recording_is_named_in_the_next(self, real, halves):
         job = done(real, halves[0], diarize="true")

@@ -263,6 +263,7 @@ class TestTries:
         assert [webhook.tries for webhook in store.due()] == [1]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_never_answers_does_not_hold_up_the_others(start, scripted, receiver, wav, monkeypatch):
     monkeypatch.setattr("diarist.jobs.outbound.CALL_SECONDS", 600)
     hook, gave_up = receiver(), threading.Event()

@@ -44,6 +44,7 @@ def told(words):
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_windows_in_batches_have_the_words_that_they_have_alone(talk):
     engine = load_whisper("whisper-base")
     alone = engine.transcribe(talk)
@@ -62,6 +63,7 @@ def test_windows_in_batches_have_the_words_that_they_have_alone(talk):
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_halved_until_it_does(talk):
     engine = load_whisper("whisper-tiny.en")
     alone = engine.transcribe(talk)

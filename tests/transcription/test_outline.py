@@ -46,6 +46,7 @@ def heard_in_parts(engine, audio, outline, edges, options=Options()):
 
 
 @pytest.mark.parametrize("name", ["whisper", "parakeet"])
+@pytest.mark.slow
 def test_the_words_of_all_parts_are_those_of_the_whole(engines, talk, name):
     engine = engines[name]
     whole = engine.transcribe(talk)
