@@ -32,7 +32,10 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "slow and not heavy" -n 2 --dist loadfile
+
+test-heavy: $(VENV)/.ready-dev  ## run what is too much for each change: servers and clusters under load, killed many times
+	$(BIN)/python -m pytest -m heavy
 
 check-server: $(VENV)/.ready-dev  ## test the server alone: real clients, what other programs send, hostile requests
 	$(BIN)/python -m pytest tests/server
@@ -116,4 +119,4 @@ clean:  ## remove what these commands made here
 	rm -rf $(VENV) .venv-parity .pytest_cache .mypy_cache .ruff_cache .hypothesis out/fuzz
 
 FORCE:
-.PHONY: FORCE help demo test test-slow check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page pictures page-types bench-server
+.PHONY: FORCE help demo test test-slow test-heavy check-server parity check mutate bench golden fuzz fuzz-quick licences readme pythons lock clean guide workflows wheel publish bench-page pictures page-types bench-server

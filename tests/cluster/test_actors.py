@@ -58,6 +58,7 @@ def test_tasks_are_done_and_those_that_end_their_worker_are_given_up(cluster, tm
     assert "longer than 2 s" in found["hangs"].error.message
 
 
+@pytest.mark.heavy
 def test_the_end_of_a_machine_is_blamed_on_no_task(cluster, tmp_path):
     from diarist.cluster.actors import Actors
 
@@ -74,6 +75,7 @@ def test_the_end_of_a_machine_is_blamed_on_no_task(cluster, tmp_path):
     assert all(each.deaths == 0 for each in found.values())
 
 
+@pytest.mark.heavy
 def test_an_archive_survives_the_end_of_a_machine_and_of_its_driver(cluster, tmp_path, scripted_package):
     second = cluster.add_node(num_cpus=2, node_ip_address=HOST)
     site, alone = Site(tmp_path, scripted_package), tmp_path / "alone"

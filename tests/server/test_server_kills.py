@@ -21,6 +21,7 @@ def server(tmp_path):
 
 
 @pytest.mark.timeout(900)  # twenty starts, on whatever machine this is
+@pytest.mark.heavy
 def test_twenty_kills_under_load_lose_no_job_and_end_none_twice(server):
     chance, accepted = random.Random(7), {}
     hook = {"webhook_url": "https://hooks.example/end", "webhook_secret": "whsec_" + "a" * 40, "diarize": "true"}

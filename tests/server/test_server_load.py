@@ -24,6 +24,7 @@ def server(tmp_path):
         yield server
 
 
+@pytest.mark.heavy
 def test_two_hundred_clients_get_their_answer_or_are_told_to_come_again(server):
     client = server.start("--queue", "40")
     before, most_queued = server.memory(), [0]

@@ -231,7 +231,7 @@ class _Visit:
     async def _drain(self) -> None:
         if self._waits_to_send and not self._asked:
             return
-        most = self._received + self._bounds.form_bytes
+        most = self._received + max(self._bounds.form_bytes, _LEAST_DRAINED)
         try:
             async with asyncio.timeout(self._bounds.drain_seconds):
                 while not self._whole and self._received <= most:
@@ -321,4 +321,6 @@ def _too_slow() -> InputError:
     return InputError("too_slow", "The request's body came too slowly.", hint, http_status=408)
 
 
+_LEAST_DRAINED: Final = 64 << 20
+"""Bytes of a body that are waited for, though a server takes smaller ones only: else its clients see no reason."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
