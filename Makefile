@@ -34,7 +34,7 @@ test: $(VENV)/.ready-dev  ## run the tests, on real speech with real models
 test-slow: $(VENV)/.ready-dev  ## run the tests that take longest: killed workers, hostile files, examples of the docs
 	$(BIN)/python -m pytest -m "slow and not heavy" -n 2 --dist loadfile
 
-test-heavy: $(VENV)/.ready-dev  ## run what is too much for each change: servers and clusters under load, killed many times
+test-heavy: $(VENV)/.ready-dev  ## run what is too much for each change: the page, all of Node's client, servers and clusters killed many times
 	$(BIN)/python -m pytest -m heavy
 
 check-server: $(VENV)/.ready-dev  ## test the server alone: real clients, what other programs send, hostile requests

@@ -248,7 +248,7 @@ def test_status_and_verify(site, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.heavy) for seed in (2, 3))])
 def test_kills_of_workers_and_drivers_lose_nothing_and_repeat_nothing(site, seed, tmp_path):
     import random
 
@@ -325,6 +325,7 @@ def test_watching_takes_new_recordings_until_it_is_stopped(site):
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.models
 @pytest.mark.timeout(900)
 def test_real_speech_with_real_models_whatever_is_killed(site, call, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from diarist.model.errors import InputError
 from diarist.model.options import Options
 from diarist.weights.fetch import ensure
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

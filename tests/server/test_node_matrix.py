@@ -10,7 +10,7 @@ import pytest
 from diarist.server.desk import DeskBounds
 from diarist.server.keys import Keys, Limits
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 MB = 1_000_000
 TEXT = "Hello there. Good morning."

@@ -8,7 +8,7 @@ import pytest
 from diarist.engines import load
 from diarist.weights.fetch import ensure
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.heavy]
 
 SAID = "I'm originally from Chicago also."
 

@@ -5,6 +5,8 @@ import shutil
 import httpx
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(start, scripted):

@@ -11,6 +11,8 @@ from diarist.pipelines.base import Pipeline
 from diarist.pipelines.bridge import in_thread
 from diarist.server.keys import Keys, Limits
 
+pytestmark = pytest.mark.slow
+
 WORDS = tuple(
     Word(start, start + 0.4, text, 0.9, "SPEAKER_00")
     for start, text in [(0.0, "Hello"), (0.5, "there."), (1.0, "Bye.")]

@@ -15,6 +15,8 @@ from diarist.pipelines.base import Pipeline
 from diarist.server.app import Server, Settings
 from diarist.server.imported import take_in
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<img src=x onerror=alert(1)>\"'</script>"
 
 

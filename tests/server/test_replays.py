@@ -15,7 +15,7 @@ from diarist.audio.transport import encode_opus
 from diarist.engines import load
 from diarist.weights.fetch import ensure
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.heavy]
 
 SPEECH = "I didn't know you were there."
 PLAIN = "/v1/audio/transcriptions"

@@ -11,7 +11,7 @@ import pytest
 
 from .real import ended, real_server, recording, submit
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.heavy]
 
 PLAIN = "/v1/audio/transcriptions"
 

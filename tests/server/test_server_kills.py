@@ -11,7 +11,7 @@ import pytest
 
 from .real import ended, real_server, recording, submit
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
 @pytest.fixture

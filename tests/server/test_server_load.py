@@ -13,7 +13,7 @@ import pytest
 
 from .real import ended, real_server, recording, submit
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.heavy]
 
 PLAIN = "/v1/audio/transcriptions"
 
