@@ -66,7 +66,7 @@ def address(request, serve, keys, folder):
         with await read_form(request, folder=folder) as form:
             return {"text": "", "fields": form.fields, "files": [(f.filename, f.num_bytes) for f in form.files]}
 
-    door = Admission(app, keys=keys, bounds=Bounds(form_bytes=300 * MB))
+    door = Admission(app, keys=keys, bounds=Bounds(form_bytes=300 * MB, drain_seconds=120))
     return f"http://127.0.0.1:{serve(door, http=request.param)}"
 
 

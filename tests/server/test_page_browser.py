@@ -92,7 +92,7 @@ def talk(page, job):
 
 def eventually(page, expression, *arguments):
     # Playwright's own waiting needs eval, which the page's policy forbids.
-    for _ in range(200):
+    for _ in range(1200):
         if page.evaluate(expression, *arguments):
             return
         page.wait_for_timeout(50)
