@@ -93,7 +93,7 @@ wheel: $(VENV)/.ready-dev  ## build the wheel into dist/, with the pinned build 
 publish: $(VENV)/.ready-dev
 	$(BIN)/uv publish --trusted-publishing always dist/*.whl
 
-FUZZ ?= 11000
+FUZZ ?= 6000
 fuzz: $(VENV)/.ready-dev  ## feed 100,000 hostile inputs to all that reads what people send; FUZZ=inputs of each target
 	$(BIN)/python fuzz/run.py --inputs $(FUZZ) --keep out/fuzz
 
