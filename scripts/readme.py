@@ -31,6 +31,9 @@ LEFT_OUT = {
     "uv tool install": "its URL is a placeholder",
     "@ git+": "its URL is a placeholder",
     "--on runpod": "needs an endpoint",
+    "--on http": "needs a server; tests/server tries it",
+    "diarist app": "runs until it is stopped; tests/server tries it",
+    "diarist serve": "runs until it is stopped; tests/cli/test_serve.py tries it",
     "diarist bench": "measures for minutes",
 }
 
