@@ -32,6 +32,7 @@ LEFT_OUT = {
     "@ git+": "its URL is a placeholder",
     "--on runpod": "needs an endpoint",
     "--on http": "needs a server; tests/server tries it",
+    "diarist archive": "tests/cluster tries it",
     "diarist app": "runs until it is stopped; tests/server tries it",
     "diarist serve": "runs until it is stopped; tests/cli/test_serve.py tries it",
     "diarist bench": "measures for minutes",
@@ -135,6 +136,9 @@ def _recordings(clone: Path, env: dict[str, str]) -> None:
     (clone / "recordings").mkdir(exist_ok=True)
     for name in ("meeting.mp3", "interview.mp3", "call.mp3", "film.mp4", "panel.mp3", "next.mp3", "recordings/one.wav"):
         shutil.copy(sample, clone / name)
+    (clone / "edits.json").write_text(
+        '[{"op": "replace", "first": 0, "stop": 1, "text": "Hello!"}]\n', encoding="utf-8"
+    )
     with wave.open(str(sample), "rb") as file:
         sound = file.readframes(file.getnframes())
         rate = file.getframerate()
